@@ -1,0 +1,1 @@
+"""Catena, an ETSI NFV MANO system: NFVO, VNFM, placement, adapters, API and command line."""
