@@ -1,0 +1,1 @@
+"""The world behind the ports: stores, workflow engine, VIM drivers and service paths."""

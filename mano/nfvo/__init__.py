@@ -1,0 +1,1 @@
+"""The NFV Orchestrator: catalogue, network service life cycle, granting and forwarding graphs."""

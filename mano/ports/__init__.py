@@ -1,0 +1,1 @@
+"""What the orchestration needs from the world, as protocols named after the reference points."""

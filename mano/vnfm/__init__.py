@@ -1,0 +1,1 @@
+"""The VNF Manager: the life cycle of VNF instances."""
