@@ -1,0 +1,37 @@
+"""The PNF descriptor as typed values (ETSI GS NFV-IFA 014 clause 6.6, GS NFV-SOL 001 clause 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vnf_descriptors.model.checks import check_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class PnfExtCp:
+    """An external connection point of a PNF."""
+
+    id: str
+    layer_protocols: tuple[str, ...]
+    #: Name of the PNF node's requirement that the NSD connects.
+    requirement: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pnfd:
+    """A PNF descriptor. `descriptor_id` and `invariant_id` are UUIDs."""
+
+    descriptor_id: str
+    invariant_id: str
+    provider: str
+    name: str
+    version: str
+    function_description: str
+    ext_cps: tuple[PnfExtCp, ...] = ()
+    #: Edition of SOL001 whose types it was read with, for example `3.7.1`.
+    sol001_edition: str | None = None
+
+    def __post_init__(self) -> None:
+        check_uuid(self.descriptor_id, "descriptor_id")
+        check_uuid(self.invariant_id, "invariant_id")
