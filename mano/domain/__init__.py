@@ -1,1 +1,1 @@
-"""What an NFV MANO system knows: identifiers, instances, operation occurrences and their state machines."""
+"""The domain: frozen values and life-cycle tables, pure."""

@@ -1,1 +1,1 @@
-"""What the orchestration needs from the world, as protocols named after the reference points."""
+"""The ports: what the use cases ask of the world, as small protocols. Adapters implement them."""

@@ -1,0 +1,61 @@
+"""Grants: the NFVO's permission for one operation of a VNFM (SOL003 clause 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceDefinition:
+    """One resource that the VNFM wants to add or remove (SOL003 clause 9.5.3.2).
+
+    ``id`` is the VNFM's name for it in this request, ``vdu_id`` the VDU, ``index`` which instance of it (from 0).
+    """
+
+    id: str
+    vdu_id: str
+    index: int
+    type: str = "COMPUTE"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRequest:
+    """SOL003 clause 9.5.2.2, the attributes that Catena decides on."""
+
+    vnf_instance_id: str
+    vnf_lcm_op_occ_id: str
+    vnfd_id: str
+    operation: str
+    flavour_id: str = ""
+    instantiation_level_id: str = ""
+    add_resources: tuple[ResourceDefinition, ...] = ()
+    remove_resources: tuple[ResourceDefinition, ...] = ()
+    is_automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedResource:
+    """GrantInfo (SOL003 clause 9.5.3.3) with the exact pins for our own VNFM."""
+
+    resource_definition_id: str
+    reservation_id: str
+    zone_id: str
+    resource_provider_id: str
+    placement: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """SOL003 clause 9.5.2.3. ``ext_virtual_links`` and ``additional_parameters`` are JSON in the standard's shape."""
+
+    id: str
+    tenant_id: str
+    vnf_instance_id: str
+    vnf_lcm_op_occ_id: str
+    add_resources: tuple[GrantedResource, ...] = ()
+    remove_resources: tuple[GrantedResource, ...] = ()
+    ext_virtual_links: tuple[Mapping[str, Any], ...] = ()
+    additional_parameters: Mapping[str, Any] = field(default_factory=dict)
+    generation: int = 0

@@ -1,0 +1,172 @@
+"""Life-cycle operation occurrences: two state machines as tables, one for each standard.
+
+SOL003 clause 5.6.2 gives the VNF machine, SOL005 clause 6.6.2 the NS machine: without STARTING, with
+PARTIALLY_COMPLETED. An illegal move raises :class:`~mano.errors.WrongState` and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mano.errors import WrongState
+
+
+class Level(StrEnum):
+    """Which standard's machine an operation follows."""
+
+    VNF = "vnf"
+    NS = "ns"
+
+
+class OperationState(StrEnum):
+    """States of SOL003's LcmOperationStateType and SOL005's NsLcmOperationStateType together."""
+
+    STARTING = "STARTING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    PARTIALLY_COMPLETED = "PARTIALLY_COMPLETED"
+    FAILED_TEMP = "FAILED_TEMP"
+    FAILED = "FAILED"
+    ROLLING_BACK = "ROLLING_BACK"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+class OperationEvent(StrEnum):
+    """What moves an operation occurrence."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    SUCCEEDED = "succeeded"
+    PARTLY_SUCCEEDED = "partly succeeded"
+    FAILED = "failed"
+    BEYOND_REPAIR = "beyond repair"
+    RETRY = "retry"
+    CONTINUE = "continue"
+    ROLLBACK = "rollback"
+    GIVE_UP = "fail"
+
+
+S, E = OperationState, OperationEvent
+
+_COMMON: dict[tuple[OperationState, OperationEvent], OperationState] = {
+    (S.PROCESSING, E.SUCCEEDED): S.COMPLETED,
+    (S.PROCESSING, E.FAILED): S.FAILED_TEMP,
+    (S.PROCESSING, E.BEYOND_REPAIR): S.FAILED,
+    (S.FAILED_TEMP, E.RETRY): S.PROCESSING,
+    (S.FAILED_TEMP, E.ROLLBACK): S.ROLLING_BACK,
+    (S.FAILED_TEMP, E.GIVE_UP): S.FAILED,
+    (S.ROLLING_BACK, E.SUCCEEDED): S.ROLLED_BACK,
+    (S.ROLLING_BACK, E.FAILED): S.FAILED_TEMP,
+}
+
+TRANSITIONS: Mapping[Level, Mapping[tuple[OperationState, OperationEvent], OperationState]] = {
+    Level.VNF: {
+        **_COMMON,
+        (S.STARTING, E.GRANTED): S.PROCESSING,
+        (S.STARTING, E.REFUSED): S.ROLLED_BACK,
+    },
+    Level.NS: {
+        **_COMMON,
+        (S.PROCESSING, E.REFUSED): S.ROLLED_BACK,
+        (S.PROCESSING, E.PARTLY_SUCCEEDED): S.PARTIALLY_COMPLETED,
+        (S.FAILED_TEMP, E.CONTINUE): S.PROCESSING,
+    },
+}
+"""(state, event) to next state. What is not listed is illegal.
+
+An NS operation that is refused before it touched a resource (no placement, broken forwarding graph) ends in
+ROLLED_BACK like a refused grant does: there is nothing to repair.
+"""
+
+INITIAL: Mapping[Level, OperationState] = {Level.VNF: S.STARTING, Level.NS: S.PROCESSING}
+"""State in which an accepted operation is stored."""
+
+ENDED: frozenset[OperationState] = frozenset({S.COMPLETED, S.PARTIALLY_COMPLETED, S.FAILED, S.ROLLED_BACK})
+"""States without an exit: another operation may start on the instance."""
+
+RUNNING: frozenset[OperationState] = frozenset({S.STARTING, S.PROCESSING, S.ROLLING_BACK})
+"""States in which a workflow is at work; only these can be cancelled."""
+
+
+class StepState(StrEnum):
+    """Progress of one named step of an operation."""
+
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    UNDOING = "UNDOING"
+    UNDONE = "UNDONE"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What happened in one step: kept for ``mano op watch`` and for rollback."""
+
+    name: str
+    state: StepState
+    started_at: datetime
+    ended_at: datetime | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LcmOpOcc:
+    """One life-cycle operation occurrence (VnfLcmOpOcc, SOL003 5.5.2.13; NsLcmOpOcc, SOL005 6.5.2.3).
+
+    ``operation`` is the standard's value (``INSTANTIATE``, ``TERMINATE``, ...), ``parameters`` the request body as
+    received, ``plan`` the desired state that was decided for it, ``error`` a document of
+    :meth:`mano.errors.CatenaError.to_document`. ``attempt`` counts retries and rollbacks from 1. Times are UTC.
+    """
+
+    id: str
+    tenant_id: str
+    level: Level
+    instance_id: str
+    operation: str
+    state: OperationState
+    state_entered_at: datetime
+    started_at: datetime
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    is_automatic: bool = False
+    is_cancel_pending: bool = False
+    grant_id: str | None = None
+    parent_id: str | None = None
+    attempt: int = 1
+    steps: tuple[StepRecord, ...] = ()
+    generation: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more will happen to this occurrence."""
+        return self.state in ENDED
+
+
+def advance(
+    op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mapping[str, Any] | None = None
+) -> LcmOpOcc:
+    """The occurrence after ``event``.
+
+    A retry, continue or rollback clears the error and counts one attempt more. Raises
+    :class:`~mano.errors.WrongState` for a move that the standard does not have.
+    """
+    target = TRANSITIONS[op.level].get((op.state, event))
+    if target is None:
+        raise WrongState(
+            f"a {op.level.value.upper()} life-cycle operation in state {op.state.value} cannot take '{event.value}'",
+            facts={"state": op.state.value, "event": event.value},
+        )
+    again = event in (E.RETRY, E.CONTINUE, E.ROLLBACK)
+    return replace(
+        op,
+        state=target,
+        state_entered_at=now,
+        error=error if error is not None else (None if again or event is E.SUCCEEDED else op.error),
+        attempt=op.attempt + 1 if again else op.attempt,
+        is_cancel_pending=False if target not in RUNNING else op.is_cancel_pending,
+    )

@@ -1,0 +1,117 @@
+"""Network service instances and what the NFVO keeps for them (NsInstance, SOL005 clause 6.5.2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
+
+
+class NetworkKind(StrEnum):
+    """Overlay networks live in tunnels between the hosts; provider networks are a physical network's own."""
+
+    OVERLAY = "overlay"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An instance of an NsVirtualLink: a real L2 network.
+
+    ``vni`` (24 bits) is 0 for a provider network; ``mtu`` in octets of the L3 packet; ``subnets`` are prefixes such
+    as ``10.10.0.0/24``, one per IP version; ``gateways`` the address that belongs to no port of ours, if any.
+    ``segment`` is the VLAN of a provider network (0: untagged).
+    """
+
+    id: str
+    tenant_id: str
+    ns_instance_id: str
+    vld_id: str
+    kind: NetworkKind
+    mtu: int
+    vni: int = 0
+    physical_network: str = ""
+    segment: int = 0
+    subnets: tuple[str, ...] = ()
+    generation: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.vni < 1 << 24:
+            raise ValueError(f"VNI {self.vni} does not fit 24 bits")
+        if not 68 <= self.mtu <= 65535:
+            raise ValueError(f"MTU {self.mtu} is outside 68..65535")
+
+
+@dataclass(frozen=True, slots=True)
+class SapInstance:
+    """A service access point that is attached (SapInfo, SOL005 clause 6.5.3.12)."""
+
+    id: str
+    sapd_id: str
+    attachment: str
+    connection_point: ConnectionPoint
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChain:
+    """One NFP of an NSD's VNFFG, or one chain made by hand, with the paths that are programmed for it.
+
+    ``spec`` and ``paths`` are JSON: the chain as asked for and the RSPs as :mod:`sfc` rendered them (SPI, SI, hops).
+    ``ns_instance_id`` is empty for a chain made by hand.
+    """
+
+    id: str
+    tenant_id: str
+    ns_instance_id: str
+    name: str
+    forward_spi: int
+    reverse_spi: int | None
+    spec: Mapping[str, Any]
+    paths: tuple[Mapping[str, Any], ...] = ()
+    state: str = "planned"
+    version: int = 1
+    number: int = 0
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NsInstance:
+    """An NS instance. ``plan`` is the desired state that its last operation decided (JSON)."""
+
+    id: str
+    tenant_id: str
+    name: str
+    description: str
+    nsd_id: str
+    nsd_info_id: str
+    created_at: datetime
+    state: InstantiationState = InstantiationState.NOT_INSTANTIATED
+    flavour_id: str = ""
+    vnf_instances: Mapping[str, str] = field(default_factory=dict)
+    saps: tuple[SapInstance, ...] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Resources of one host held for one VDU instance of an NS, from the decision to the end of its life.
+
+    ``key`` is ``<vnf profile>/<vdu>/<index>`` and unique within the NS; ``allocation`` has the shape that
+    ``mano place plan`` prints for one VDU. ``decision`` explains the choice. ``expires_at`` is set while no
+    operation has used it yet.
+    """
+
+    id: str
+    tenant_id: str
+    ns_instance_id: str
+    key: str
+    host: str
+    allocation: Mapping[str, Any]
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+    generation: int = 0

@@ -1,0 +1,101 @@
+"""VNF instances as the VNFM keeps them (VnfInstance, SOL003 clause 5.5.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class InstantiationState(StrEnum):
+    """Of a VNF and, with the same values, of an NS (SOL005 clause 6.5.2.8)."""
+
+    NOT_INSTANTIATED = "NOT_INSTANTIATED"
+    INSTANTIATED = "INSTANTIATED"
+
+
+class VnfOperationalState(StrEnum):
+    """SOL003 clause 5.5.4.3."""
+
+    STARTED = "STARTED"
+    STOPPED = "STOPPED"
+
+
+class Realisation(StrEnum):
+    """How true a resource is on this NFVI: really limited, imitated, or only counted."""
+
+    ENFORCED = "enforced"
+    EMULATED = "emulated"
+    ACCOUNTED = "accounted"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPoint:
+    """One VduCp of a VNFC, or a SAP: its port in the VIM.
+
+    ``addresses`` are interface addresses such as ``10.10.0.1/24``; ``ofport`` is the port number on the host's
+    integration bridge, ``None`` for a VF that bypasses it. ``cpd_id`` is the descriptor's name of the CP.
+    """
+
+    id: str
+    cpd_id: str
+    port_id: str
+    network_id: str
+    mac: str
+    addresses: tuple[str, ...]
+    host: str
+    ofport: int | None = None
+    interface: str = ""
+    ext_cpd_id: str = ""
+    pci: str = ""
+    vf: int | None = None
+    realisation: Realisation = Realisation.ENFORCED
+
+
+@dataclass(frozen=True, slots=True)
+class VnfcResource:
+    """One VNFC instance of a VDU (VnfcResourceInfo, SOL003 clause 5.5.3.5).
+
+    ``placement`` is the placement in the shape that ``mano place plan`` prints for one VDU; ``realisations`` says
+    per resource how true it is.
+    """
+
+    id: str
+    vdu_id: str
+    index: int
+    compute_id: str
+    host: str
+    placement: Mapping[str, Any]
+    connection_points: tuple[ConnectionPoint, ...] = ()
+    realisations: Mapping[str, Realisation] = field(default_factory=dict)
+    state: VnfOperationalState = VnfOperationalState.STARTED
+
+
+@dataclass(frozen=True, slots=True)
+class VnfInstance:
+    """A VNF instance. ``ns_instance_id`` is empty when it belongs to no NS of this NFVO."""
+
+    id: str
+    tenant_id: str
+    vnfd_id: str
+    package_id: str
+    name: str
+    description: str
+    provider: str
+    product_name: str
+    software_version: str
+    descriptor_version: str
+    created_at: datetime
+    instantiation_state: InstantiationState = InstantiationState.NOT_INSTANTIATED
+    flavour_id: str = ""
+    instantiation_level_id: str = ""
+    vnf_state: VnfOperationalState | None = None
+    vnfcs: tuple[VnfcResource, ...] = ()
+    ext_virtual_links: tuple[Mapping[str, Any], ...] = ()
+    ns_instance_id: str = ""
+    vnf_profile_id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    generation: int = 0

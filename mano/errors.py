@@ -1,0 +1,135 @@
+"""The one error tree of Catena.
+
+    CatenaError
+    ├── InvalidInput            what was sent is wrong: say where and how to mend it
+    ├── NotFound                no such resource (or not this tenant's)
+    ├── Conflict                the resource's state forbids it
+    │   ├── WrongState          not in this life-cycle state
+    │   ├── OperationInProgress another operation owns the instance
+    │   ├── InUse               others still need it
+    │   ├── AlreadyExists       the identifier is taken
+    │   └── StaleGeneration     somebody wrote meanwhile (optimistic concurrency)
+    ├── Refused                 a decision said no, with its reasons
+    │   ├── NotPlaceable        placement found no fit
+    │   └── ChainUnproven       a rendered chain breaks an invariant and was not sent
+    ├── Unreachable             a host, VIM, VNFM or database does not answer
+    └── DeadlineExceeded        it answered too late
+
+Each error carries a stable ``code``, a sentence for a person, an optional hint on how to mend it, and facts as
+JSON values. HTTP statuses are chosen in :mod:`mano.api.problem_details` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class CatenaError(Exception):
+    """Base of every error that Catena raises on purpose."""
+
+    code: ClassVar[str] = "ERROR"
+
+    def __init__(self, detail: str, *, hint: str = "", facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.facts: dict[str, Any] = dict(facts or {})
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.hint})" if self.hint else self.detail
+
+    def to_document(self) -> dict[str, Any]:
+        """Plain JSON values; :func:`error_from_document` makes the error again."""
+        return {"code": self.code, "detail": self.detail, "hint": self.hint, "facts": self.facts}
+
+
+class InvalidInput(CatenaError):
+    """The request's content is wrong; ``facts["pointer"]`` is the JSON pointer where known."""
+
+    code = "INVALID_INPUT"
+
+
+class NotFound(CatenaError):
+    """No such resource for this tenant."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(CatenaError):
+    """The resource's present state forbids the request."""
+
+    code = "CONFLICT"
+
+
+class WrongState(Conflict):
+    """The life-cycle state does not allow this operation."""
+
+    code = "WRONG_STATE"
+
+
+class OperationInProgress(Conflict):
+    """One operation per instance: another one has not ended."""
+
+    code = "OPERATION_IN_PROGRESS"
+
+
+class InUse(Conflict):
+    """Other resources still refer to it."""
+
+    code = "IN_USE"
+
+
+class AlreadyExists(Conflict):
+    """The identifier or name is taken."""
+
+    code = "ALREADY_EXISTS"
+
+
+class StaleGeneration(Conflict):
+    """The stored generation is not the one that was read."""
+
+    code = "STALE_GENERATION"
+
+
+class Refused(CatenaError):
+    """A decision said no; ``facts`` holds the reasons."""
+
+    code = "REFUSED"
+
+
+class NotPlaceable(Refused):
+    """No assignment to the NFVI satisfies the request; ``facts["unplaced"]`` says why per VDU."""
+
+    code = "NOT_PLACEABLE"
+
+
+class ChainUnproven(Refused):
+    """A rendered set of flow tables breaks an invariant; ``facts["violations"]`` lists packet, hop and flow."""
+
+    code = "CHAIN_UNPROVEN"
+
+
+class Unreachable(CatenaError):
+    """A host, VIM, VNFM, NFVO or database does not answer."""
+
+    code = "UNREACHABLE"
+
+
+class DeadlineExceeded(CatenaError):
+    """The other side took longer than the product allows."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+def _tree(root: type[CatenaError]) -> dict[str, type[CatenaError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+def error_from_document(document: Mapping[str, Any]) -> CatenaError:
+    """The error that :meth:`CatenaError.to_document` wrote; an unknown code becomes a plain :class:`CatenaError`."""
+    kind = _tree(CatenaError).get(str(document.get("code")), CatenaError)
+    return kind(str(document.get("detail", "")), hint=str(document.get("hint", "")), facts=document.get("facts") or {})

@@ -1,0 +1,62 @@
+"""Or-Vnfm (SOL003): where NFVO and VNFM meet. A function call in one process, HTTP between two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mano.domain.grant import Grant, GrantRequest
+from mano.domain.lcm_op_occ import OperationState
+
+
+@dataclass(frozen=True, slots=True)
+class VnfOperation:
+    """What the NFVO sees of a VNFM's operation: SOL003's state and, when it failed, the error's document."""
+
+    id: str
+    state: OperationState
+    error: Mapping[str, Any] | None = None
+
+
+class Vnfm(Protocol):
+    """The VNFM as the NFVO uses it (SOL003 clause 5)."""
+
+    def create_vnf(
+        self, vnf_instance_id: str, tenant_id: str, vnfd_id: str, name: str, metadata: Mapping[str, str]
+    ) -> str:
+        """Create the VNF instance resource, once per ``vnf_instance_id``; returns the identifier in use."""
+
+    def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
+        """InstantiateVnf, once per ``op_id``; returns the operation occurrence's identifier."""
+
+    def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
+        """TerminateVnf, once per ``op_id``."""
+
+    def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
+        """Delete the instance resource; nothing to do when it is gone."""
+
+    def rollback(self, op_id: str, tenant_id: str) -> None:
+        """Roll an operation in FAILED_TEMP back."""
+
+    def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
+        """Observe an operation occurrence."""
+
+    def vnf_state(self, vnf_instance_id: str, tenant_id: str) -> Mapping[str, Any] | None:
+        """The VnfInstance as JSON in the standard's shape, ``None`` when there is none."""
+
+
+class Nfvo(Protocol):
+    """The NFVO as a VNFM uses it (SOL003 clauses 9 and 10)."""
+
+    def grant(self, request: GrantRequest, tenant_id: str) -> Grant:
+        """Decide; the same answer for the same operation occurrence. Raises :class:`~mano.errors.Refused`."""
+
+    def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
+        """The operation ended without using what was granted for addition, or freed what was to be removed."""
+
+    def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
+        """(package id, JSON of the VNFD's typed model) of the on-boarded package."""
+
+    def artifact_path(self, package_id: str, artifact: str, tenant_id: str) -> str:
+        """A local file with the artifact's checked content."""

@@ -1,0 +1,188 @@
+"""The store as the use cases see it: repositories in a unit of work.
+
+Everything of a user's has a tenant; a read with the wrong tenant finds nothing. A unit of work is one transaction:
+left normally it commits, left by an exception it rolls back, and its events become visible with its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from mano.domain.alarm import Alarm
+from mano.domain.catalogue import Package
+from mano.domain.events import Event
+from mano.domain.grant import Grant
+from mano.domain.lcm_op_occ import LcmOpOcc, StepRecord
+from mano.domain.nfvi import Host, Inventory
+from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
+from mano.domain.vnf_instance import VnfInstance
+
+T = TypeVar("T")
+
+
+class Repository(Protocol[T]):
+    """All resources of one kind.
+
+    ``tenant_id=None`` reads across tenants: for operators and the engine only.
+    """
+
+    def get(self, id: str, tenant_id: str | None = None) -> T:
+        """The resource; raises :class:`~mano.errors.NotFound`."""
+
+    def find(self, id: str, tenant_id: str | None = None) -> T | None:
+        """The resource or ``None``."""
+
+    def add(self, value: T) -> None:
+        """Store a new one; raises :class:`~mano.errors.AlreadyExists`."""
+
+    def save(self, value: T) -> T:
+        """Replace it if its generation is still the stored one (else :class:`~mano.errors.StaleGeneration`).
+
+        Returns the value with its new generation.
+        """
+
+    def remove(self, id: str) -> None:
+        """Delete it; nothing to do when it is gone."""
+
+    def list(
+        self, tenant_id: str | None = None, *, after: str = "", limit: int | None = None, **equals: Any
+    ) -> Sequence[T]:
+        """Resources in order of their identifiers, those after ``after``; ``equals`` compares indexed columns."""
+
+
+class Operations(Repository[LcmOpOcc], Protocol):
+    """Operation occurrences and their steps."""
+
+    def active(self, instance_id: str) -> LcmOpOcc | None:
+        """The operation that owns the instance now (any state that has not ended)."""
+
+    def record_step(self, op_id: str, step: StepRecord) -> None:
+        """Insert the step's record or replace the one of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHost:
+    """A host with its place in the store; ``generation`` grows with every change of host or allocations.
+
+    ``host.allocations`` holds what the operator's inventory declared, and nothing of Catena's own reservations.
+    """
+
+    host: Host
+    vim_id: str
+    generation: int = 0
+
+
+class Hosts(Protocol):
+    """The NFVI: hosts of all VIMs and the links between them."""
+
+    def get(self, name: str) -> StoredHost:
+        """Raises :class:`~mano.errors.NotFound`."""
+
+    def list(self) -> Sequence[StoredHost]:
+        """In order of their names."""
+
+    def put(self, host: StoredHost) -> StoredHost:
+        """Insert, or replace if the generation is still the stored one."""
+
+    def remove(self, name: str) -> None:
+        """Delete the host."""
+
+    def put_links(self, links: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the underlay's links (design of the Inventory file: a, b, mbps, latencyUs)."""
+
+    def inventory(self) -> Inventory:
+        """All hosts with their own and all reserved allocations, and the links: what placement decides on."""
+
+    def touch(self, name: str, generation: int) -> None:
+        """Advance the host's generation; raises :class:`~mano.errors.StaleGeneration` when it moved meanwhile."""
+
+
+class Outbox(Protocol):
+    """Events in commit order."""
+
+    def append(self, event: Event) -> None:
+        """Store an event in this transaction."""
+
+    def after(self, sequence: int, limit: int = 500, tenant_id: str | None = None) -> Sequence[Event]:
+        """Events with a greater sequence, in order."""
+
+    def bounds(self) -> tuple[int, int]:
+        """(oldest kept, newest) sequence; (0, 0) when empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A name held by one owner until it expires; ``token`` grows each time that it changes hands (fencing)."""
+
+    name: str
+    owner: str
+    token: int
+    expires_at: datetime
+
+
+class Leases(Protocol):
+    """Leases with a fencing number, judged by the database's clock."""
+
+    def take(self, name: str, owner: str, ttl_s: float, *, force: bool = False) -> Lease | None:
+        """Take or renew ownership; ``None`` while somebody else holds it."""
+
+    def keep(self, lease: Lease, ttl_s: float) -> bool:
+        """Extend it; False when it was lost."""
+
+    def release(self, lease: Lease) -> None:
+        """Give it back."""
+
+
+class Numbers(Protocol):
+    """Unique small numbers (SPIs, VNIs, chain numbers), not given out again before a quarantine is over."""
+
+    def allocate(self, pool: str, key: str, first: int, last: int) -> int:
+        """The number of ``key`` in the pool: the one it has, else a free one. Raises :class:`~mano.errors.Refused`."""
+
+    def release(self, pool: str, key: str) -> None:
+        """Give the key's number back; it rests for the quarantine."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction over everything that is stored."""
+
+    packages: Repository[Package]
+    vnf_instances: Repository[VnfInstance]
+    ns_instances: Repository[NsInstance]
+    networks: Repository[Network]
+    chains: Repository[ServiceChain]
+    reservations: Repository[Reservation]
+    grants: Repository[Grant]
+    alarms: Repository[Alarm]
+    operations: Operations
+    hosts: Hosts
+    outbox: Outbox
+    leases: Leases
+    numbers: Numbers
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run ``call`` once the transaction has committed; never when it rolls back."""
+
+
+UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]
+"""Opens a transaction: ``with open_unit() as uow: ...``"""
+
+
+class PackageStore(Protocol):
+    """The archives of on-boarded packages, on disk."""
+
+    def write(self, key: str, chunks: Iterator[bytes], max_bytes: int) -> tuple[int, str]:
+        """Store content under a key; (size in octets, SHA-256 in lower hexadecimal). Nothing is left on failure."""
+
+    def path(self, key: str) -> str:
+        """The file's path; raises :class:`~mano.errors.NotFound`."""
+
+    def member_path(self, key: str, member: str) -> str:
+        """A file with one member of the archive, unpacked once."""
+
+    def remove(self, key: str) -> None:
+        """Delete content and everything unpacked of it."""
