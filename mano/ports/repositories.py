@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -74,6 +74,8 @@ class StoredHost:
     host: Host
     vim_id: str
     generation: int = 0
+    dataplane: Mapping[str, Any] = field(default_factory=dict)
+    """What the VIM last told of the host as a forwarder: fields of :class:`mano.ports.vim.Dataplane`; may be empty."""
 
 
 class Hosts(Protocol):
