@@ -1,0 +1,192 @@
+"""What the HTTP interfaces call: the use cases as protocols, gathered in one value.
+
+The composition root fills :class:`Services`; the API imports neither it nor an adapter. Every call blocks and runs in
+a worker thread. Every call raises errors of :mod:`mano.errors` alone.
+
+Reads of single resources and of pages go straight to the repositories (``open_unit``); whatever decides, changes or
+touches the network is a use case. Native resources (:class:`Nfvi`, :class:`ForwardingGraphs`) come as JSON documents in
+the shape that ``docs/api.md`` shows, because they are views over several stored things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mano.domain.catalogue import DescriptorKind, OperationalState, Package
+from mano.domain.ns_instance import NsInstance
+from mano.ports.repositories import UnitOfWorkFactory
+
+Document = Mapping[str, Any]
+"""A JSON object with camelCase keys."""
+
+
+class Catalogue(Protocol):
+    """VNF packages, NSDs and PNFDs (SOL005 clauses 5 and 9, SOL003 clause 10)."""
+
+    def create(self, kind: DescriptorKind, tenant_id: str, user_defined_data: Document) -> Package:
+        """A new resource in state CREATED."""
+
+    def upload(self, id: str, tenant_id: str, chunks: Iterator[bytes]) -> Package:
+        """Store the archive, check and load it; the result is ONBOARDED, or ERROR with the findings in ``failure``.
+
+        Raises :class:`~mano.errors.WrongState` unless the resource waits for content. An error raised by ``chunks``
+        puts the resource back and is raised again.
+        """
+
+    def patch(
+        self,
+        id: str,
+        tenant_id: str,
+        *,
+        operational_state: OperationalState | None = None,
+        user_defined_data: Document | None = None,
+        generation: int | None = None,
+    ) -> Package:
+        """Enable, disable, replace the user's data. ``generation`` is the one that the client read (``If-Match``)."""
+
+    def delete(self, id: str, tenant_id: str) -> None:
+        """Delete a package that is disabled and unused."""
+
+    def content_path(self, id: str, tenant_id: str) -> str:
+        """A local file with the archive as uploaded; :class:`~mano.errors.WrongState` unless ONBOARDED."""
+
+    def descriptor_files(self, id: str, tenant_id: str) -> Sequence[tuple[str, str]]:
+        """(member, local file) of every file that makes the descriptor up, the entry definitions first."""
+
+    def manifest(self, id: str, tenant_id: str) -> tuple[str, str]:
+        """(member, local file) of the manifest; :class:`~mano.errors.NotFound` when the package has none."""
+
+    def artifact(self, id: str, tenant_id: str, path: str) -> str:
+        """A local file with one member of the archive; :class:`~mano.errors.NotFound` for any other path."""
+
+
+class OperationTasks(Protocol):
+    """What a client can do with a failed operation occurrence."""
+
+    def retry(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to PROCESSING."""
+
+    def rollback(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to ROLLING_BACK."""
+
+    def fail(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to FAILED: nobody will repair it."""
+
+
+class NsLifecycle(OperationTasks, Protocol):
+    """NS life-cycle management (SOL005 clause 6)."""
+
+    def create(self, tenant_id: str, nsd_id: str, name: str, description: str) -> NsInstance:
+        """A new instance of the on-boarded and enabled NSD whose descriptor identifier is ``nsd_id``."""
+
+    def delete(self, id: str, tenant_id: str) -> None:
+        """Delete an instance that is not instantiated."""
+
+    def instantiate(self, id: str, tenant_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def terminate(self, id: str, tenant_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def continue_(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to PROCESSING, skipping what cannot be done (SOL005 clause 6.4.13)."""
+
+
+class VnfLifecycle(OperationTasks, Protocol):
+    """VNF life-cycle management (SOL003 clause 5); the same object as the Or-Vnfm port's ``Vnfm``.
+
+    ``op_id`` is a fresh UUID from the API.
+    """
+
+    def create_vnf(
+        self, vnf_instance_id: str, tenant_id: str, vnfd_id: str, name: str, metadata: Mapping[str, str]
+    ) -> str:
+        """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``."""
+
+    def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
+        """Delete an instance that is not instantiated; nothing to do when it is gone."""
+
+
+class Nfvi(Protocol):
+    """Hosts, what is placed on them, and the VIMs that manage them."""
+
+    def add_hosts(self, inventory: Document, vim_id: str) -> Sequence[Document]:
+        """Bring every host of an Inventory document under a VIM's management; the hosts as :meth:`list` shows them.
+
+        An empty ``vim_id`` means the only VIM there is.
+        """
+
+    def list(self) -> Sequence[Document]:
+        """All hosts in order of their names."""
+
+    def get(self, name: str) -> Document:
+        """One host."""
+
+    def remove(self, name: str) -> None:
+        """Leave the host as it was found; :class:`~mano.errors.InUse` while something is placed on it."""
+
+    def topology(self, tenant_id: str) -> Document:
+        """Hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
+
+    def placements(self, tenant_id: str) -> Sequence[Document]:
+        """Every reservation with the decision's reasons."""
+
+    def plan(self, request: Document, inventory: Document | None) -> Document:
+        """What a PlacementRequest would get from the live NFVI, or from the given Inventory; reserves nothing."""
+
+    def vims(self) -> Sequence[Document]:
+        """The VIMs with their attachments."""
+
+    def add_attachment(self, vim_id: str, attachment: Document) -> Document:
+        """A place outside for SAPs: ``{name, host}`` or ``{name, physnet}``."""
+
+
+class ForwardingGraphs(Protocol):
+    """Service function chains (RFC 7665) and what the switches really do with them."""
+
+    def list(self, tenant_id: str) -> Sequence[Document]:
+        """All chains."""
+
+    def get(self, id: str, tenant_id: str) -> Document:
+        """One chain."""
+
+    def statistics(self, id: str, tenant_id: str) -> Document:
+        """Packets and octets per path and hop, and the drops."""
+
+    def verify(self, id: str, tenant_id: str) -> Document:
+        """Prove the chain on the simulator and compare the bridges with it."""
+
+    def trace(self, id: str, tenant_id: str, packet: Document) -> Document:
+        """The way of one packet ``{source, destination, protocol, sourcePort, destinationPort}``."""
+
+
+class Health(Protocol):
+    """Is this server able to do its work?"""
+
+    def checks(self) -> Mapping[str, str]:
+        """Part to what is wrong with it, in a sentence; the empty string when it is well. Answers within 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the HTTP interfaces can call.
+
+    A use case that this server's role does not have is ``None``: its API roots are not served then.
+    """
+
+    open_unit: UnitOfWorkFactory
+    health: Health
+    catalogue: Catalogue | None = None
+    ns_lifecycle: NsLifecycle | None = None
+    vnf_lifecycle: VnfLifecycle | None = None
+    nfvi: Nfvi | None = None
+    forwarding_graphs: ForwardingGraphs | None = None
+    new_id: Callable[[], str] | None = None

@@ -1,0 +1,126 @@
+"""What a server is told when it starts: one frozen value, true from birth.
+
+The command line fills it from options and from ``CATENA_*`` environment variables; tests and the demo make one
+directly. Nothing is read from the machine here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9890
+
+
+class Role(StrEnum):
+    """Which functional blocks this server is."""
+
+    ALL = "all"
+    NFVO = "nfvo"
+    VNFM = "vnfm"
+
+
+class AuthMode(StrEnum):
+    """Who may call."""
+
+    OAUTH2 = "oauth2"
+    NONE = "none"
+
+
+class Tier(StrEnum):
+    """How real the NFVI of the local VIM is."""
+
+    ROOT = "root"
+    USER = "user"
+    SIMULATED = "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where the server listens. ``host`` is an address or a name, ``port`` 0..65535 (0: any free one)."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise ValueError("a listener needs a host, such as 127.0.0.1:9890")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is outside 0..65535")
+
+    @classmethod
+    def parse(cls, text: str) -> Listener:
+        """``HOST:PORT``, with brackets round an IPv6 address; :class:`ValueError` says what is wrong."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host:
+            raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:{DEFAULT_PORT}")
+        if not (port.isascii() and port.isdigit()):
+            raise ValueError(f"{port!r} is not a port number")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError(f"{text!r}: put brackets round an IPv6 address, such as [::1]:{DEFAULT_PORT}")
+        return cls(host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in octets and times in seconds that the server enforces."""
+
+    json_body: int = 1 << 20
+    archive: int = 2 << 30
+    json_depth: int = 32
+    upload_pause_s: float = 30.0
+    page_size: int = 100
+    token_lifetime_s: int = 900
+    event_heartbeat_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        for name in ("json_body", "archive", "json_depth", "upload_pause_s", "page_size", "token_lifetime_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"limit {name} must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server.
+
+    ``database`` is an SQLAlchemy URL; empty means SQLite in the data directory. ``tier`` None means the best that
+    this machine can do. ``lab`` names the local VIM's namespaces and bridges (``cat-<lab>-...``): two servers on one
+    machine need two names. ``lenient_version`` accepts requests without a ``Version`` header on v2 roots.
+    """
+
+    data_dir: Path
+    database: str = ""
+    role: Role = Role.ALL
+    listen: Listener = field(default_factory=Listener)
+    auth: AuthMode = AuthMode.OAUTH2
+    lenient_version: bool = False
+    tier: Tier | None = None
+    lab: str = "main"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.auth is AuthMode.NONE and not self.listen.is_loopback:
+            raise ValueError(
+                f"--auth none would let anybody who reaches {self.listen} command the network: "
+                "listen on 127.0.0.1 or use --auth oauth2"
+            )
+        if not (self.lab.isascii() and self.lab.isalnum() and self.lab.islower() and len(self.lab) <= 8):
+            raise ValueError(f"lab {self.lab!r} must be 1 to 8 lower-case letters and digits, with a letter in it")
