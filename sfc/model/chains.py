@@ -1,0 +1,350 @@
+"""What a chain is: classifiers, the intended path, and the rendered paths that packets take.
+
+A :class:`Chain` is the operator's wish: its ``path`` is the service function path (SFP, RFC 7665
+section 1.4; ETSI's NFP) with alternatives. An :class:`Rsp` is one direction's concrete sequence of
+instances with its service path identifier. :mod:`sfc.path` makes the second out of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from sfc.errors import ModelError, PathError
+from sfc.model.addresses import IpNetwork
+from sfc.model.topology import check_name, check_range
+
+SI_FIRST = 255  # RFC 8300 section 2.3: the classifier's initial service index
+SPI_MIN, SPI_MAX = 1, 0xFFFFFE  # 24 bits; 0 and 0xffffff mark the library's own MAC addresses
+ETH_IPV4, ETH_IPV6 = 0x0800, 0x86DD
+PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMPV6, PROTOCOL_SCTP = 1, 6, 17, 58, 132
+PROTOCOLS_WITH_PORTS = frozenset({PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP})
+PRIORITY_MAX = 65535
+
+
+class Direction(Enum):
+    """Along the chain as its author wrote it, or back."""
+
+    FORWARD = 0
+    REVERSE = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PathPosition:
+    """Service path identifier (24 bits) and service index (8 bits): where on which path a packet is."""
+
+    spi: int
+    si: int
+
+    def __post_init__(self) -> None:
+        check_range("spi", self.spi, 0, (1 << 24) - 1)
+        check_range("si", self.si, 0, 255)
+
+    @property
+    def word(self) -> int:
+        """Both as the 32 bits of the service path header, RFC 8300 section 2.3."""
+        return self.spi << 8 | self.si
+
+    def __str__(self) -> str:
+        return f"{self.spi}/{self.si}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange:
+    """Transport ports ``first``..``last``, both included."""
+
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        check_range("port range start", self.first, 0, 65535)
+        check_range("port range end", self.last, self.first, 65535)
+
+    @classmethod
+    def parse(cls, text: str) -> PortRange:
+        """Read ``"80"`` or ``"1000-2000"``."""
+        first, dash, last = text.partition("-")
+        numbers = [first, last if dash else first]
+        if not all(number.isascii() and number.isdigit() and len(number) <= 5 for number in numbers):
+            raise ModelError("PORT_RANGE", f"{text!r} is no port or port range", "write it as 80 or 1000-2000")
+        return cls(int(numbers[0]), int(numbers[1]))
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Header values that select traffic; None means any."""
+
+    ethertype: int | None = None
+    """0x0800, 0x86dd or None for both."""
+    protocol: int | None = None
+    """IP protocol number."""
+    source: IpNetwork | None = None
+    destination: IpNetwork | None = None
+    source_port: PortRange | None = None
+    destination_port: PortRange | None = None
+    vlan: int | None = None
+    dscp: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.ethertype not in (None, ETH_IPV4, ETH_IPV6):
+            raise ModelError(
+                "MATCH_ETHERTYPE", f"ethertype {self.ethertype:#06x} never enters a chain", "0x0800 or 0x86dd"
+            )
+        if self.protocol is not None:
+            check_range("protocol", self.protocol, 0, 255)
+        if self.vlan is not None:
+            check_range("vlan", self.vlan, 0, 4095)
+        if self.dscp is not None:
+            check_range("dscp", self.dscp, 0, 63)
+        if self.has_ports and self.protocol not in PROTOCOLS_WITH_PORTS:
+            raise ModelError("MATCH_PORTS", "a match on ports needs protocol 6 (TCP), 17 (UDP) or 132 (SCTP)")
+        if len(self.versions) == 0:
+            raise ModelError("MATCH_FAMILY", "ethertype, source and destination name different IP versions")
+
+    @property
+    def has_ports(self) -> bool:
+        """True when later fragments of a datagram cannot be told by this match."""
+        return self.source_port is not None or self.destination_port is not None
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions that it can match."""
+        possible = {4, 6}
+        if self.ethertype is not None:
+            possible &= {4 if self.ethertype == ETH_IPV4 else 6}
+        for prefix in (self.source, self.destination):
+            if prefix is not None:
+                possible &= {prefix.version}
+        if self.protocol == PROTOCOL_ICMP:
+            possible &= {4}
+        if self.protocol == PROTOCOL_ICMPV6:
+            possible &= {6}
+        return tuple(sorted(possible))
+
+    def reversed(self) -> Match:
+        """The match of the answers: both ends swapped."""
+        return Match(
+            ethertype=self.ethertype,
+            protocol=self.protocol,
+            source=self.destination,
+            destination=self.source,
+            source_port=self.destination_port,
+            destination_port=self.source_port,
+            vlan=self.vlan,
+            dscp=self.dscp,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """One rule of a chain. The higher ``priority`` wins, then the chain's ``order``, then its id."""
+
+    match: Match = field(default_factory=Match)
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("classifier priority", self.priority, 0, PRIORITY_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedInstance:
+    """A candidate of a group; a weight of 0 keeps it out while another is there."""
+
+    function: str
+    weight: int = 1
+
+    def __post_init__(self) -> None:
+        check_range(f"weight of {self.function}", self.weight, 0, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class PathGroup:
+    """One hop of the intended path: any of these instances will do."""
+
+    name: str
+    instances: tuple[WeightedInstance, ...]
+
+    def __post_init__(self) -> None:
+        check_name("path group", self.name)
+        if not self.instances:
+            raise ModelError("GROUP_EMPTY", f"path group {self.name} has no instance")
+        if len({instance.function for instance in self.instances}) != len(self.instances):
+            raise ModelError("TWICE", f"path group {self.name} names an instance twice")
+
+    @classmethod
+    def of(cls, name: str, *functions: str) -> PathGroup:
+        """A group of equally weighted instances; of ``name`` alone when none is given."""
+        return cls(name, tuple(WeightedInstance(function) for function in functions or (name,)))
+
+
+class OnMiss(StrEnum):
+    """A reverse packet whose connection has no mark (first packet from outside, or marks lost by a restart)."""
+
+    CLASSIFY = "classify"
+    """Classified anew by the reversed classifiers, and counted."""
+    DROP = "drop"
+    """Dropped and counted when it would belong to this chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A service function chain as its author wants it.
+
+    ``path`` lists every function in order. When the last one rewrites 5-tuples (a NAT) the chain ends at its
+    inside port and ``egress`` stays None; else ``egress`` names the port where packets leave. The end is the
+    reverse classifier of a symmetric chain.
+    """
+
+    id: str
+    ingress: str
+    """Port whose packets are classified."""
+    path: tuple[PathGroup, ...]
+    classifiers: tuple[Classifier, ...] = (Classifier(),)
+    egress: str | None = None
+    symmetric: bool = True
+    name: str = ""
+    order: int = 0
+    """Place of its NFP in the VNFFG: the lower wins between equal priorities."""
+    on_miss: OnMiss = OnMiss.CLASSIFY
+    context: tuple[int, int, int] = (0, 0, 0)
+    """MD type 1 context words 1 to 3 as imposed; 0 in the first means the library's marker with the SPI.
+    The fourth always carries the position of the imposition."""
+
+    def __post_init__(self) -> None:
+        check_name("chain", self.id)
+        check_range(f"chain {self.id}: hops", len(self.path), 1, SI_FIRST - 1)
+        check_range(f"chain {self.id}: order", self.order, 0, 1 << 31)
+        if not self.classifiers:
+            raise ModelError("CHAIN_CLASSIFIER", f"chain {self.id} has no classifier: nothing would enter it")
+        for word in self.context:
+            check_range(f"chain {self.id}: context word", word, 0, (1 << 32) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One function of an RSP with where and how it is met."""
+
+    si: int
+    """Service index with which the packet is handed to it; it comes back with one less."""
+    sff: str
+    function: str
+    port_in: str
+    """Port that the packet is handed to."""
+    port_out: str
+    """Port that it comes back from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rsp:
+    """Rendered service path: the concrete hops of one direction of a chain.
+
+    ``hops`` are the functions that packets pass; a function at the end (NAT) is ``terminator`` of the forward
+    direction and origin of the reverse one, and holds no service index of its own.
+    """
+
+    chain: str
+    direction: Direction
+    spi: int
+    start: str
+    """Port of its classifier."""
+    end: str
+    """Port where packets leave."""
+    start_sff: str
+    end_sff: str
+    hops: tuple[Hop, ...]
+    terminator: str | None = None
+
+    def __post_init__(self) -> None:
+        check_range(f"chain {self.chain}: spi", self.spi, SPI_MIN, SPI_MAX)
+        for index, hop in enumerate(self.hops):
+            if hop.si != SI_FIRST - index:
+                raise ModelError("HOP_SI", f"chain {self.chain}: hop {index} has service index {hop.si}")
+
+    @property
+    def end_si(self) -> int:
+        """Service index behind the last hop."""
+        return SI_FIRST - len(self.hops)
+
+    def position(self, si: int) -> PathPosition:
+        """Position on this path."""
+        return PathPosition(self.spi, si)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Ids of the functions that a packet meets, in order, a terminator included."""
+        passed = tuple(hop.function for hop in self.hops)
+        if self.terminator is None:
+            return passed
+        return (*passed, self.terminator) if self.direction is Direction.FORWARD else (self.terminator, *passed)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChain:
+    """A chain with its rendered paths: what :func:`sfc.render.render` turns into flows."""
+
+    chain: Chain
+    forward: Rsp
+    reverse: Rsp | None = None
+
+    def __post_init__(self) -> None:
+        if self.chain.symmetric != (self.reverse is not None):
+            raise ModelError("SYMMETRY", f"chain {self.chain.id}: a reverse path exactly when it is symmetric")
+        if self.reverse is not None and self.reverse.spi == self.forward.spi:
+            raise ModelError("SPI_TWICE", f"chain {self.chain.id}: both directions have SPI {self.forward.spi}")
+
+    @property
+    def rsps(self) -> tuple[Rsp, ...]:
+        """Its directions, forward first."""
+        return (self.forward,) if self.reverse is None else (self.forward, self.reverse)
+
+    def other(self, direction: Direction) -> Rsp | None:
+        """The path against ``direction``."""
+        return self.reverse if direction is Direction.FORWARD else self.forward
+
+
+@dataclass(frozen=True, slots=True)
+class SpiPool:
+    """Service path identifiers of one configured range; a value: allocation returns the next pool.
+
+    A released SPI is not given out before every other free one was: the pool walks round its range, so that
+    no packet under way meets a new path with an old number.
+    """
+
+    first: int = 100
+    last: int = SPI_MAX
+    used: frozenset[int] = frozenset()
+    next: int = 0
+    """Where the walk goes on; 0 means at ``first``."""
+
+    def __post_init__(self) -> None:
+        check_range("first SPI", self.first, SPI_MIN, SPI_MAX)
+        check_range("last SPI", self.last, self.first, SPI_MAX)
+        if self.next:
+            check_range("next SPI", self.next, self.first, self.last + 1)
+
+    def allocate(self, count: int) -> tuple[tuple[int, ...], SpiPool]:
+        """``count`` free SPIs and the pool without them; :class:`PathError` when there are too few."""
+        size = self.last - self.first + 1
+        start = (self.next or self.first) - self.first
+        found: list[int] = []
+        for step in range(size):
+            spi = self.first + (start + step) % size
+            if len(found) == count:
+                break
+            if spi not in self.used:
+                found.append(spi)
+        if len(found) < count:
+            raise PathError("SPI_EXHAUSTED", f"{count} SPIs wanted, {len(found)} free in {self.first}..{self.last}")
+        after = found[-1] + 1 if found else self.next
+        return tuple(found), SpiPool(self.first, self.last, self.used | frozenset(found), after)
+
+    def release(self, spis: Iterable[int]) -> SpiPool:
+        """The pool with these free again."""
+        return SpiPool(self.first, self.last, self.used - frozenset(spis), self.next)
