@@ -101,7 +101,13 @@ class VnfLifecycle(OperationTasks, Protocol):
     """
 
     def create_vnf(
-        self, vnf_instance_id: str, tenant_id: str, vnfd_id: str, name: str, metadata: Mapping[str, str]
+        self,
+        vnf_instance_id: str,
+        tenant_id: str,
+        vnfd_id: str,
+        name: str,
+        metadata: Mapping[str, str],
+        description: str = "",
     ) -> str:
         """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``."""
 
