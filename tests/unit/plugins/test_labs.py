@@ -1,0 +1,33 @@
+"""The look for what a lab left on the machine."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.plugins.labs import remains_of
+
+
+def test_a_lab_id_is_short_and_nothing_has_its_name_yet(lab_id: str) -> None:
+    assert len(lab_id) == 7
+    assert remains_of(lab_id) == []
+
+
+def test_a_process_of_the_lab_is_found(lab_id: str) -> None:
+    process = subprocess.Popen(["sh", "-c", f"sleep 60 # cat-{lab_id}-h1"])
+    try:
+        assert [line for line in remains_of(lab_id) if line.startswith(f"process {process.pid}:")]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.dataplane
+def test_a_namespace_of_the_lab_is_found(lab_id: str) -> None:
+    name = f"cat-{lab_id}-h1"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        assert remains_of(lab_id) == [f"network namespace {name}", *remains_of(lab_id)[1:]]
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
