@@ -24,7 +24,7 @@ class ConstituentKind(StrEnum):
 
 
 class ForwardingBehaviour(StrEnum):
-    """How a position with several elements uses them (SOL001 clause 7.8.6)."""
+    """How a position with several elements uses them (SOL001 clause 7.8)."""
 
     ALL = "all"
     LOAD_BALANCE = "lb"
@@ -93,7 +93,7 @@ class NestedNsProfile:
 
 @dataclass(frozen=True, slots=True)
 class NsVirtualLink:
-    """A virtual link between constituents (SOL001 clause 7.8.4)."""
+    """A virtual link between constituents (SOL001 clause 7.8)."""
 
     id: str
     layer_protocols: tuple[str, ...]
@@ -123,7 +123,7 @@ class NsVirtualLink:
 
 @dataclass(frozen=True, slots=True)
 class Sap:
-    """A service access point: where the outside world meets the NS (SOL001 clause 7.8.3)."""
+    """A service access point: where the outside world meets the NS (SOL001 clause 7.8)."""
 
     id: str
     #: The virtual link of the NS behind it.
@@ -156,7 +156,7 @@ class NfpElement:
 
 @dataclass(frozen=True, slots=True)
 class NfpPosition:
-    """A position of a forwarding path (SOL001 clause 7.8.6)."""
+    """A position of a forwarding path (SOL001 clause 7.8)."""
 
     id: str
     elements: tuple[NfpElement, ...]
@@ -178,7 +178,7 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True)
 class MaskRule:
-    """A comparison of bits: `length` bits from `starting_point` equal `value` (SOL001 clause 7.2.4)."""
+    """A comparison of bits: `length` bits from `starting_point` equal `value` (SOL001 clause 7.2)."""
 
     starting_point: int
     length: int
@@ -187,7 +187,7 @@ class MaskRule:
 
 @dataclass(frozen=True, slots=True)
 class NfpRule:
-    """What traffic takes a forwarding path (SOL001 clause 7.10.3). All given criteria must hold."""
+    """What traffic takes a forwarding path (SOL001 clause 7.10). All given criteria must hold."""
 
     id: str
     #: `ipv4` or `ipv6`.
@@ -300,7 +300,7 @@ class NsFlavour:
 
 @dataclass(frozen=True, slots=True)
 class Nsd:
-    """An NS descriptor (IFA 014 clause 6.2.2). `descriptor_id` and `invariant_id` are UUIDs."""
+    """An NS descriptor (IFA 014 clause 6.2). `descriptor_id` and `invariant_id` are UUIDs."""
 
     descriptor_id: str
     invariant_id: str

@@ -56,7 +56,7 @@ class VduKind(StrEnum):
 
 
 class VnicType(StrEnum):
-    """The values of `vnic_type` (SOL001 clause 6.8.8)."""
+    """The values of `vnic_type` (SOL001 clause 6.8)."""
 
     NORMAL = "normal"
     VIRTIO_FORWARDER = "virtio-forwarder"
@@ -149,7 +149,7 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class SwImage:
-    """A software image (`tosca.artifacts.nfv.SwImage`, SOL001 clause 6.5.1). Sizes are bytes."""
+    """A software image (`tosca.artifacts.nfv.SwImage`, SOL001 clause 6.5). Sizes are bytes."""
 
     id: str
     name: str
@@ -171,7 +171,7 @@ class SwImage:
 
 @dataclass(frozen=True, slots=True)
 class BootData:
-    """What a VDU instance is told when it boots (SOL001 clause 6.2.57)."""
+    """What a VDU instance is told when it boots (SOL001 clause 6.2)."""
 
     #: Keys and values for the VIM's metadata service.
     kvp: FrozenMap[str, str] = EMPTY
@@ -183,7 +183,7 @@ class BootData:
 
 @dataclass(frozen=True, slots=True)
 class VirtualStorage:
-    """A virtual storage node that VDUs attach to (SOL001 clauses 6.8.4 to 6.8.6)."""
+    """A virtual storage node that VDUs attach to (SOL001 clause 6.8)."""
 
     id: str
     #: `block`, `object` or `file`.
@@ -240,7 +240,7 @@ class Vdu:
 
 @dataclass(frozen=True, slots=True)
 class AddressAssignment:
-    """How one protocol layer of a connection point gets its addresses (SOL001 clause 6.2.16)."""
+    """How one protocol layer of a connection point gets its addresses (SOL001 clause 6.2)."""
 
     #: `mac_address` or `ip_address`.
     kind: str
@@ -269,7 +269,7 @@ class SfFacts:
 
 @dataclass(frozen=True, slots=True)
 class VduCp:
-    """A connection point of a VDU: one interface of each instance (SOL001 clause 6.8.8)."""
+    """A connection point of a VDU: one interface of each instance (SOL001 clause 6.8)."""
 
     id: str
     vdu_id: str
@@ -382,7 +382,7 @@ class Qos:
 
 @dataclass(frozen=True, slots=True)
 class VnfVirtualLink:
-    """A virtual link inside a VNF (SOL001 clause 6.8.9)."""
+    """A virtual link inside a VNF (SOL001 clause 6.8)."""
 
     id: str
     layer_protocols: tuple[str, ...]
@@ -417,7 +417,7 @@ class AffinityRule:
 
 @dataclass(frozen=True, slots=True)
 class ScalingAspect:
-    """One way to scale the VNF (SOL001 clause 6.2.28)."""
+    """One way to scale the VNF (SOL001 clause 6.2)."""
 
     id: str
     name: str
@@ -441,7 +441,7 @@ class ScalingAspect:
 
 @dataclass(frozen=True, slots=True)
 class InstantiationLevel:
-    """A size that the VNF can be instantiated with (SOL001 clause 6.2.13)."""
+    """A size that the VNF can be instantiated with (SOL001 clause 6.2)."""
 
     id: str
     description: str
