@@ -1,1 +1,79 @@
-"""Where the VDUs of a network service go: a pure engine over an inventory and a request."""
+"""Where the VDUs of a network service go: a pure engine over an inventory and a request.
+
+inventory = inventory_from_document(document_from_text(text, "Inventory"))
+request = request_from_document(document_from_text(text, "PlacementRequest"))
+result = plan(inventory, request)
+for placement in result.reservable():
+    inventory = inventory.with_allocation(placement.host, placement.allocation)
+"""
+
+from __future__ import annotations
+
+from mano.placement.documents import (
+    allocation_from_document,
+    host_from_document,
+    host_to_document,
+    inventory_from_document,
+    inventory_to_document,
+)
+from mano.placement.reading import DocumentError, Fault
+from mano.placement.request import (
+    CellRequest,
+    ChainRequest,
+    CpuPolicy,
+    EmulatorThreads,
+    Group,
+    GroupKind,
+    InterfaceRequest,
+    NumaAffinity,
+    PageClass,
+    PlacementRequest,
+    RequestError,
+    Scope,
+    ThreadPolicy,
+    VduRequest,
+    VnicType,
+)
+from mano.placement.request_documents import request_from_document, request_to_document, vdu_from_document
+from mano.placement.result import ChainRoute, Code, Decision, NearMiss, Objective, Placement, PlacementResult, Unplaced
+from mano.placement.schemas import placement_schemas
+from mano.placement.yaml_core import document_from_text, documents_from_text
+
+__all__ = [
+    "CellRequest",
+    "ChainRequest",
+    "ChainRoute",
+    "Code",
+    "CpuPolicy",
+    "Decision",
+    "DocumentError",
+    "EmulatorThreads",
+    "Fault",
+    "Group",
+    "GroupKind",
+    "InterfaceRequest",
+    "NearMiss",
+    "NumaAffinity",
+    "Objective",
+    "PageClass",
+    "Placement",
+    "PlacementRequest",
+    "PlacementResult",
+    "RequestError",
+    "Scope",
+    "ThreadPolicy",
+    "Unplaced",
+    "VduRequest",
+    "VnicType",
+    "allocation_from_document",
+    "document_from_text",
+    "documents_from_text",
+    "host_from_document",
+    "host_to_document",
+    "inventory_from_document",
+    "inventory_to_document",
+    "placement_schemas",
+    "request_from_document",
+    "request_to_document",
+    "vdu_from_document",
+]
