@@ -59,6 +59,19 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A place outside the NS where a SAP can end: beside one host's integration bridge, or on a physical network."""
+
+    name: str
+    host: str = ""
+    physical_network: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.host) == bool(self.physical_network):
+            raise ValueError(f"attachment {self.name} needs a host or a physical network, and not both")
+
+
+@dataclass(frozen=True, slots=True)
 class PortSpec:
     """One port of a network on a host.
 
@@ -160,19 +173,41 @@ class VimDriver(Protocol):
         """Make it gone; its ports must be gone before."""
 
     def ensure_port(self, port: PortSpec) -> PortStatus:
-        """Make the port exist on its host."""
+        """Make the port exist on its host.
+
+        Raises :class:`~mano.errors.InUse` when another port holds its VF and :class:`~mano.errors.NotFound` for a
+        host, NIC or attachment that does not exist.
+        """
 
     def remove_port(self, port: PortSpec) -> None:
         """Make it gone."""
 
     def ensure_compute(self, compute: ComputeSpec) -> ComputeStatus:
-        """Make the VNFC run with its ports; returns when it is ready to take packets or raises."""
+        """Make the VNFC run with its ports; returns when it is ready to take packets or raises.
+
+        One that runs from another specification is replaced. Raises :class:`~mano.errors.Unreachable` when it ended
+        before it was ready (``facts["log"]`` holds its last lines) and :class:`~mano.errors.InUse` when another
+        VNFC holds one of its ports.
+        """
 
     def remove_compute(self, compute_id: str, host: str) -> None:
         """Stop it and leave nothing of it; its ports remain."""
 
     def compute_status(self, compute_id: str, host: str) -> ComputeStatus:
         """Observe one VNFC."""
+
+    def attachments(self) -> Mapping[str, Attachment]:
+        """The places where SAPs can end, by name."""
+
+    def add_attachment(self, attachment: Attachment) -> None:
+        """Make such a place; adding the same again changes nothing.
+
+        Raises :class:`~mano.errors.AlreadyExists` when the name means another place and
+        :class:`~mano.errors.NotFound` for a host that the VIM does not have.
+        """
+
+    def remove_attachment(self, name: str) -> None:
+        """Make it gone; raises :class:`~mano.errors.InUse` while a port ends there."""
 
     def observe(self) -> Observed:
         """List everything of ours that exists now, from the world and not from a record."""
