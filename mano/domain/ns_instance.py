@@ -37,6 +37,7 @@ class Network:
     physical_network: str = ""
     segment: int = 0
     subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
     generation: int = 0
 
     def __post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""The NFV Orchestrator: catalogue, network service life cycle, granting and forwarding graphs."""
+"""The NFVO: catalogue, network services, granting and forwarding graphs (SOL005)."""

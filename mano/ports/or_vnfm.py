@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from mano.domain.grant import Grant, GrantRequest
 from mano.domain.lcm_op_occ import OperationState
+from mano.domain.vnf_instance import VnfInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Vnfm(Protocol):
     def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
         """Observe an operation occurrence."""
 
-    def vnf_state(self, vnf_instance_id: str, tenant_id: str) -> Mapping[str, Any] | None:
-        """The VnfInstance as JSON in the standard's shape, ``None`` when there is none."""
+    def vnf_instance(self, vnf_instance_id: str, tenant_id: str) -> VnfInstance | None:
+        """The VNF instance as the VNFM keeps it, ``None`` when there is none."""
 
 
 class Nfvo(Protocol):
@@ -54,6 +55,9 @@ class Nfvo(Protocol):
 
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """The operation ended without using what was granted for addition, or freed what was to be removed."""
+
+    def lcm_changed(self, vnf_instance_id: str, tenant_id: str) -> None:
+        """SOL003's notification that an operation changed the VNF's resources: the NFVO's networks follow."""
 
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded package."""

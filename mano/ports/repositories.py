@@ -55,7 +55,12 @@ class Repository(Protocol[T]):
 
 
 class Operations(Repository[LcmOpOcc], Protocol):
-    """Operation occurrences and their steps."""
+    """Operation occurrences and their steps.
+
+    Adding an occurrence, and saving it in a new state, appends the event that says so: no state changes unseen.
+    ``steps`` are written by :meth:`record_step` alone; ``add`` and ``save`` leave them as they are.
+    :meth:`add` raises :class:`~mano.errors.OperationInProgress` while another operation owns the instance.
+    """
 
     def active(self, instance_id: str) -> LcmOpOcc | None:
         """The operation that owns the instance now (any state that has not ended)."""
@@ -104,7 +109,7 @@ class Hosts(Protocol):
 
 
 class Outbox(Protocol):
-    """Events in commit order."""
+    """Events in commit order: one with a smaller sequence never appears after one with a greater was read."""
 
     def append(self, event: Event) -> None:
         """Store an event in this transaction."""
@@ -114,6 +119,9 @@ class Outbox(Protocol):
 
     def bounds(self) -> tuple[int, int]:
         """(oldest kept, newest) sequence; (0, 0) when empty."""
+
+    def prune(self, before: datetime) -> int:
+        """Forget events that occurred earlier, all but the newest; how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +178,27 @@ class UnitOfWork(Protocol):
         """Run ``call`` once the transaction has committed; never when it rolls back."""
 
 
-UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]
-"""Opens a transaction: ``with open_unit() as uow: ...``"""
+class UnitOfWorkFactory(Protocol):
+    """Opens a transaction: ``with open_unit() as uow: ...``.
+
+    A ``read_only`` one sees a single moment, never waits for a writer and cannot write: use it for every query.
+    A writing one is exclusive on SQLite, so decide before it is opened, or keep it short.
+    """
+
+    def __call__(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]: ...
+
+
+class CommitSignal(Protocol):
+    """Tells this process, without polling, that events were committed."""
+
+    def subscribe(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Run ``call`` after each commit with events, on the committing thread: it must be quick and not raise.
+
+        Returns what ends the subscription.
+        """
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until the next commit with events; False when the time is over."""
 
 
 class PackageStore(Protocol):

@@ -1,1 +1,1 @@
-"""The VNF Manager: the life cycle of VNF instances."""
+"""The VNFM: life-cycle management of VNF instances (SOL003)."""

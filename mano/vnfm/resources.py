@@ -1,0 +1,274 @@
+"""What a VNF's operation does to the VIM, as one plan. Pure; serialises to JSON.
+
+The plan of an instantiation holds every port and VNFC with its identifier, so that each step can be repeated and undone
+from the plan alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from mano.domain.grant import Grant, GrantedResource, ResourceDefinition
+from mano.domain.ids import derive_id, mac_address
+from mano.domain.ns_instance import NetworkKind
+from mano.errors import InvalidInput
+from mano.ports.vim import ComputeInterface, ComputeSpec, NetworkSpec, PortSpec
+from vnf_descriptors.model import ExtCp, Vdu, VduCp, VnfFlavour
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPort:
+    """A port with the names that it has in the descriptor."""
+
+    cpd_id: str
+    ext_cpd_id: str
+    network_id: str
+    spec: PortSpec
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCompute:
+    """One VNFC with its ports; ``key`` is ``<vdu>/<index>``, ``artifact`` the image's path in the package."""
+
+    key: str
+    vdu_id: str
+    index: int
+    compute_id: str
+    vim_id: str
+    host: str
+    artifact: str
+    checksum: str
+    memory_mib: int
+    placement: Mapping[str, Any]
+    user_data: Mapping[str, Any]
+    ports: tuple[PlannedPort, ...]
+
+    def spec(self, name: str, image_path: str) -> ComputeSpec:
+        """The VIM's view of it."""
+        return ComputeSpec(
+            id=self.compute_id,
+            name=f"{name}/{self.key}",
+            host=self.host,
+            image_path=image_path,
+            image_checksum=self.checksum,
+            placement=self.placement,
+            memory_mib=self.memory_mib,
+            interfaces=tuple(ComputeInterface(port.cpd_id, port.spec, port.gateway) for port in self.ports),
+            user_data=self.user_data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VnfPlan:
+    """Desired state of one VNF instance."""
+
+    flavour_id: str
+    level_id: str
+    package_id: str
+    computes: tuple[PlannedCompute, ...]
+
+    def compute(self, key: str) -> PlannedCompute:
+        """The planned VNFC; KeyError when there is none."""
+        for compute in self.computes:
+            if compute.key == key:
+                return compute
+        raise KeyError(key)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; :func:`plan_from_json` reads them."""
+        return asdict(self)
+
+
+def plan_from_json(document: Mapping[str, Any]) -> VnfPlan:
+    """The plan that :meth:`VnfPlan.to_json` wrote."""
+    return VnfPlan(**{**document, "computes": tuple(_compute(item) for item in document["computes"])})
+
+
+def _compute(item: Mapping[str, Any]) -> PlannedCompute:
+    return PlannedCompute(**{**item, "ports": tuple(_port(port) for port in item["ports"])})
+
+
+def _port(item: Mapping[str, Any]) -> PlannedPort:
+    spec = dict(item["spec"])
+    network = NetworkSpec(**{**spec["network"], "kind": NetworkKind(spec["network"]["kind"])})
+    return PlannedPort(
+        **{**item, "spec": PortSpec(**{**spec, "network": network, "addresses": tuple(spec["addresses"])})}
+    )
+
+
+def resource_definitions(op_id: str, flavour: VnfFlavour, level_id: str) -> tuple[ResourceDefinition, ...]:
+    """The compute resources of an instantiation, for the grant request (SOL003 clause 9.5.3.2)."""
+    try:
+        counts = flavour.instances(level_id or None)
+    except KeyError:
+        known = ", ".join(level.id for level in flavour.instantiation_levels) or "none"
+        raise InvalidInput(
+            f"flavour {flavour.id} has no instantiation level '{level_id}'", hint=f"it has: {known}"
+        ) from None
+    return tuple(
+        ResourceDefinition(id=derive_id(op_id, vdu.id, str(index)), vdu_id=vdu.id, index=index)
+        for vdu in flavour.vdus
+        for index in range(counts[vdu.id])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What an instantiation was asked, and what was granted for it."""
+
+    op_id: str
+    flavour: VnfFlavour
+    level_id: str
+    package_id: str
+    definitions: tuple[ResourceDefinition, ...]
+    grant: Grant
+    ext_virtual_links: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any]
+
+
+def plan_vnf(inputs: PlanInputs) -> VnfPlan:
+    """The plan; raises InvalidInput where the request leaves something open or contradicts the VNFD."""
+    granted = {resource.resource_definition_id: resource for resource in inputs.grant.add_resources}
+    return VnfPlan(
+        flavour_id=inputs.flavour.id,
+        level_id=inputs.level_id,
+        package_id=inputs.package_id,
+        computes=tuple(_plan_compute(inputs, definition, granted[definition.id]) for definition in inputs.definitions),
+    )
+
+
+def _plan_compute(inputs: PlanInputs, definition: ResourceDefinition, granted: GrantedResource) -> PlannedCompute:
+    vdu = inputs.flavour.vdu(definition.vdu_id)
+    host = granted.resource_provider_id
+    image = vdu.sw_image
+    if image is None or image.path is None or image.checksum is None:
+        raise InvalidInput(
+            f"VDU {vdu.id} has no software image inside its package",
+            hint="add a SwImage artifact with file and checksum",
+        )
+    ports = tuple(
+        port
+        for cp in inputs.flavour.cps_of(vdu.id)
+        if (port := _plan_port(inputs, cp, definition, granted)) is not None
+    )
+    return PlannedCompute(
+        key=f"{vdu.id}/{definition.index}",
+        vdu_id=vdu.id,
+        index=definition.index,
+        compute_id=derive_id(inputs.op_id, "compute", vdu.id, str(definition.index)),
+        vim_id=str(inputs.grant.additional_parameters.get("catenaHosts", {}).get(host, "")),
+        host=host,
+        artifact=image.path,
+        checksum=image.checksum.value,
+        memory_mib=vdu.memory_mib,
+        placement=granted.placement,
+        user_data=_user_data(vdu, inputs.parameters),
+        ports=ports,
+    )
+
+
+def _plan_port(
+    inputs: PlanInputs, cp: VduCp, definition: ResourceDefinition, granted: GrantedResource
+) -> PlannedPort | None:
+    ext = next((ext for ext in inputs.flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
+    link, config = _connection(inputs.ext_virtual_links, ext, definition.index) if ext else ({}, {})
+    if ext is None or not link:
+        return None
+    facts = _network_facts(inputs.grant, str(link["resourceId"]))
+    mac, fixed = _addresses(config)
+    addresses = tuple(_with_prefix(text, facts["subnets"], cp.id) for text in fixed)
+    attached = granted.placement.get("interfaces", {}).get(cp.id, {})
+    vfs = attached.get("vfs") or ()
+    spec = PortSpec(
+        id=derive_id(inputs.op_id, "port", cp.vdu_id, str(definition.index), cp.id),
+        host=granted.resource_provider_id,
+        network=NetworkSpec(
+            id=str(link["resourceId"]),
+            kind=NetworkKind(facts["kind"]),
+            mtu=int(facts["mtu"]),
+            physical_network=str(facts["physicalNetwork"]),
+            segment=int(facts["segment"]),
+        ),
+        mac=mac or mac_address(inputs.op_id, cp.vdu_id, str(definition.index), cp.id),
+        addresses=addresses,
+        mtu=int(facts["mtu"]),
+        vnic_type=cp.vnic_type.value,
+        pci=str(attached.get("pci") or ""),
+        vf=int(vfs[0]) if vfs else None,
+    )
+    return PlannedPort(cp.id, ext.id, spec.network.id, spec, _gateway(facts["gateways"], addresses))
+
+
+def _connection(
+    links: Sequence[Mapping[str, Any]], ext: ExtCp, index: int
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """(ExtVirtualLinkData, VnfExtCpConfig) of the ``index``-th instance of an external CP; empty where it is open."""
+    for link in links:
+        for ext_cp in link.get("extCps", ()):
+            if ext_cp.get("cpdId") in (ext.id, ext.requirement):
+                configs = [config for _, config in sorted((ext_cp.get("cpConfig") or {}).items())]
+                return link, configs[index] if index < len(configs) else {}
+    return {}, {}
+
+
+def _network_facts(grant: Grant, network_id: str) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] | None = grant.additional_parameters.get("catenaNetworks", {}).get(network_id)
+    if facts is None:
+        raise InvalidInput(
+            f"the NFVO knows no network {network_id}",
+            hint="resourceId of extVirtualLinks must be a network of this NFVO",
+        )
+    return facts
+
+
+def _addresses(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """(MAC address or empty, IP addresses) of a VnfExtCpConfig (SOL003 clause 4.4.1.10a)."""
+    mac = ""
+    found: list[str] = []
+    for protocol in config.get("cpProtocolData") or ():
+        data = protocol.get("ipOverEthernet") or {}
+        mac = data.get("macAddress") or mac
+        for entry in data.get("ipAddresses") or ():
+            found.extend(entry.get("fixedAddresses") or ())
+    return mac, tuple(found)
+
+
+def _with_prefix(text: str, subnets: Sequence[str], owner: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise InvalidInput(f"connection point {owner}: {text!r} is no IP address") from None
+    for subnet in map(ip_network, subnets):
+        if address in subnet:
+            return f"{address}/{subnet.prefixlen}"
+    raise InvalidInput(f"connection point {owner}: {address} is in no subnet of its network")
+
+
+def _gateway(gateways: Sequence[str], addresses: Sequence[str]) -> str:
+    own = {text.split("/")[0] for text in addresses}
+    return next((gateway for gateway in gateways if own and gateway not in own), "")
+
+
+def _user_data(vdu: Vdu, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What the VNFC finds in its configuration: the VNFD's boot data, then what the request adds for the VDU."""
+    data: dict[str, Any] = {}
+    if vdu.boot_data is not None:
+        data.update(vdu.boot_data.kvp)
+        data.update(_json_object(vdu.boot_data.content))
+    data.update(parameters.get("userData", {}).get(vdu.id, {}))
+    return data
+
+
+def _json_object(content: str | None) -> dict[str, Any]:
+    if not content:
+        return {}
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        return {"content": content}
+    return parsed if isinstance(parsed, dict) else {"content": content}

@@ -1,0 +1,197 @@
+"""VNF life-cycle management of the VNFM (SOL003 clause 5): what a client can ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mano.domain.events import Event
+from mano.domain.lcm_op_occ import INITIAL, LcmOpOcc, Level, OperationEvent, OperationState, advance
+from mano.domain.vnf_instance import InstantiationState, VnfInstance
+from mano.errors import InvalidInput, NotFound, OperationInProgress, WrongState
+from mano.ports.clock import Clock, IdFactory
+from mano.ports.or_vnfm import Nfvo, VnfOperation
+from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
+from mano.ports.workflows import Workflows
+from vnf_descriptors.model import Vnfd, from_json
+
+
+class VnfLifecycle:
+    """Use cases of VNF life-cycle management; implements :class:`mano.ports.or_vnfm.Vnfm`."""
+
+    def __init__(
+        self, open_unit: UnitOfWorkFactory, workflows: Workflows, nfvo: Nfvo, clock: Clock, new_id: IdFactory
+    ) -> None:
+        self._open_unit = open_unit
+        self._workflows = workflows
+        self._nfvo = nfvo
+        self._clock = clock
+        self._new_id = new_id
+
+    def create_vnf(
+        self, vnf_instance_id: str, tenant_id: str, vnfd_id: str, name: str, metadata: Mapping[str, str]
+    ) -> str:
+        """Create the VNF instance resource of an on-boarded and enabled package, once per identifier."""
+        package_id, document = self._nfvo.vnfd(vnfd_id, tenant_id)
+        vnfd = _vnfd(document)
+        with self._open_unit() as uow:
+            if uow.vnf_instances.find(vnf_instance_id) is not None:
+                return vnf_instance_id
+            instance = VnfInstance(
+                id=vnf_instance_id,
+                tenant_id=tenant_id,
+                vnfd_id=vnfd_id,
+                package_id=package_id,
+                name=name,
+                description=str(metadata.get("description", "")),
+                provider=vnfd.provider,
+                product_name=vnfd.product_name,
+                software_version=vnfd.software_version,
+                descriptor_version=vnfd.version,
+                created_at=self._clock.now(),
+                ns_instance_id=str(metadata.get("nsInstanceId", "")),
+                vnf_profile_id=str(metadata.get("vnfProfileId", "")),
+                metadata=dict(metadata),
+            )
+            uow.vnf_instances.add(instance)
+            self._announce(uow, instance, "created")
+        return vnf_instance_id
+
+    def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
+        """Delete an instance that is not instantiated (SOL003 clause 5.4.3.3.5); nothing to do when it is gone."""
+        with self._open_unit() as uow:
+            instance = uow.vnf_instances.find(vnf_instance_id, tenant_id)
+            if instance is None:
+                return
+            _require(instance, InstantiationState.NOT_INSTANTIATED)
+            _require_idle(uow, instance.id)
+            uow.vnf_instances.remove(instance.id)
+            self._announce(uow, instance, "deleted")
+
+    def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
+        """InstantiateVnf (SOL003 clause 5.4.4), once per ``op_id``."""
+        return self._start(
+            vnf_instance_id, tenant_id, op_id, "INSTANTIATE", request, InstantiationState.NOT_INSTANTIATED
+        )
+
+    def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
+        """TerminateVnf (SOL003 clause 5.4.8), once per ``op_id``."""
+        return self._start(vnf_instance_id, tenant_id, op_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
+
+    def retry(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to PROCESSING (SOL003 clause 5.4.14)."""
+        self._again(op_id, tenant_id, OperationEvent.RETRY)
+
+    def rollback(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to ROLLING_BACK (SOL003 clause 5.4.15)."""
+        self._again(op_id, tenant_id, OperationEvent.ROLLBACK)
+
+    def fail(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to FAILED (SOL003 clause 5.4.16)."""
+        with self._open_unit() as uow:
+            op = _vnf_operation(uow, op_id, tenant_id)
+            failed = advance(op, OperationEvent.GIVE_UP, now=self._clock.now())
+            uow.operations.save(failed)
+            self._announce_operation(uow, failed)
+
+    def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
+        """Observe an operation occurrence."""
+        with self._open_unit() as uow:
+            op = _vnf_operation(uow, op_id, tenant_id)
+        return VnfOperation(op.id, op.state, op.error)
+
+    def vnf_instance(self, vnf_instance_id: str, tenant_id: str) -> VnfInstance | None:
+        """The VNF instance, ``None`` when there is none."""
+        with self._open_unit() as uow:
+            return uow.vnf_instances.find(vnf_instance_id, tenant_id)
+
+    def _start(
+        self,
+        vnf_instance_id: str,
+        tenant_id: str,
+        op_id: str,
+        operation: str,
+        request: Mapping[str, Any],
+        needed: InstantiationState,
+    ) -> str:
+        now = self._clock.now()
+        with self._open_unit() as uow:
+            if uow.operations.find(op_id, tenant_id) is not None:
+                return op_id
+            instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
+            _require_idle(uow, instance.id)
+            _require(instance, needed)
+            op = LcmOpOcc(
+                id=op_id,
+                tenant_id=tenant_id,
+                level=Level.VNF,
+                instance_id=instance.id,
+                operation=operation,
+                state=INITIAL[Level.VNF],
+                state_entered_at=now,
+                started_at=now,
+                parameters=dict(request),
+                parent_id=str(request.get("additionalParams", {}).get("catenaParent", "")) or None,
+            )
+            self._workflows.start(uow, op)
+        return op_id
+
+    def _again(self, op_id: str, tenant_id: str, event: OperationEvent) -> None:
+        with self._open_unit() as uow:
+            op = _vnf_operation(uow, op_id, tenant_id)
+            self._workflows.resume(uow, advance(op, event, now=self._clock.now()))
+
+    def _announce(self, uow: UnitOfWork, instance: VnfInstance, verb: str) -> None:
+        uow.outbox.append(
+            Event(
+                id=self._new_id(),
+                noun="vnf-instance",
+                verb=verb,
+                subject=instance.id,
+                tenant_id=instance.tenant_id,
+                occurred_at=self._clock.now(),
+                data={"name": instance.name, "vnfdId": instance.vnfd_id, "nsInstanceId": instance.ns_instance_id},
+            )
+        )
+
+    def _announce_operation(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
+        uow.outbox.append(
+            Event(
+                id=self._new_id(),
+                noun="vnf-lcm-op-occ",
+                verb="changed",
+                subject=op.id,
+                tenant_id=op.tenant_id,
+                occurred_at=self._clock.now(),
+                data={"operationState": op.state.value, "operation": op.operation, "vnfInstanceId": op.instance_id},
+            )
+        )
+
+
+def _vnfd(document: Mapping[str, Any]) -> Vnfd:
+    model = from_json(document)
+    if not isinstance(model, Vnfd):
+        raise InvalidInput("the descriptor is not a VNFD")
+    return model
+
+
+def _vnf_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:
+    op = uow.operations.get(op_id, tenant_id)
+    if op.level is not Level.VNF:
+        raise NotFound(f"there is no VNF life-cycle operation {op_id}")
+    return op
+
+
+def _require(instance: VnfInstance, needed: InstantiationState) -> None:
+    if instance.instantiation_state is not needed:
+        raise WrongState(f"VNF instance {instance.id} is {instance.instantiation_state.value}, not {needed.value}")
+
+
+def _require_idle(uow: UnitOfWork, instance_id: str) -> None:
+    op = uow.operations.active(instance_id)
+    if op is not None:
+        raise OperationInProgress(
+            f"operation {op.id} ({op.operation}, {op.state.value}) is not over",
+            hint="wait for it" if op.state is not OperationState.FAILED_TEMP else "retry, roll back or fail it first",
+            facts={"operationId": op.id, "state": op.state.value},
+        )
