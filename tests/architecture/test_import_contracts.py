@@ -101,7 +101,7 @@ def module_file(tree: Path, module: str) -> Path:
 
 def broken_contracts(tree: Path) -> set[str]:
     """Identifiers of the contracts that import-linter reports as broken."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--cache-dir", "cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--cache-dir", "cache"]
     output = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=100).stdout
     verdicts = dict(re.findall(r"^(.+) (KEPT|BROKEN)$", output, flags=re.MULTILINE))
     names = contract_names()

@@ -1,4 +1,4 @@
-"""Rules for all tracked files: nothing of one machine, no registry, no overgrown module, locks that fit their inputs."""
+"""Rules for all tracked files: nothing of one machine, no registry, no overgrown module, locks that fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ REGISTRY = re.compile(
 REGISTRY_EXEMPT = {Path("tests/architecture/test_repository.py"), Path("scripts/lock")}
 
 # Modules of more than 500 lines, each with the reason why it is still one.
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES = {
+    "vnf_descriptors/model/vnfd.py": "the entities of one descriptor in the order of SOL001's clauses; each is short",
+}
 MODULE_LINES = 500
 
 
@@ -141,10 +143,7 @@ def imported_names(module: Path) -> set[str]:
 def test_the_product_imports_only_what_it_declares() -> None:
     distributions = importlib.metadata.packages_distributions()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [
-        *project["dependencies"],
-        *(row for extra in project.get("optional-dependencies", {}).values() for row in extra),
-    ]
+    declared = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
     known = {canonicalize_name(Requirement(line).name) for line in declared}
     undeclared = {
         f"{module}: {name}"
