@@ -69,12 +69,13 @@ class SwitchLocation:
         }
 
     def run(
-        self, *arguments: str, timeout: float, entered: bool = False, good: Sequence[int] = (0,)
+        self, *arguments: str, timeout: float, entered: bool = False, good: Sequence[int] = (0,), text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run one program of Open vSwitch, in the switch's namespace if ``entered``; never through a shell.
 
-        ``timeout`` in seconds. Raises :class:`SwitchTimeout`, :class:`SwitchUnreachable` when its socket is
-        dead and :class:`SwitchRefused` for any other exit code that is not ``good``.
+        ``text`` is its standard input, ``timeout`` in seconds. Raises :class:`SwitchTimeout`,
+        :class:`SwitchUnreachable` when its socket is dead, and :class:`SwitchRefused` for any other exit code that
+        is not ``good``.
         """
         program = find_program(self.host, arguments[0])
         command = [program, *arguments[1:]]
@@ -84,7 +85,7 @@ class SwitchLocation:
             done = subprocess.run(
                 command,
                 env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
+                input=text,
                 capture_output=True,
                 text=True,
                 errors="replace",
