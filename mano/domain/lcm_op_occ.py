@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from mano.domain.events import Event
+from mano.domain.ids import derive_id
 from mano.errors import WrongState
 
 
@@ -139,6 +141,8 @@ class LcmOpOcc:
     parent_id: str | None = None
     attempt: int = 1
     steps: tuple[StepRecord, ...] = ()
+    step_names: tuple[str, ...] | None = None
+    """Every step of the operation in order, done or to come; ``None`` until it was prepared."""
     generation: int = 0
 
     @property
@@ -147,9 +151,7 @@ class LcmOpOcc:
         return self.state in ENDED
 
 
-def advance(
-    op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mapping[str, Any] | None = None
-) -> LcmOpOcc:
+def advance(op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mapping[str, Any] | None = None) -> LcmOpOcc:
     """The occurrence after ``event``.
 
     A retry, continue or rollback clears the error and counts one attempt more. Raises
@@ -170,3 +172,34 @@ def advance(
         attempt=op.attempt + 1 if again else op.attempt,
         is_cancel_pending=False if target not in RUNNING else op.is_cancel_pending,
     )
+
+
+def state_event(op: LcmOpOcc) -> Event:
+    """The fact that the occurrence entered its state; the same state entered at the same time is the same event."""
+    return _event(
+        op, "created" if op.state is INITIAL[op.level] and op.attempt == 1 else "changed", op.state_entered_at
+    )
+
+
+def step_event(op: LcmOpOcc, step: StepRecord) -> Event:
+    """The fact that a step of the occurrence began or ended."""
+    at = step.ended_at or step.started_at
+    return _event(op, "progressed", at, step=step.name, stepState=step.state.value)
+
+
+def _event(op: LcmOpOcc, verb: str, at: datetime, **more: Any) -> Event:
+    noun = f"{op.level.value}-lcm-op-occ"
+    data: dict[str, Any] = {
+        "operation": op.operation,
+        "operationState": op.state.value,
+        f"{op.level.value}InstanceId": op.instance_id,
+        "attempt": op.attempt,
+        **more,
+    }
+    if op.parent_id is not None:
+        data["parentId"] = op.parent_id
+    if op.error is not None:
+        data["error"] = dict(op.error)
+    moment = (op.state.value, str(op.attempt), at.isoformat(), *(str(value) for value in more.values()))
+    identity = derive_id("event", op.id, verb, *moment)
+    return Event(id=identity, noun=noun, verb=verb, subject=op.id, tenant_id=op.tenant_id, occurred_at=at, data=data)

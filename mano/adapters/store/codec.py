@@ -1,0 +1,61 @@
+"""Frozen dataclasses to JSON documents and back."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Hashable
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from mano.errors import InvalidInput
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> str:
+    """The JSON document of a value.
+
+    Raises :class:`~mano.errors.InvalidInput` for what JSON or a database cannot hold: NaN, infinities, lone
+    surrogates, and objects that are no plain values.
+    """
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True)
+        text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput(f"a value cannot be stored as JSON: {type(error).__name__}", hint=_hint(error)) from error
+    return text
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "text must be valid Unicode without lone surrogates"
+    if isinstance(error, RecursionError):
+        return "nest fewer levels"
+    return "numbers must be finite, and values strings, numbers, booleans, null, lists or objects"
+
+
+@functools.cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    """One decoder per type; building it costs more than using it."""
+    return msgspec.json.Decoder(kind)
+
+
+def decode(text: str, kind: type[T]) -> T:
+    """The value of a document that :func:`encode` wrote; fields it lacks get their defaults."""
+    return cast("T", _decoder(kind).decode(text))
+
+
+def column_value(value: Any) -> Any:
+    """A field as its look-up column holds it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidInput("a name contains the NUL character", hint="remove it")
+    return value

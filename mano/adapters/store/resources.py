@@ -1,0 +1,134 @@
+"""One repository for every kind of resource."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from mano.adapters.store.codec import column_value, decode, encode
+from mano.errors import AlreadyExists, NotFound, StaleGeneration
+
+
+class Resource(Protocol):
+    """What every stored dataclass has."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def generation(self) -> int: ...
+
+
+R = TypeVar("R", bound=Resource)
+
+_OWN_COLUMNS = frozenset({"document", "generation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[R]):
+    """Where a kind of resource is kept and what a person calls it."""
+
+    table: sa.Table
+    type: type[R]
+    noun: str
+
+    def row(self, value: R) -> dict[str, Any]:
+        """The columns of a value: copies of its fields, and the document."""
+        columns = {
+            column.name: column_value(getattr(value, column.name))
+            for column in self.table.columns
+            if column.name not in _OWN_COLUMNS
+        }
+        return {**columns, "generation": value.generation, "document": encode(value)}
+
+
+def insert_or_skip(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
+    """Insert; False when a unique index forbids it. The transaction stays usable, on PostgreSQL too."""
+    builder = cast("Callable[..., Any]", sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)
+    return connection.execute(builder(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
+class SqlRepository(Generic[R]):
+    """Implements :class:`mano.ports.repositories.Repository`."""
+
+    def __init__(self, connection: sa.Connection, kind: Kind[R]) -> None:
+        self._connection = connection
+        self._kind = kind
+
+    def get(self, id: str, tenant_id: str | None = None) -> R:
+        """The resource; raises :class:`~mano.errors.NotFound`."""
+        found = self.find(id, tenant_id)
+        if found is None:
+            raise NotFound(f"there is no {self._kind.noun} {id}")
+        return found
+
+    def find(self, id: str, tenant_id: str | None = None) -> R | None:
+        """The resource or ``None``."""
+        table = self._kind.table
+        query = sa.select(table.c.document).where(table.c.id == column_value(id))
+        if tenant_id is not None:
+            query = query.where(table.c.tenant_id == tenant_id)
+        document = self._connection.execute(query).scalar_one_or_none()
+        return None if document is None else decode(document, self._kind.type)
+
+    def add(self, value: R) -> None:
+        """Store a new one."""
+        if not insert_or_skip(self._connection, self._kind.table, self._kind.row(value)):
+            raise self._taken(value)
+
+    def save(self, value: R) -> R:
+        """Replace it if its generation is still the stored one."""
+        table = self._kind.table
+        newer = cast("R", replace(cast("Any", value), generation=value.generation + 1))
+        same = (table.c.id == value.id, table.c.tenant_id == value.tenant_id)
+        update = table.update().where(*same, table.c.generation == value.generation).values(**self._kind.row(newer))
+        try:
+            changed = self._connection.execute(update).rowcount
+        except sa.exc.IntegrityError as error:
+            raise self._taken(value) from error
+        if changed == 0:
+            raise self._lost(value)
+        return newer
+
+    def remove(self, id: str) -> None:
+        """Delete it; nothing to do when it is gone."""
+        table = self._kind.table
+        self._connection.execute(table.delete().where(table.c.id == column_value(id)))
+
+    def list(
+        self, tenant_id: str | None = None, *, after: str = "", limit: int | None = None, **equals: Any
+    ) -> Sequence[R]:
+        """Resources in order of their identifiers; ``equals`` names columns, its values may be ``None``."""
+        table = self._kind.table
+        query = sa.select(table.c.document).order_by(table.c.id)
+        if tenant_id is not None:
+            query = query.where(table.c.tenant_id == tenant_id)
+        if after:
+            query = query.where(table.c.id > column_value(after))
+        for name, value in equals.items():
+            query = query.where(table.c[name] == column_value(value))
+        if limit is not None:
+            query = query.limit(limit)
+        return self._decode(self._connection.execute(query).scalars())
+
+    def _decode(self, documents: Any) -> builtins.list[R]:
+        return [decode(document, self._kind.type) for document in documents]
+
+    def _taken(self, value: R) -> Exception:
+        return AlreadyExists(f"{self._kind.noun} {value.id} exists already, or another one holds what must be unique")
+
+    def _lost(self, value: R) -> Exception:
+        if self.find(value.id, value.tenant_id) is None:
+            return NotFound(f"there is no {self._kind.noun} {value.id}")
+        return StaleGeneration(
+            f"{self._kind.noun} {value.id} was changed meanwhile", hint="read it again and repeat the change"
+        )

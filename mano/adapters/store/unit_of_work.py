@@ -1,0 +1,160 @@
+"""Units of work: one transaction over every repository."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import sqlalchemy as sa
+import structlog
+
+from mano.adapters.store import schema
+from mano.adapters.store.engines import Engines
+from mano.adapters.store.hosts import SqlHosts
+from mano.adapters.store.leases import SqlLeases
+from mano.adapters.store.numbers import SqlNumbers
+from mano.adapters.store.operations import SqlOperations
+from mano.adapters.store.outbox import SqlOutbox
+from mano.adapters.store.resources import Kind, SqlRepository
+from mano.adapters.store.signal import InProcessSignal
+from mano.domain.alarm import Alarm
+from mano.domain.catalogue import Package
+from mano.domain.grant import Grant
+from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
+from mano.domain.vnf_instance import VnfInstance
+from mano.errors import StaleGeneration, Unreachable
+
+PACKAGES = Kind(schema.packages, Package, "package")
+VNF_INSTANCES = Kind(schema.vnf_instances, VnfInstance, "VNF instance")
+NS_INSTANCES = Kind(schema.ns_instances, NsInstance, "NS instance")
+NETWORKS = Kind(schema.networks, Network, "network")
+CHAINS = Kind(schema.chains, ServiceChain, "chain")
+RESERVATIONS = Kind(schema.reservations, Reservation, "reservation")
+GRANTS = Kind(schema.grants, Grant, "grant")
+ALARMS = Kind(schema.alarms, Alarm, "alarm")
+
+Guard = Callable[[sa.Connection], None]
+"""Raises when this server may write no more; asked in each writing transaction, just before its commit."""
+
+_REPEATABLE_STATES = ("40001", "40P01", "25006")
+"""PostgreSQL: serialization failure and deadlock (the database chose us as the victim), and read-only transaction."""
+
+
+class SqlUnitOfWork:
+    """Implements :class:`mano.ports.repositories.UnitOfWork`. ``connection`` is for adapters that join in."""
+
+    def __init__(self, connection: sa.Connection, quarantine_s: float) -> None:
+        self.connection = connection
+        self.outbox = SqlOutbox(connection)
+        self.packages = SqlRepository(connection, PACKAGES)
+        self.vnf_instances = SqlRepository(connection, VNF_INSTANCES)
+        self.ns_instances = SqlRepository(connection, NS_INSTANCES)
+        self.networks = SqlRepository(connection, NETWORKS)
+        self.chains = SqlRepository(connection, CHAINS)
+        self.reservations = SqlRepository(connection, RESERVATIONS)
+        self.grants = SqlRepository(connection, GRANTS)
+        self.alarms = SqlRepository(connection, ALARMS)
+        self.operations = SqlOperations(connection, self.outbox)
+        self.hosts = SqlHosts(connection)
+        self.leases = SqlLeases(connection)
+        self.numbers = SqlNumbers(connection, quarantine_s)
+        self._afterwards: list[Callable[[], None]] = []
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run ``call`` once the transaction has committed; never when it rolls back."""
+        self._afterwards.append(call)
+
+    def run_afterwards(self) -> None:
+        """Make the calls. What is committed stays committed, so one that raises is logged and stops no other."""
+        for call in self._afterwards:
+            try:
+                call()
+            except Exception:
+                structlog.get_logger(__name__).exception("a call after a commit failed")
+
+
+class SqlStore:
+    """Everything that is stored in the database of one server.
+
+    ``quarantine_s`` is how long a released number rests. Call :func:`mano.adapters.store.upgrade` before the first
+    unit of work.
+    """
+
+    def __init__(self, engines: Engines, *, quarantine_s: float = 60.0) -> None:
+        self.engines = engines
+        self.signal = InProcessSignal()
+        self.guard: Guard | None = None
+        self._quarantine_s = quarantine_s
+        self._writer = _OneWriter() if engines.is_sqlite else nullcontext()
+
+    @contextmanager
+    def open_unit(self, *, read_only: bool = False) -> Iterator[SqlUnitOfWork]:
+        """A transaction; implements :class:`mano.ports.repositories.UnitOfWorkFactory`.
+
+        Raises :class:`~mano.errors.Unreachable` when the database does not answer and
+        :class:`~mano.errors.StaleGeneration` when it gave this transaction up for another one: repeat it.
+        """
+        with _translated(), self._view() if read_only else self._write() as uow:
+            yield uow
+
+    @contextmanager
+    def _view(self) -> Iterator[SqlUnitOfWork]:
+        with self.engines.views.connect() as connection:
+            yield SqlUnitOfWork(connection, self._quarantine_s)
+            connection.rollback()
+
+    @contextmanager
+    def _write(self) -> Iterator[SqlUnitOfWork]:
+        with self._writer, self.engines.units.connect() as connection:
+            uow = SqlUnitOfWork(connection, self._quarantine_s)
+            yield uow
+            if self.guard is not None:
+                self.guard(connection)
+            has_events = uow.outbox.flush()
+            connection.commit()
+        uow.run_afterwards()
+        if has_events:
+            self.signal.notify()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engines.dispose()
+
+
+class _OneWriter(AbstractContextManager[None]):
+    """SQLite's writers of this process, one after the other.
+
+    SQLite would make them wait too, by sleeping and trying again; a lock wakes the next one at once. A thread that
+    opens a second unit inside its own would wait for itself: that is refused as the mistake that it is.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        if self._owner == me:
+            raise RuntimeError("this thread has a writing unit of work open already; close it, or read with read_only")
+        self._lock.acquire()
+        self._owner = me
+
+    def __exit__(self, *_: object) -> None:
+        self._owner = None
+        self._lock.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the database in Catena's words."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise Unreachable("all database connections are busy", hint="try again later") from error
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _REPEATABLE_STATES:
+            raise StaleGeneration("the database gave this transaction up for another one", hint="repeat it") from error
+        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated:
+            raise Unreachable("the database does not answer", hint="see the server's log") from error
+        raise
