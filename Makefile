@@ -34,7 +34,7 @@ test-deep: ## Set up, then the tests that take longer (at most 60 minutes)
 
 bench: ## Set up, then the benchmarks; prints medians and ratios
 	$(SET_UP) demo
-	exec .venv/bin/python benchmarks/run.py $(BENCH_ARGS)
+	exec .venv/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 lint: ## Format, style, types, import contracts
 	$(SET_UP) lint

@@ -1,0 +1,1 @@
+"""Benchmarks: ``make bench``. What they measure and how to record it: benchmarks/README.md."""
