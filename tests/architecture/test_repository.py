@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def imported_names(module: Path) -> set[str]:
 def test_the_product_imports_only_what_it_declares() -> None:
     distributions = importlib.metadata.packages_distributions()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
+    declared = [*project["dependencies"], *chain.from_iterable(project.get("optional-dependencies", {}).values())]
     known = {canonicalize_name(Requirement(line).name) for line in declared}
     undeclared = {
         f"{module}: {name}"
