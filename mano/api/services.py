@@ -3,19 +3,20 @@
 The composition root fills :class:`Services`; the API imports neither it nor an adapter. Every call blocks and runs in
 a worker thread. Every call raises errors of :mod:`mano.errors` alone.
 
-Reads of single resources and of pages go straight to the repositories (``open_unit``); whatever decides, changes or
+Reads of single resources and of pages go straight to the repositories (``open_view``); whatever decides, changes or
 touches the network is a use case. Native resources (:class:`Nfvi`, :class:`ForwardingGraphs`) come as JSON documents in
 the shape that ``docs/api.md`` shows, because they are views over several stored things.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.ns_instance import NsInstance
+from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWorkFactory
 
 Document = Mapping[str, Any]
@@ -107,9 +108,11 @@ class VnfLifecycle(OperationTasks, Protocol):
         vnfd_id: str,
         name: str,
         metadata: Mapping[str, str],
-        description: str = "",
     ) -> str:
-        """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``."""
+        """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``.
+
+        ``metadata["description"]`` describes it.
+        """
 
     def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
         """Store the operation and start it; its identifier."""
@@ -185,14 +188,15 @@ class Health(Protocol):
 class Services:
     """Everything that the HTTP interfaces can call.
 
+    ``open_view`` opens a snapshot that is only read and never waits for a writer; ``new_id`` makes a random UUID.
     A use case that this server's role does not have is ``None``: its API roots are not served then.
     """
 
-    open_unit: UnitOfWorkFactory
+    open_view: UnitOfWorkFactory
     health: Health
+    new_id: IdFactory
     catalogue: Catalogue | None = None
     ns_lifecycle: NsLifecycle | None = None
     vnf_lifecycle: VnfLifecycle | None = None
     nfvi: Nfvi | None = None
     forwarding_graphs: ForwardingGraphs | None = None
-    new_id: Callable[[], str] | None = None

@@ -1,0 +1,125 @@
+"""The ``Version`` header and the ``api_versions`` resources (SOL013 clauses 9.1 to 9.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mano.api.faults import NotAcceptable, RequestFault
+from mano.api.media import MediaRoute
+from mano.errors import InvalidInput
+
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-impl:[\x21-\x7e]{1,200})?")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoot:
+    """One API in one major version. ``version`` is the newest that is served; older minor ones are, too."""
+
+    name: str
+    version: str
+    strict: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """Where it is served."""
+        return f"/{self.name}/v{self.version.partition('.')[0]}"
+
+    def negotiate(self, requested: str) -> str:
+        """The version to answer with; raises unless it is served."""
+        parts = _VERSION.fullmatch(requested.strip())
+        if parts is None:
+            raise InvalidInput("the Version header is not MAJOR.MINOR.PATCH", hint=f"send Version: {self.version}")
+        major, minor, patch = (int(part) for part in parts.groups())
+        newest = [int(part) for part in self.version.split(".")]
+        if major != newest[0] or (minor, patch) > (newest[1], newest[2]):
+            raise NotAcceptable(
+                f"this version of {self.name} is not served",
+                hint=f"send Version: {self.version}",
+                facts={"apiVersions": [self.version]},
+                headers={"Version": self.version},
+            )
+        return f"{major}.{minor}.{patch}"
+
+
+NSD = ApiRoot("nsd", "2.3.0")
+NSLCM = ApiRoot("nslcm", "2.3.0")
+VNFPKGM = ApiRoot("vnfpkgm", "2.4.0")
+VNFLCM = ApiRoot("vnflcm", "2.3.0")
+
+ROOTS: Mapping[str, ApiRoot] = {root.prefix: root for root in (NSD, NSLCM, VNFPKGM, VNFLCM)}
+"""SOL003 and SOL005 v3.7.1."""
+
+_BY_NAME: Mapping[str, ApiRoot] = {root.name: root for root in ROOTS.values()}
+
+
+class VersionNegotiation:
+    """An ASGI layer that checks the request's ``Version`` and states the answer's."""
+
+    def __init__(self, app: ASGIApp, *, lenient: bool = False) -> None:
+        self.app = app
+        self.lenient = lenient
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the negotiated version, or raise."""
+        root, resource = _resource_of(scope["path"]) if scope["type"] == "http" else (None, "")
+        if root is None:
+            await self.app(scope, receive, send)
+            return
+        free = resource == "api_versions"
+        version = root.version if free else self._negotiate(root, Headers(scope=scope).get("version"))
+
+        async def send_with_version(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Version"] = version
+            await send(message)
+
+        await self.app(scope, receive, send_with_version)
+
+    def _negotiate(self, root: ApiRoot, requested: str | None) -> str:
+        if requested is not None:
+            return root.negotiate(requested)
+        if root.strict and not self.lenient:
+            raise RequestFault(
+                "the Version header is missing (SOL013 clause 9.2)",
+                hint=f"send Version: {root.version}",
+                facts={"apiVersions": [root.version]},
+                headers={"Version": root.version},
+            )
+        return root.version
+
+
+def _resource_of(path: str) -> tuple[ApiRoot | None, str]:
+    """The API root that a path lies under, and the first segment below it."""
+    name, _, rest = path[1:].partition("/")
+    major, slash, below = rest.partition("/")
+    if not slash:
+        return _BY_NAME.get(name) if major == "api_versions" else None, major
+    return ROOTS.get(f"/{name}/{major}"), below.partition("/")[0]
+
+
+def versions_router(root: ApiRoot) -> APIRouter:
+    """``{apiName}/api_versions`` and ``{apiName}/v{major}/api_versions``."""
+    router = APIRouter(route_class=MediaRoute, tags=[root.name])
+
+    @router.get(f"/{root.name}/api_versions", name=f"{root.name}_api_versions")
+    def all_versions() -> dict[str, Any]:
+        """ApiVersionInformation over all major versions."""
+        return _information(root, f"/{root.name}")
+
+    @router.get(f"{root.prefix}/api_versions", name=f"{root.name}_major_api_versions")
+    def major_versions() -> dict[str, Any]:
+        """ApiVersionInformation of this major version."""
+        return _information(root, root.prefix)
+
+    return router
+
+
+def _information(root: ApiRoot, uri_prefix: str) -> dict[str, Any]:
+    return {"uriPrefix": uri_prefix, "apiVersions": [{"version": root.version, "isDeprecated": False}]}

@@ -1,0 +1,66 @@
+"""The application: layers, routers, error handling. Everything it needs comes as arguments."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mano.api import dashboard_files, metrics, openapi_page, status, tokens
+from mano.api.api_versions import ROOTS, VersionNegotiation, versions_router
+from mano.api.auth import Authentication
+from mano.api.boundary import Boundary
+from mano.api.config import ApiConfig
+from mano.api.metrics import HttpMetrics, StateCollector
+from mano.api.problem_details import error_from_http, error_from_validation, problem_response
+from mano.api.services import Services
+
+DESCRIPTION = "ETSI NFV MANO (SOL003, SOL005) and service function chaining (RFC 7665, RFC 8300)."
+
+
+def create_app(services: Services, config: ApiConfig) -> FastAPI:
+    """The ASGI application over the use cases."""
+    registry = CollectorRegistry()
+    app = FastAPI(
+        title="Catena", version=version("catena-mano"), description=DESCRIPTION, docs_url=None, redoc_url=None
+    )
+    app.state.services = services
+    app.state.config = config
+    app.state.registry = registry
+    _add_layers(app, config, registry)
+    _add_error_handlers(app)
+    _add_routers(app, services)
+    registry.register(StateCollector(services))
+    return app
+
+
+def _add_layers(app: FastAPI, config: ApiConfig, registry: CollectorRegistry) -> None:
+    """The last one added is the outermost."""
+    app.add_middleware(VersionNegotiation, lenient=config.lenient_version)
+    app.add_middleware(Authentication, config=config)
+    app.add_middleware(Boundary, metrics=HttpMetrics(registry))
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    async def of_framework(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem_response(error_from_http(error.status_code, error.headers))
+
+    async def of_validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem_response(error_from_validation(error.errors()))
+
+    app.add_exception_handler(HTTPException, of_framework)
+    app.add_exception_handler(RequestValidationError, of_validation)
+
+
+def _add_routers(app: FastAPI, services: Services) -> None:
+    for root in ROOTS.values():
+        app.include_router(versions_router(root))
+    for router in (status.router, metrics.router, tokens.router, openapi_page.router, dashboard_files.router):
+        app.include_router(router)

@@ -1,0 +1,129 @@
+"""``/metrics`` in Prometheus' text format: requests by route template, operations that have not ended, chain counters.
+
+Every application has a registry of its own, so that two in one process never mix.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+from starlette.types import Scope
+
+from mano.api.auth import InfrastructureViewer
+from mano.api.media import TEXT, MediaRoute, media
+from mano.api.services import Services
+from mano.domain.lcm_op_occ import ENDED, OperationState
+from mano.errors import CatenaError
+from mano.ports.repositories import UnitOfWork
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
+CHAIN_CACHE_S = 5.0
+MAX_CHAINS = 200
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+router = APIRouter(route_class=MediaRoute, tags=["server"])
+
+
+class HttpMetrics:
+    """Counts and times of requests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = PrometheusCounter(
+            "catena_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "catena_http_request_seconds", "Time to answer.", ("method", "route"), registry=registry
+        )
+
+    def observe(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count one request under the template of its route, never under what the client wrote."""
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+
+class StateCollector(Collector):
+    """Reads the store, and the switches at most every five seconds, when it is asked."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._chains: list[tuple[Mapping[str, Any], Mapping[str, Any] | None]] = []
+        self._chains_read_at = float("-inf")
+
+    def describe(self) -> list[Any]:
+        """Nothing is asked of the store before the first scrape."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The families in a fixed order."""
+        with self._services.open_view() as uow:
+            yield _operations(uow)
+        yield from self._chain_families()
+
+    def _chain_families(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        answered = GaugeMetricFamily("catena_chain_up", "1 when its switches answered.", labels=("chain",))
+        packets = CounterMetricFamily(
+            "catena_chain_hop_packets", "Packets by hop.", labels=("chain", "direction", "si", "host")
+        )
+        octets = CounterMetricFamily(
+            "catena_chain_hop_bytes", "Octets by hop.", labels=("chain", "direction", "si", "host")
+        )
+        for chain, statistics in self._read_chains():
+            answered.add_metric([chain["id"]], 0 if statistics is None else 1)
+            for path in (statistics or {}).get("paths", ()):
+                for hop in path["hops"]:
+                    labels = [chain["id"], path["direction"], str(hop["si"]), hop["host"]]
+                    packets.add_metric(labels, hop["packets"])
+                    octets.add_metric(labels, hop["bytes"])
+        yield from (answered, packets, octets)
+
+    def _read_chains(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+        if time.monotonic() - self._chains_read_at > CHAIN_CACHE_S:
+            self._chains = [({"id": id}, self._statistics(id, tenant)) for id, tenant in self._chain_keys()]
+            self._chains_read_at = time.monotonic()
+        return self._chains
+
+    def _chain_keys(self) -> list[tuple[str, str]]:
+        if self._services.forwarding_graphs is None:
+            return []
+        with self._services.open_view() as uow:
+            return [(chain.id, chain.tenant_id) for chain in uow.chains.list(limit=MAX_CHAINS)]
+
+    def _statistics(self, id: str, tenant_id: str) -> Mapping[str, Any] | None:
+        graphs = self._services.forwarding_graphs
+        try:
+            return None if graphs is None else graphs.statistics(id, tenant_id)
+        except CatenaError:
+            return None  # told by catena_chain_up
+
+
+def _operations(uow: UnitOfWork) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "catena_operations", "Operation occurrences that have not ended.", labels=("level", "operation", "state")
+    )
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for state in OperationState:
+        if state not in ENDED:
+            counts.update((op.level.value, op.operation, op.state.value) for op in uow.operations.list(state=state))
+    for labels, count in sorted(counts.items()):
+        family.add_metric(list(labels), count)
+    return family
+
+
+@router.get("/metrics")
+@media(produces=(TEXT, OPENMETRICS))
+def read_metrics(request: Request, _: InfrastructureViewer) -> Response:
+    """What a Prometheus server scrapes."""
+    registry: CollectorRegistry = request.app.state.registry
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE)
