@@ -67,7 +67,7 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The families in a fixed order."""
-        with self._services.open_view() as uow:
+        with self._services.open_unit(read_only=True) as uow:
             yield _operations(uow)
         yield from self._chain_families()
 
@@ -97,7 +97,7 @@ class StateCollector(Collector):
     def _chain_keys(self) -> list[tuple[str, str]]:
         if self._services.forwarding_graphs is None:
             return []
-        with self._services.open_view() as uow:
+        with self._services.open_unit(read_only=True) as uow:
             return [(chain.id, chain.tenant_id) for chain in uow.chains.list(limit=MAX_CHAINS)]
 
     def _statistics(self, id: str, tenant_id: str) -> Mapping[str, Any] | None:

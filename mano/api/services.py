@@ -3,7 +3,7 @@
 The composition root fills :class:`Services`; the API imports neither it nor an adapter. Every call blocks and runs in
 a worker thread. Every call raises errors of :mod:`mano.errors` alone.
 
-Reads of single resources and of pages go straight to the repositories (``open_view``); whatever decides, changes or
+Reads of single resources and of pages go straight to the repositories (``open_unit``); whatever decides, changes or
 touches the network is a use case. Native resources (:class:`Nfvi`, :class:`ForwardingGraphs`) come as JSON documents in
 the shape that ``docs/api.md`` shows, because they are views over several stored things.
 """
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.ns_instance import NsInstance
 from mano.ports.clock import IdFactory
-from mano.ports.repositories import UnitOfWorkFactory
+from mano.ports.repositories import CommitSignal, UnitOfWorkFactory
 
 Document = Mapping[str, Any]
 """A JSON object with camelCase keys."""
@@ -188,11 +188,12 @@ class Health(Protocol):
 class Services:
     """Everything that the HTTP interfaces can call.
 
-    ``open_view`` opens a snapshot that is only read and never waits for a writer; ``new_id`` makes a random UUID.
+    The API opens units with ``read_only`` alone; ``signal`` tells of commits; ``new_id`` makes a random UUID.
     A use case that this server's role does not have is ``None``: its API roots are not served then.
     """
 
-    open_view: UnitOfWorkFactory
+    open_unit: UnitOfWorkFactory
+    signal: CommitSignal
     health: Health
     new_id: IdFactory
     catalogue: Catalogue | None = None
