@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from scripts import python_packages
-from scripts.steps import PYTHON, ROOT, SetUpError, Stamp, digest, run, say
+from scripts.steps import AUTHORITIES, PYTHON, ROOT, SetUpError, Stamp, digest, run, say
 
 SOURCES = ROOT / "mano" / "dashboard"
 BUNDLE = SOURCES / "dist"
@@ -29,7 +29,7 @@ def provide() -> None:
         return
     stamp.forget()
     node, npm = find_node()
-    npm_environment = {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "CI": "1"}
+    npm_environment = environment_for(node)
     provide_modules(node, npm, npm_environment)
     say("dashboard: build")
     run([node, npm, "run", "build"], cwd=SOURCES, env=npm_environment)
@@ -47,6 +47,14 @@ def provide_modules(node: Path, npm: Path, environment: dict[str, str]) -> None:
     say("dashboard: npm ci")
     run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=SOURCES, env=environment)
     stamp.write(hash_)
+
+
+def environment_for(node: Path) -> dict[str, str]:
+    """What npm needs of the environment: this node first, and the machine's certificate authorities."""
+    environment = {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "CI": "1"}
+    if AUTHORITIES.is_file() and "NODE_EXTRA_CA_CERTS" not in os.environ:
+        environment["NODE_EXTRA_CA_CERTS"] = str(AUTHORITIES)
+    return environment
 
 
 def source_files() -> list[Path]:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts import system_packages
-from scripts.steps import PYTHON, ROOT, VENV, SetUpError, Stamp, digest, run, say, warn
+from scripts.steps import AUTHORITIES, PYTHON, ROOT, VENV, SetUpError, Stamp, digest, run, say, warn
 
 LOCKS = ROOT / "requirements"
 PIP = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
 UV = VENV / "bin" / "uv"
 UV_ENVIRONMENT = {"VIRTUAL_ENV": str(VENV), "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
+if AUTHORITIES.is_file():
+    UV_ENVIRONMENT["UV_SYSTEM_CERTS"] = "1"
 
 
 def provide() -> None:

@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
+# The machine's own certificate authorities, a company's proxy among them, where Debian keeps them.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 _started = time.monotonic()
 _said = 0
 

@@ -7,6 +7,7 @@ keeps the services of new packages from starting, and a file of ours keeps Postg
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -27,15 +28,26 @@ MARK = "# Written by Catena's set-up while apt runs, and removed by it afterward
 
 @dataclass(frozen=True)
 class Need:
-    """A program that a purpose needs, and the Debian package that brings it."""
+    """A program or a shared library that a purpose needs (any of the alternatives), and the package that brings it."""
 
     purpose: str
-    commands: tuple[str, ...]
+    alternatives: tuple[str, ...]
     package: str
 
     @property
     def met(self) -> bool:
-        return any(shutil.which(command, path=_search_path()) for command in self.commands)
+        return any(_is_there(name) for name in self.alternatives)
+
+
+def _is_there(name: str) -> bool:
+    """Whether the machine has the program, or the library where the name is one's."""
+    if ".so." not in name:
+        return shutil.which(name, path=_search_path()) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def _search_path() -> str:
@@ -65,7 +77,7 @@ def provide(purposes: Sequence[str]) -> None:
         install(packages)
         missing = [need for need in missing if not need.met]
         if missing:
-            names = ", ".join("|".join(need.commands) for need in missing)
+            names = ", ".join("|".join(need.alternatives) for need in missing)
             raise SetUpError(f"installed {' '.join(packages)}, but there is still no {names}")
         return
     advice = f"missing: {' '.join(packages)} ({reason}); as root: apt-get install --no-install-recommends"
