@@ -48,21 +48,6 @@ class SetField:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """Write all bits of a field by its NXM name; what ``in_port`` needs, which ``set_field`` refuses."""
-
-    field: Field
-    value: int
-
-    def __post_init__(self) -> None:
-        check_range(f"load into {self.field.text}", self.value, 0, self.field.full_mask)
-        _nxm(self.field)
-
-    def __str__(self) -> str:
-        return f"load:{self.value:#x}->{_nxm(self.field)}[]"
-
-
-@dataclass(frozen=True, slots=True)
 class Move:
     """Copy one field to another of the same width."""
 
@@ -182,7 +167,6 @@ Action = (
     Output
     | OutputInPort
     | SetField
-    | Load
     | Move
     | Resubmit
     | EncapNsh

@@ -41,6 +41,8 @@ class Mac(int):
         return f"Mac({str(self)!r})"
 
 
-def is_ipv4(address: IpAddress | IpNetwork) -> bool:
-    """Tell the family of an address or prefix."""
-    return address.version == 4
+def covers(outer: IpNetwork, inner: IpNetwork) -> bool:
+    """True when every address of ``inner`` is one of ``outer``."""
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network) and inner.subnet_of(outer)

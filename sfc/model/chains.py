@@ -21,6 +21,7 @@ ETH_IPV4, ETH_IPV6 = 0x0800, 0x86DD
 PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMPV6, PROTOCOL_SCTP = 1, 6, 17, 58, 132
 PROTOCOLS_WITH_PORTS = frozenset({PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP})
 PRIORITY_MAX = 65535
+CLASSIFIERS_MAX = 256  # a cookie counts them in 8 bits
 
 
 class Direction(Enum):
@@ -221,8 +222,7 @@ class Chain:
         check_name("chain", self.id)
         check_range(f"chain {self.id}: hops", len(self.path), 1, SI_FIRST - 1)
         check_range(f"chain {self.id}: order", self.order, 0, 1 << 31)
-        if not self.classifiers:
-            raise ModelError("CHAIN_CLASSIFIER", f"chain {self.id} has no classifier: nothing would enter it")
+        check_range(f"chain {self.id}: classifiers", len(self.classifiers), 1, CLASSIFIERS_MAX)
         for word in self.context:
             check_range(f"chain {self.id}: context word", word, 0, (1 << 32) - 1)
 
@@ -298,6 +298,8 @@ class PlannedChain:
             raise ModelError("SYMMETRY", f"chain {self.chain.id}: a reverse path exactly when it is symmetric")
         if self.reverse is not None and self.reverse.spi == self.forward.spi:
             raise ModelError("SPI_TWICE", f"chain {self.chain.id}: both directions have SPI {self.forward.spi}")
+        if self.reverse is not None and self.reverse.functions != self.forward.functions[::-1]:
+            raise ModelError("MIRROR", f"chain {self.chain.id}: the directions meet different functions")
 
     @property
     def rsps(self) -> tuple[Rsp, ...]:

@@ -1,8 +1,9 @@
 """What a flow's 64-bit cookie says: owner 8 · epoch 16 · chain 24 · hop 8 · direction 1 · kind 7.
 
-``chain`` holds the forward SPI of the chain for flows that serve one, else a number that tells flows of
-the same kind apart (an OpenFlow port, a VNI, a hash of a station). ``hop`` holds the service index.
-Every flow of a bridge has a cookie of its own, so that counters and traces name exactly one rule.
+``chain`` holds the forward SPI of the chain for flows that serve one, else a number that tells rules of
+the same kind apart (an OpenFlow port, a VNI, the low 24 bits of a peer's address). ``hop`` holds the service
+index; of a classifying rule, its number in the chain. Every rule of a bridge has a cookie of its own, so that
+counters and traces name exactly one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Kind(IntEnum):
     SF_ANSWER = 11
     SF_ERROR = 12
     PROXY_TRACK = 13
+    PROXY_ARP = 14
+    PROXY_ARP_ANSWER = 15
 
     CLASSIFY = 16
     CLASSIFY_TRACK = 17
@@ -93,6 +96,8 @@ class Kind(IntEnum):
     DROP_L2_TUNNEL = 119
     DROP_L2_UNKNOWN = 120
     DROP_ANNOUNCEMENT = 121
+    DROP_FORGED_NSH_TAGGED = 122
+    DROP_L2_GROUP = 123
 
     @property
     def is_drop(self) -> bool:
@@ -121,6 +126,8 @@ _OF_A_CHAIN = frozenset(
 
 _MEANINGS = MappingProxyType(
     {
+        Kind.PROXY_ARP: "ARP that a routing function may send",
+        Kind.PROXY_ARP_ANSWER: "ARP of a routing function answered",
         Kind.TUNNEL_NSH: "NSH from a known peer",
         Kind.TUNNEL_L2: "network frame from a known peer",
         Kind.OAM_REPLY_IN: "OAM reply from a peer",
@@ -187,6 +194,8 @@ _MEANINGS = MappingProxyType(
         Kind.DROP_ND_MISS: "neighbour discovery for an unknown address",
         Kind.DROP_L2_TUNNEL: "network frame from a peer for no port here",
         Kind.DROP_L2_UNKNOWN: "network frame for an unknown station",
+        Kind.DROP_FORGED_NSH_TAGGED: "guard: NSH forged by the port, in a VLAN",
+        Kind.DROP_L2_GROUP: "network frame for a group: nothing is flooded",
         Kind.DROP_ANNOUNCEMENT: "gratuitous ARP: nobody learns from it",
     }
 )

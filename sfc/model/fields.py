@@ -19,7 +19,7 @@ ETHERTYPE_ARP, ETHERTYPE_NSH = 0x0806, 0x894F
 CT_NEW, CT_EST, CT_REL, CT_RPL, CT_INV, CT_TRK = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 CT_STATE_NAMES = {CT_NEW: "new", CT_EST: "est", CT_REL: "rel", CT_RPL: "rpl", CT_INV: "inv", CT_TRK: "trk"}
 
-FRAG_ANY, FRAG_LATER = 1, 2  # bits of nw_frag: any fragment, one with a non-zero offset
+FRAG_NO, FRAG_FIRST, FRAG_LATER = 0, 1, 3  # values of nw_frag; the second bit means a non-zero offset
 
 
 class Format(Enum):
@@ -105,7 +105,6 @@ SET_NAMES = {Field.ETH_SRC: "eth_src", Field.ETH_DST: "eth_dst"}
 """Names that ``set_field`` wants instead of the match's."""
 
 NXM_NAMES = {
-    Field.IN_PORT: "NXM_OF_IN_PORT",
     Field.ETH_SRC: "NXM_OF_ETH_SRC",
     Field.ETH_DST: "NXM_OF_ETH_DST",
     Field.ARP_SPA: "NXM_OF_ARP_SPA",
@@ -180,11 +179,10 @@ def format_masked(field: Field, value: int, mask: int | None) -> str:
 
 
 def _format_frag(value: int, mask: int | None) -> str:
-    known = {(0, None): "no", (FRAG_ANY, FRAG_ANY): "yes", (FRAG_ANY, None): "first", (3, None): "later"}
-    try:
-        return known[value, mask]
-    except KeyError:
-        raise ModelError("FRAG", f"nw_frag {value}/{mask} has no name in Open vSwitch") from None
+    names = {FRAG_NO: "no", FRAG_FIRST: "first", FRAG_LATER: "later"}
+    if mask is not None or value not in names:
+        raise ModelError("FRAG", f"nw_frag {value}/{mask} is none of no, first and later")
+    return names[value]
 
 
 def _format_ct_state(value: int, mask: int) -> str:

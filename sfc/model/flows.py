@@ -113,7 +113,11 @@ class Meter:
 
 @dataclass(frozen=True)
 class FlowTables:
-    """Everything that one bridge shall hold, sorted; no two flows with one key, no two with one cookie."""
+    """Everything that one bridge shall hold, sorted; no two flows with one key.
+
+    A cookie names one rule of the plan. Where OpenFlow needs several flows to say it (a port range, the types of
+    ICMP errors, both IP versions), they share the cookie, the table and the priority.
+    """
 
     sff: str
     flows: tuple[Flow, ...]
@@ -123,20 +127,22 @@ class FlowTables:
     def __post_init__(self) -> None:
         object.__setattr__(self, "flows", tuple(sorted(self.flows, key=lambda each: each.key)))
         keys: set[tuple[int, int, tuple[tuple[int, int, int], ...]]] = set()
-        cookies: set[int] = set()
+        rules: dict[int, tuple[int, int]] = {}
         for each in self.flows:
-            cookie = each.cookie.encode()
+            place = (each.table, each.priority)
             if each.key in keys:
                 raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {each}")
-            if cookie in cookies:
-                raise ModelError("COOKIE_TWICE", f"{self.sff}: two flows with one cookie: {each}")
+            if rules.setdefault(each.cookie.encode(), place) != place:
+                raise ModelError("COOKIE_TWICE", f"{self.sff}: two rules with one cookie: {each}")
             keys.add(each.key)
-            cookies.add(cookie)
 
     @cached_property
-    def by_cookie(self) -> Mapping[int, Flow]:
-        """The flow of each encoded cookie."""
-        return {each.cookie.encode(): each for each in self.flows}
+    def by_cookie(self) -> Mapping[int, tuple[Flow, ...]]:
+        """The flows of each encoded cookie."""
+        rules: dict[int, list[Flow]] = {}
+        for each in self.flows:
+            rules.setdefault(each.cookie.encode(), []).append(each)
+        return {cookie: tuple(flows) for cookie, flows in rules.items()}
 
     @cached_property
     def by_table(self) -> Mapping[int, tuple[Flow, ...]]:

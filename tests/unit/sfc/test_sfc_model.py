@@ -19,7 +19,6 @@ from sfc.model import (
     FieldMatch,
     FlowTables,
     Kind,
-    Load,
     Mac,
     Match,
     Meter,
@@ -113,7 +112,7 @@ def test_values_that_do_not_fit_their_field_are_refused() -> None:
     with pytest.raises(ModelError):
         Move(Field.ETH_SRC, Field.ARP_SPA)
     with pytest.raises(ModelError):
-        Load(Field.NSH_SPI, 1)
+        Move(Field.NSH_SPI, Field.NSH_SPI)
     with pytest.raises(ModelError):
         Output(0xFFFD)
     with pytest.raises(ModelError):
@@ -128,6 +127,8 @@ def test_tables_are_sorted_and_refuse_two_flows_with_one_key_or_cookie() -> None
         FlowTables("h1", (low, flow(0, 0, (), (), Cookie(Kind.DROP_LEG))))
     with pytest.raises(ModelError, match="one cookie"):
         FlowTables("h1", (low, flow(1, 0, (), (), Cookie(Kind.DROP_GUARD))))
+    both = tuple(flow(1, 5, (FieldMatch(Field.ETH_TYPE, kind),), (), Cookie(Kind.DROP_LEG)) for kind in (0x800, 0x86DD))
+    assert FlowTables("h1", both).by_cookie == {both[0].cookie.encode(): both}
 
 
 def test_path_position_is_24_and_8_bits() -> None:

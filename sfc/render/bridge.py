@@ -1,0 +1,220 @@
+"""What the renderer collects for one bridge, and what every part of it needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sfc.errors import RenderError
+from sfc.model.actions import Action, EncapNsh, Resubmit, SetField
+from sfc.model.chains import Chain, Direction, PlannedChain, Rsp
+from sfc.model.cookies import Cookie, Kind
+from sfc.model.fields import Field, FieldMatch
+from sfc.model.flows import Flow, FlowTables, Group, Meter, flow
+from sfc.model.topology import Awareness, Port, PortRole, Sff, Topology
+from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, Table
+from sfc.walk import Stop, imposed_context, stops
+
+
+@dataclass(frozen=True)
+class Route:
+    """One direction of a planned chain with everything its flows need, computed once."""
+
+    planned: PlannedChain
+    rsp: Rsp
+    stops: tuple[Stop, ...]
+    versions: tuple[int, ...]
+
+    @property
+    def chain(self) -> Chain:
+        return self.planned.chain
+
+    @property
+    def mark(self) -> int:
+        """Connection mark of the chain, the same in both directions."""
+        return self.planned.forward.spi
+
+    def stop(self, si: int) -> Stop:
+        """The stop at ``si``."""
+        return self.stops[255 - si]
+
+    def impose(self, si: int) -> tuple[Action, ...]:
+        """Put NSH on as the plan has it at ``si`` and enter the SFF."""
+        words = imposed_context(self.chain, self.rsp, si)
+        return (
+            EncapNsh(),
+            SetField(Field.NSH_SPI, self.rsp.spi),
+            SetField(Field.NSH_SI, si),
+            SetField(Field.NSH_TTL, self.stop(si).imposed_ttl),
+            SetField(Field.NSH_FLAGS, 0),
+            SetField(Field.NSH_C1, words[0]),
+            SetField(Field.NSH_C2, words[1]),
+            SetField(Field.NSH_C3, words[2]),
+            SetField(Field.NSH_C4, words[3]),
+            Resubmit(Table.ENTRY),
+        )
+
+
+@dataclass(frozen=True)
+class World:
+    """The whole input of one rendering, indexed."""
+
+    topology: Topology
+    chains: tuple[PlannedChain, ...]
+    owner: int
+    epoch: int
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """Every direction of every chain."""
+        return tuple(
+            Route(planned, rsp, stops(self.topology, planned.chain, rsp), self.versions(planned))
+            for planned in self.chains
+            for rsp in planned.rsps
+        )
+
+    def versions(self, planned: PlannedChain) -> tuple[int, ...]:
+        """IP versions that the chain carries: what its classifiers match and its ingress may send."""
+        wanted = {version for classifier in planned.chain.classifiers for version in classifier.match.versions}
+        return tuple(sorted(wanted & set(self.topology.port(planned.chain.ingress).versions)))
+
+    @cached_property
+    def routes_at(self) -> dict[str, list[Route]]:
+        """Routes that touch each bridge."""
+        touched: dict[str, list[Route]] = {}
+        for route in self.routes:
+            for sff in sorted({place for stop in route.stops for place in (stop.from_sff, stop.sff)}):
+                touched.setdefault(sff, []).append(route)
+        return touched
+
+    @cached_property
+    def route_of(self) -> dict[tuple[int, Direction], Route]:
+        """Route by the chain's forward SPI and the direction."""
+        return {(route.mark, route.rsp.direction): route for route in self.routes}
+
+    def other(self, route: Route) -> Route | None:
+        """The same chain's other direction."""
+        other = route.planned.other(route.rsp.direction)
+        return None if other is None else self.route_of[route.mark, other.direction]
+
+    @cached_property
+    def ports_at(self) -> dict[str, list[Port]]:
+        """Ports of each bridge by OpenFlow port."""
+        grouped: dict[str, list[Port]] = {}
+        for port in sorted(self.topology.ports, key=lambda port: port.ofport):
+            grouped.setdefault(port.sff, []).append(port)
+        return grouped
+
+    @cached_property
+    def members(self) -> dict[str, list[Port]]:
+        """Stations of each network, sorted by id."""
+        grouped: dict[str, list[Port]] = {}
+        for port in sorted(self.topology.ports, key=lambda port: port.id):
+            if port.role is PortRole.TENANT and port.network is not None:
+                grouped.setdefault(port.network, []).append(port)
+        return grouped
+
+    @cached_property
+    def nsh_ports(self) -> frozenset[str]:
+        """Ports of functions that speak NSH."""
+        aware = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
+        return frozenset(port for function in aware for port in function.legs(True))
+
+    @cached_property
+    def starts(self) -> dict[str, list[Route]]:
+        """Forward routes by the port of their classifier."""
+        return _by_start(self.routes, Direction.FORWARD)
+
+    @cached_property
+    def ends(self) -> dict[str, list[Route]]:
+        """Reverse routes by the port of their classifier: the end of a symmetric chain."""
+        return _by_start(self.routes, Direction.REVERSE)
+
+
+@dataclass
+class Bridge:
+    """The flows of one bridge while they are being collected."""
+
+    world: World
+    sff: Sff
+    flows: list[Flow] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Routes that touch this bridge."""
+        return self.world.routes_at.get(self.sff.name, [])
+
+    @property
+    def ports(self) -> list[Port]:
+        """Ports of this bridge."""
+        return self.world.ports_at.get(self.sff.name, [])
+
+    @property
+    def peers(self) -> list[Sff]:
+        """Every other bridge, by name."""
+        return sorted((sff for sff in self.world.topology.sffs if sff is not self.sff), key=lambda sff: sff.name)
+
+    def ofport(self, port_id: str) -> int:
+        """OpenFlow number of a port of the topology."""
+        return self.world.topology.port(port_id).ofport
+
+    def add(
+        self,
+        table: Table,
+        priority: int,
+        match: Iterable[FieldMatch],
+        actions: Iterable[Action],
+        kind: Kind,
+        subject: int = 0,
+        index: int = 0,
+    ) -> None:
+        """One flow that serves no chain; ``subject`` and ``index`` fill the cookie."""
+        cookie = Cookie(kind, subject, index, Direction.FORWARD, self.world.epoch, self.world.owner)
+        self.flows.append(flow(table, priority, match, actions, cookie))
+
+    def add_for(
+        self,
+        route: Route,
+        si: int,
+        table: Table,
+        priority: int,
+        match: Iterable[FieldMatch],
+        actions: Iterable[Action],
+        kind: Kind,
+    ) -> None:
+        """One flow that serves a chain; ``si`` goes to the cookie's hop."""
+        cookie = Cookie(kind, route.mark, si, route.rsp.direction, self.world.epoch, self.world.owner)
+        self.flows.append(flow(table, priority, match, actions, cookie))
+
+    def tables(self) -> FlowTables:
+        """What was collected, as a value."""
+        return FlowTables(self.sff.name, tuple(self.flows), tuple(self.groups), tuple(self.meters))
+
+
+def precedence(route: Route, priority: int) -> tuple[int, int, str]:
+    """Sort key of a classifier: the higher priority, then the VNFFG's order, then the chain's id."""
+    return (-priority, route.chain.order, route.chain.id)
+
+
+def ranked(routes: Iterable[Route], place: str) -> list[tuple[int, Route, int]]:
+    """Classifiers of several routes as (flow priority, route, number in its chain), best first."""
+    rules = [
+        (precedence(route, classifier.priority), index, route)
+        for route in routes
+        for index, classifier in enumerate(route.chain.classifiers)
+    ]
+    rules.sort(key=lambda rule: (rule[0], rule[1], rule[2].rsp.spi))
+    if len(rules) > CLASSIFIER_TOP - CLASSIFIER_BOTTOM:
+        raise RenderError("CLASSIFIERS", f"port {place} has {len(rules)} classifiers, more than priorities")
+    return [(CLASSIFIER_TOP - rank, route, index) for rank, (_, index, route) in enumerate(rules)]
+
+
+def _by_start(routes: Iterable[Route], direction: Direction) -> dict[str, list[Route]]:
+    grouped: dict[str, list[Route]] = {}
+    for route in routes:
+        if route.rsp.direction is direction:
+            grouped.setdefault(route.rsp.start, []).append(route)
+    return grouped

@@ -1,0 +1,116 @@
+"""Tables 1 and 31: which chain a packet enters, on its way out and on its way back."""
+
+from __future__ import annotations
+
+from sfc.model.actions import Action, Ct, Resubmit
+from sfc.model.chains import SI_FIRST, OnMiss
+from sfc.model.cookies import Kind
+from sfc.model.topology import Port, Unclassified
+from sfc.render.bridge import Bridge, Route, ranked
+from sfc.render.matches import (
+    FAMILY,
+    FRAGMENTS,
+    TRACKED,
+    TRACKED_INVALID,
+    TRACKED_VALID,
+    UNTRACKED,
+    ct_mark,
+    eth_dst,
+    in_port,
+    traffic,
+)
+from sfc.render.tables import Table
+
+FRAGMENT_TRACK, FRAGMENT_MARK = 65000, 64000
+
+
+def render_classifiers(bridge: Bridge) -> None:
+    """Both classifier tables of one bridge."""
+    bridge.add(Table.CLASSIFY, 0, (), (), Kind.DROP_CLASSIFIER_MISS)
+    bridge.add(Table.REVERSE, 0, (), (), Kind.DROP_CLASSIFIER_MISS, 1)
+    for port in bridge.ports:
+        starts = bridge.world.starts.get(port.id, [])
+        ends = bridge.world.ends.get(port.id, [])
+        if starts:
+            _fragments(bridge, port, starts)
+            _forward(bridge, port, starts)
+        if ends:
+            _reverse(bridge, port, ends, has_starts=bool(starts))
+
+
+def _remembers(route: Route) -> bool:
+    """A chain chosen by ports marks its connections, so that their later fragments find it again."""
+    return any(classifier.match.has_ports for classifier in route.chain.classifiers)
+
+
+def _fragments(bridge: Bridge, port: Port, starts: list[Route]) -> None:
+    """Later fragments have no ports: the mark that whole packets of the connection left selects the chain.
+
+    All fragments of a datagram pass the same ``ct``, which holds them until the datagram is complete. A connection
+    of which only fragments were seen yet falls to the classifiers without ports.
+    """
+    remembering = [route for route in starts if _remembers(route)]
+    for version in sorted({version for route in remembering for version in route.versions}):
+        for fragment in FRAGMENTS:
+            head = (in_port(port.ofport), FAMILY[version], fragment)
+            track = (Ct(port.ofport, table=Table.CLASSIFY),)
+            bridge.add(Table.CLASSIFY, FRAGMENT_TRACK, (*head, UNTRACKED), track, Kind.CLASSIFY_TRACK, port.ofport)
+            for route in (route for route in remembering if version in route.versions):
+                match = (*head, TRACKED, ct_mark(route.mark))
+                actions = route.impose(SI_FIRST)
+                bridge.add_for(route, 0, Table.CLASSIFY, FRAGMENT_MARK, match, actions, Kind.CLASSIFY_FRAGMENT)
+
+
+def _forward(bridge: Bridge, port: Port, starts: list[Route]) -> None:
+    for priority, route, index in ranked(starts, port.id):
+        match = route.chain.classifiers[index].match
+        remember = (Ct(port.ofport, commit=True, mark=route.mark),) if match.has_ports else ()
+        actions = (*remember, *route.impose(SI_FIRST))
+        for version in _versions(route, index):
+            for parts in traffic(match, version):
+                whole = (in_port(port.ofport), *parts)
+                bridge.add_for(route, index, Table.CLASSIFY, priority, whole, actions, Kind.CLASSIFY)
+    kind, actions = _unclassified(port)
+    bridge.add(Table.CLASSIFY, 1, (in_port(port.ofport),), actions, kind, port.ofport)
+
+
+def _reverse(bridge: Bridge, port: Port, ends: list[Route], has_starts: bool) -> None:
+    """The connection mark names the chain; without one the reversed classifiers do, for packets to its ingress."""
+    here = in_port(port.ofport)
+    for route in ends:
+        for version in route.versions:
+            match = (here, FAMILY[version], ct_mark(route.mark))
+            actions = route.impose(SI_FIRST)
+            bridge.add_for(route, SI_FIRST, Table.REVERSE, 64000, match, actions, Kind.REVERSE_MARK)
+    bridge.add(Table.REVERSE, 63000, (here, TRACKED_INVALID), (), Kind.DROP_INVALID, port.ofport)
+    for priority, route, index in ranked(ends, port.id):
+        _miss(bridge, port, route, index, priority)
+    if has_starts:
+        bridge.add(Table.REVERSE, 1, (here,), (Resubmit(Table.CLASSIFY),), Kind.REVERSE_NONE, port.ofport)
+    else:
+        kind, onward = _unclassified(port)
+        kind = Kind.REVERSE_NONE if kind is Kind.CLASSIFY_NONE else kind
+        bridge.add(Table.REVERSE, 1, (here,), onward, kind, port.ofport)
+
+
+def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -> None:
+    match = route.chain.classifiers[index].match.reversed()
+    ingress = bridge.world.topology.port(route.rsp.end)
+    drops = route.chain.on_miss is OnMiss.DROP
+    kind = Kind.DROP_REVERSE_MISS if drops else Kind.REVERSE_MISS
+    actions = () if drops else route.impose(SI_FIRST)
+    for version in _versions(route, index):
+        for parts in traffic(match, version):
+            whole = (in_port(port.ofport), eth_dst(ingress.mac), TRACKED_VALID, ct_mark(0), *parts)
+            bridge.add_for(route, index, Table.REVERSE, priority, whole, actions, kind)
+
+
+def _versions(route: Route, index: int) -> tuple[int, ...]:
+    match = route.chain.classifiers[index].match
+    return tuple(version for version in match.versions if version in route.versions)
+
+
+def _unclassified(port: Port) -> tuple[Kind, tuple[Action, ...]]:
+    if port.unclassified is Unclassified.DROP:
+        return Kind.DROP_UNCLASSIFIED, ()
+    return Kind.CLASSIFY_NONE, (Resubmit(Table.LOCAL),)

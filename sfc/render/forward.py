@@ -1,0 +1,115 @@
+"""Tables 5 and 10: the SFF itself."""
+
+from __future__ import annotations
+
+from sfc.model.actions import (
+    Action,
+    Decap,
+    DecNshTtl,
+    EncapEthernet,
+    MeterBy,
+    Output,
+    Resubmit,
+    SetField,
+)
+from sfc.model.addresses import Mac
+from sfc.model.chains import Hop
+from sfc.model.cookies import Kind
+from sfc.model.fields import Field, FieldMatch
+from sfc.model.flows import Meter
+from sfc.model.topology import VNI_NSH
+from sfc.render.bridge import Bridge, Route
+from sfc.render.guard import to_peer
+from sfc.render.matches import NSH, OAM_BIT, at
+from sfc.render.tables import (
+    METER_OAM,
+    OAM_BURST,
+    OAM_RATE_PPS,
+    OAM_SOURCE_END,
+    OAM_SOURCE_TTL,
+    SFF_MAC,
+    Table,
+)
+from sfc.walk import TTL_IMPOSED, Stop
+
+
+def render_entry(bridge: Bridge) -> None:
+    """RFC 8300 section 2.2: TTL is decremented before the lookup; an incoming 0 counts as 64."""
+    bridge.add(Table.ENTRY, 300, (NSH, FieldMatch(Field.NSH_SI, 0)), (), Kind.DROP_SI_ZERO)
+    last = (NSH, FieldMatch(Field.NSH_TTL, 1))
+    if bridge.sff.oam_ofport is None:
+        bridge.add(Table.ENTRY, 205, last, (), Kind.DROP_TTL)
+    else:
+        bridge.meters.append(Meter(METER_OAM, OAM_RATE_PPS, OAM_BURST))
+        actions = (MeterBy(METER_OAM), SetField(Field.NSH_TTL, 0), *to_responder(bridge, OAM_SOURCE_TTL))
+        bridge.add(Table.ENTRY, 210, (*last, OAM_BIT), actions, Kind.TTL_OUT_OAM)
+        bridge.add(Table.ENTRY, 205, last, actions, Kind.TTL_OUT)
+    wrapped = (SetField(Field.NSH_TTL, TTL_IMPOSED), Resubmit(Table.SFF))
+    bridge.add(Table.ENTRY, 200, (NSH, FieldMatch(Field.NSH_TTL, 0)), wrapped, Kind.ENTRY_TTL_ZERO)
+    bridge.add(Table.ENTRY, 100, (NSH,), (DecNshTtl(), Resubmit(Table.SFF)), Kind.ENTRY)
+    bridge.add(Table.ENTRY, 0, (), (), Kind.DROP_NO_PATH, 1)
+
+
+def to_responder(bridge: Bridge, source: Mac) -> tuple[Action, ...]:
+    """Hand an NSH packet to the local OAM responder; nothing when there is none."""
+    sff = bridge.sff
+    if sff.oam_ofport is None or sff.oam_mac is None:
+        return ()
+    return (
+        EncapEthernet(),
+        SetField(Field.ETH_DST, int(sff.oam_mac)),
+        SetField(Field.ETH_SRC, int(source)),
+        Output(sff.oam_ofport),
+    )
+
+
+def render_sff(bridge: Bridge) -> None:
+    """Table 10: each planned (SPI, SI) of this bridge goes on, to its function or out of the chain."""
+    bridge.add(Table.SFF, 0, (), (), Kind.DROP_NO_PATH)
+    for route in bridge.routes:
+        for stop in route.stops:
+            if stop.sff == bridge.sff.name:
+                _serve(bridge, route, stop)
+            elif stop.from_sff == bridge.sff.name:
+                peer = bridge.world.topology.sff(stop.sff)
+                _at(bridge, route, stop, to_peer(bridge, peer, VNI_NSH), Kind.TO_PEER)
+
+
+def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
+    si = stop.position.si
+    hop = next((hop for hop in route.rsp.hops if hop.si == si), None)
+    if hop is None:
+        _oam(bridge, route, stop, to_responder(bridge, OAM_SOURCE_END), Kind.OAM_END)
+        _at(bridge, route, stop, _off(stop, Table.END), Kind.TO_END)
+    elif bridge.world.topology.function(hop.function).is_proxied:
+        # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
+        _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), Resubmit(Table.ENTRY)), Kind.OAM_PASS)
+        _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_PROXY)
+    else:
+        _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF)
+
+
+def _at(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:
+    position = stop.position
+    bridge.add_for(route, position.si, Table.SFF, 100, at(position.spi, position.si), actions, kind)
+
+
+def _oam(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:
+    position = stop.position
+    match = (*at(position.spi, position.si), OAM_BIT)
+    bridge.add_for(route, position.si, Table.SFF, 200, match, actions, kind)
+
+
+def _off(stop: Stop, table: Table) -> tuple[Action, ...]:
+    """NSH off; the position stays in a register. OVS allows no other action right behind a decap."""
+    return (SetField(Field.REG0, stop.position.word), Decap(), Resubmit(table))
+
+
+def _to_function(bridge: Bridge, hop: Hop) -> tuple[Action, ...]:
+    port = bridge.world.topology.port(hop.port_in)
+    return (
+        EncapEthernet(),
+        SetField(Field.ETH_DST, int(port.mac)),
+        SetField(Field.ETH_SRC, int(SFF_MAC)),
+        Output(port.ofport),
+    )

@@ -1,0 +1,187 @@
+"""Table 0: what each port may send. Everything else is dropped and counted by its reason."""
+
+from __future__ import annotations
+
+from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
+from sfc.model.addresses import IpNetwork, covers
+from sfc.model.chains import PROTOCOL_UDP
+from sfc.model.cookies import Kind
+from sfc.model.fields import Field, FieldMatch, prefix_match
+from sfc.model.topology import VNI_NSH, VNI_OAM_REPLY, Port, PortRole, Sff
+from sfc.render.bridge import Bridge
+from sfc.render.matches import (
+    ARP,
+    ARP_REQUEST,
+    ETHERNET,
+    ETHERNET_NSH,
+    FAMILY,
+    ICMPV6,
+    IPV4,
+    NSH,
+    OAM_BIT,
+    SOLICITATION,
+    TAGGED,
+    UNTAGGED,
+    Matches,
+    eth_src,
+    gpe,
+    in_port,
+    source,
+)
+from sfc.render.tables import Table
+
+FORGET_IN_PORT = SetField(Field.IN_PORT, 0)
+"""Else a packet that must leave by the port it came from would vanish without a trace."""
+
+
+def render_guard(bridge: Bridge) -> None:
+    """Table 0 of one bridge, but for what functions send back (:mod:`sfc.render.proxy`)."""
+    bridge.add(Table.GUARD, 0, (), (), Kind.DROP_GUARD)
+    _tunnels(bridge)
+    _oam(bridge)
+    for port in bridge.ports:
+        _never(bridge, port)
+        if port.role is PortRole.TENANT:
+            _station(bridge, port)
+
+
+def _tunnels(bridge: Bridge) -> None:
+    tunnel = in_port(bridge.sff.tunnel_ofport)
+    for peer in bridge.peers:
+        head = (tunnel, FieldMatch(Field.TUN_SRC, int(peer.underlay_ip)))
+        number = int(peer.underlay_ip) & 0xFFFFFF
+        nsh = (*head, FieldMatch(Field.TUN_ID, VNI_NSH), NSH)
+        bridge.add(Table.GUARD, 200, nsh, (FORGET_IN_PORT, Resubmit(Table.ENTRY)), Kind.TUNNEL_NSH, number)
+        for vni in _shared_networks(bridge, peer):
+            frame = (*head, FieldMatch(Field.TUN_ID, vni), ETHERNET)
+            actions = (SetField(Field.REG1, vni), Resubmit(Table.LOCAL))
+            bridge.add(Table.GUARD, 200, frame, actions, Kind.TUNNEL_L2, vni, number & 0xFF)
+
+
+def _shared_networks(bridge: Bridge, peer: Sff) -> list[int]:
+    """Networks with a station on both bridges."""
+    world = bridge.world
+    return [
+        world.topology.network(network).vni
+        for network, members in sorted(world.members.items())
+        if {bridge.sff.name, peer.name} <= {port.sff for port in members}
+    ]
+
+
+def _oam(bridge: Bridge) -> None:
+    """Replies of the responders travel between them on their own VNI; a probe enters with the O bit only."""
+    sff = bridge.sff
+    if sff.oam_ofport is None or sff.oam_ip is None or sff.oam_mac is None:
+        return
+    udp = (IPV4, FieldMatch(Field.IP_PROTO, PROTOCOL_UDP))
+    port = (in_port(sff.oam_ofport), eth_src(sff.oam_mac))
+    for peer in bridge.peers:
+        if peer.oam_ip is None:
+            continue
+        number = int(peer.underlay_ip) & 0xFFFFFF
+        received = (
+            in_port(sff.tunnel_ofport),
+            FieldMatch(Field.TUN_SRC, int(peer.underlay_ip)),
+            FieldMatch(Field.TUN_ID, VNI_OAM_REPLY),
+            ETHERNET,
+            *udp,
+            FieldMatch(Field.IPV4_DST, int(sff.oam_ip)),
+        )
+        bridge.add(Table.GUARD, 200, received, (Output(sff.oam_ofport),), Kind.OAM_REPLY_IN, number)
+        ends = (FieldMatch(Field.IPV4_SRC, int(sff.oam_ip)), FieldMatch(Field.IPV4_DST, int(peer.oam_ip)))
+        bridge.add(
+            Table.GUARD, 200, (*port, *udp, *ends), to_peer(bridge, peer, VNI_OAM_REPLY), Kind.OAM_REPLY_OUT, number
+        )
+    probe = (*port, ETHERNET_NSH, OAM_BIT)
+    bridge.add(Table.GUARD, 200, probe, (FORGET_IN_PORT, Decap(), Resubmit(Table.ENTRY)), Kind.OAM_PROBE)
+
+
+def to_peer(bridge: Bridge, peer: Sff, vni: int) -> tuple[Action, ...]:
+    """Send through the tunnel to ``peer`` with key ``vni``."""
+    return (
+        SetField(Field.TUN_ID, vni),
+        SetField(Field.TUN_DST, int(peer.underlay_ip)),
+        Output(bridge.sff.tunnel_ofport),
+    )
+
+
+def _never(bridge: Bridge, port: Port) -> None:
+    """What no port may send: NSH unless its function speaks it, tagged frames."""
+    here = in_port(port.ofport)
+    speaks_nsh = port.id in bridge.world.nsh_ports
+    if not speaks_nsh:
+        plain, tagged = (here, UNTAGGED, ETHERNET_NSH), (here, TAGGED, ETHERNET_NSH)
+        bridge.add(Table.GUARD, 310, plain, (), Kind.DROP_FORGED_NSH, port.ofport)
+        bridge.add(Table.GUARD, 309, tagged, (), Kind.DROP_FORGED_NSH_TAGGED, port.ofport)
+    bridge.add(Table.GUARD, 305, (here, TAGGED), (), Kind.DROP_TAGGED, port.ofport)
+    if port.role is PortRole.SF:
+        bridge.add(Table.GUARD, 140, (here,), (), Kind.DROP_LEG, port.ofport)
+
+
+def _station(bridge: Bridge, port: Port) -> None:
+    """A member of a network: its MAC, its addresses, ARP and ND about them."""
+    here, mac = in_port(port.ofport), eth_src(port.mac)
+    network = SetField(Field.REG1, bridge.world.topology.network(port.network or "").vni)
+    onward = (network, *_onward(bridge, port))
+    for version in port.versions:
+        bridge.add(Table.GUARD, 300, (here, *gpe(version)), (), Kind.DROP_FORGED_GPE, port.ofport)
+    for prefix in _widest(port):
+        bridge.add(Table.GUARD, 200, (here, mac, *source(prefix)), onward, Kind.PORT_IP, port.ofport)
+    if 4 in port.versions:
+        _arp(bridge, port, (here, mac), network)
+    if 6 in port.versions:
+        _neighbour_discovery(bridge, port, (here, mac), network)
+    bridge.add(Table.GUARD, 150, (here, FAMILY[4]), (), Kind.DROP_SPOOFED_IP, port.ofport)
+    bridge.add(Table.GUARD, 150, (here, FAMILY[6]), (), Kind.DROP_SPOOFED_IPV6, port.ofport)
+    bridge.add(Table.GUARD, 150, (here, ARP), (), Kind.DROP_SPOOFED_ARP, port.ofport)
+    bridge.add(Table.GUARD, 140, (here,), (), Kind.DROP_NOT_ALLOWED, port.ofport)
+
+
+def _widest(port: Port) -> list[IpNetwork]:
+    """Source prefixes without those that another one contains."""
+    return [
+        prefix
+        for prefix in port.sources
+        if not any(other != prefix and covers(other, prefix) for other in port.sources)
+    ]
+
+
+def _onward(bridge: Bridge, port: Port) -> tuple[Action, ...]:
+    """Where its IP goes: reverse classifier, classifier or plain network."""
+    if port.id in bridge.world.ends:
+        return (Ct(port.ofport, table=Table.REVERSE),)
+    return (Resubmit(Table.CLASSIFY if port.id in bridge.world.starts else Table.LOCAL),)
+
+
+def _arp(bridge: Bridge, port: Port, head: Matches, network: SetField) -> None:
+    for prefix in port.sources:
+        if prefix.version != 4 or not prefix.prefixlen:
+            continue
+        own = (
+            ARP,
+            FieldMatch(Field.ARP_SHA, int(port.mac)),
+            prefix_match(Field.ARP_SPA, prefix),
+        )
+        actions = (network, Resubmit(Table.NEIGHBOUR))
+        bridge.add(Table.GUARD, 200, (*head, *own), actions, Kind.PORT_ARP, port.ofport)
+
+
+def _neighbour_discovery(bridge: Bridge, port: Port, head: Matches, network: SetField) -> None:
+    """Solicitations with its own link-layer address go to the responder; nothing else of ND leaves the port."""
+    here = head[0]
+    unspecified = (here, *SOLICITATION, FieldMatch(Field.IPV6_SRC, 0))
+    bridge.add(Table.GUARD, 230, unspecified, (), Kind.DROP_DAD, port.ofport)
+    for prefix in port.sources:
+        if prefix.version == 6 and prefix.prefixlen:
+            own = (*SOLICITATION, prefix_match(Field.IPV6_SRC, prefix), FieldMatch(Field.ND_SLL, int(port.mac)))
+            actions = (network, Resubmit(Table.NEIGHBOUR))
+            bridge.add(Table.GUARD, 220, (*head, *own), actions, Kind.PORT_ND, port.ofport)
+    for kind in range(133, 138):  # RFC 4861: router and neighbour messages, redirect
+        other = (here, *ICMPV6, FieldMatch(Field.ICMPV6_TYPE, kind))
+        bridge.add(Table.GUARD, 210, other, (), Kind.DROP_NEIGHBOUR, port.ofport)
+
+
+def proxy_arp(bridge: Bridge, port: Port) -> None:
+    """A routing function may ask for its next hops: the SFF is all of them."""
+    here = (in_port(port.ofport), eth_src(port.mac), *ARP_REQUEST, FieldMatch(Field.ARP_SHA, int(port.mac)))
+    bridge.add(Table.GUARD, 200, here, (Resubmit(Table.NEIGHBOUR),), Kind.PROXY_ARP, port.ofport)

@@ -1,0 +1,197 @@
+"""Functions and ends: hand-off, what may come back, re-imposition (tables 0, 20, 25 and 30).
+
+A bridging function's packets are told apart by a MAC tag, a routing one's by their connection's mark
+(see ``docs/table-plan.md`` for why).
+"""
+
+from __future__ import annotations
+
+from sfc.errors import RenderError
+from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
+from sfc.model.chains import SI_FIRST, Direction, Hop
+from sfc.model.cookies import Kind
+from sfc.model.fields import Field, FieldMatch
+from sfc.model.topology import Awareness, Layer, ServiceFunction
+from sfc.render.bridge import Bridge, Route, precedence
+from sfc.render.guard import FORGET_IN_PORT, proxy_arp
+from sfc.render.matches import (
+    ETHERNET_NSH,
+    FAMILY,
+    IPV4,
+    Matches,
+    ct_mark,
+    destination,
+    eth_dst,
+    eth_src,
+    icmp_errors,
+    in_port,
+    reg0,
+)
+from sfc.render.networks import answer_proxy_arp
+from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
+
+
+def render_functions(bridge: Bridge) -> None:
+    """Every function hop and every end on one bridge."""
+    bridge.add(Table.HAND_OFF, 0, (), (), Kind.DROP_HAND_OFF_MISS)
+    bridge.add(Table.MARK_RETURN, 0, (), (), Kind.DROP_MARK_MISS)
+    bridge.add(Table.END, 0, (), (), Kind.DROP_END_MISS)
+    for route in bridge.routes:
+        for hop in route.rsp.hops:
+            if hop.sff == bridge.sff.name:
+                _hop(bridge, route, hop)
+        if route.rsp.end_sff == bridge.sff.name:
+            _end(bridge, route)
+    for function in _served(bridge):
+        if function.is_proxied and function.layer is Layer.L3:
+            _track_legs(bridge, function)
+        if function.own_address is not None and function.layer is Layer.L2:
+            _own_errors(bridge, function)
+
+
+def _served(bridge: Bridge) -> list[ServiceFunction]:
+    """Functions here that some chain passes."""
+    met = {hop.function for route in bridge.routes for hop in route.rsp.hops if hop.sff == bridge.sff.name}
+    return [bridge.world.topology.function(function) for function in sorted(met)]
+
+
+def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
+    function = bridge.world.topology.function(hop.function)
+    if function.awareness is Awareness.VLAN or function.layer is Layer.TAP:
+        raise RenderError(
+            "HAND_OFF",
+            f"chain {route.chain.id}: {function.id} wants {function.awareness.value}, layer {function.layer.value}",
+            "functions that speak NSH, bridge or route can be rendered",
+        )
+    if not function.is_proxied:
+        _nsh_return(bridge, route, hop)
+    elif function.layer is Layer.L2:
+        _tagged(bridge, route, hop)
+    else:
+        _marked(bridge, route, hop, function)
+
+
+def _nsh_return(bridge: Bridge, route: Route, hop: Hop) -> None:
+    port = bridge.world.topology.port(hop.port_out)
+    match = (
+        in_port(port.ofport),
+        eth_src(port.mac),
+        ETHERNET_NSH,
+        FieldMatch(Field.NSH_SPI, route.rsp.spi),
+        FieldMatch(Field.NSH_SI, hop.si - 1),
+    )
+    actions = (FORGET_IN_PORT, Decap(), Resubmit(Table.ENTRY))
+    bridge.add_for(route, hop.si, Table.GUARD, 200, match, actions, Kind.SF_RETURN)
+
+
+def _tagged(bridge: Bridge, route: Route, hop: Hop) -> None:
+    """Hand-off by MAC tag: stateless and exact per packet, also in the middle of a change."""
+    tag = mac_tag(route.rsp.position(hop.si))
+    leg_in, leg_out = bridge.ofport(hop.port_in), bridge.ofport(hop.port_out)
+    other = bridge.world.other(route)
+    for version in route.versions:
+        handed = (reg0(route.rsp.position(hop.si).word), FAMILY[version])
+        actions = (SetField(Field.ETH_SRC, int(tag)), Output(leg_in))
+        bridge.add_for(route, hop.si, Table.HAND_OFF, 100, handed, actions, Kind.HAND_OFF)
+        back = (in_port(leg_out), FAMILY[version], eth_src(tag))
+        bridge.add_for(route, hop.si, Table.GUARD, 200, back, route.impose(hop.si - 1), Kind.PROXY_RETURN)
+        if other is not None:
+            # A reset made by the bridge itself comes back where the packet went in, its MACs swapped.
+            answer = (in_port(leg_in), FAMILY[version], eth_dst(tag))
+            behind = other.impose(_mirror(other, hop).si - 1)
+            bridge.add_for(route, hop.si, Table.GUARD, 190, answer, behind, Kind.SF_ANSWER)
+
+
+def _mirror(other: Route, hop: Hop) -> Hop:
+    """The same meeting with the function on the path back."""
+    return other.rsp.hops[len(other.rsp.hops) - 1 - (SI_FIRST - hop.si)]
+
+
+def _marked(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
+    """Hand-off by connection mark: every packet commits, so a restart heals itself."""
+    if sum(each.function == hop.function for each in route.rsp.hops) > 1:
+        raise RenderError("MARK_TWICE", f"chain {route.chain.id} meets routing {function.id} twice: marks cannot tell")
+    leg_in, leg_out = bridge.world.topology.port(hop.port_in), bridge.world.topology.port(hop.port_out)
+    zone = bridge.ofport(function.ingress)
+    to_leg = (SetField(Field.ETH_DST, int(leg_in.mac)), SetField(Field.ETH_SRC, int(SFF_MAC)))
+    word = reg0(route.rsp.position(hop.si).word)
+    for version in route.versions:
+        for error in icmp_errors(version):
+            actions = (*to_leg, Output(leg_in.ofport))
+            bridge.add_for(route, hop.si, Table.HAND_OFF, 110, (word, *error), actions, Kind.HAND_OFF_ERROR)
+        handed = (*to_leg, Ct(zone, commit=True, mark=route.mark), Output(leg_in.ofport))
+        bridge.add_for(route, hop.si, Table.HAND_OFF, 100, (word, FAMILY[version]), handed, Kind.HAND_OFF)
+        back = (in_port(leg_out.ofport), FAMILY[version], ct_mark(route.mark))
+        bridge.add_for(route, hop.si, Table.MARK_RETURN, 100, back, route.impose(hop.si - 1), Kind.MARK_RETURN)
+
+
+def _track_legs(bridge: Bridge, function: ServiceFunction) -> None:
+    zone = bridge.ofport(function.ingress)
+    versions = sorted({version for route in _through(bridge, function) for version in route.versions})
+    for port_id in sorted(set(function.legs(True))):
+        port = bridge.world.topology.port(port_id)
+        for version in versions:
+            match = (in_port(port.ofport), eth_src(port.mac), FAMILY[version])
+            actions = (Ct(zone, table=Table.MARK_RETURN),)
+            bridge.add(Table.GUARD, 200, match, actions, Kind.PROXY_TRACK, port.ofport)
+        proxy_arp(bridge, port)
+        answer_proxy_arp(bridge, port)
+
+
+def _through(bridge: Bridge, function: ServiceFunction) -> list[Route]:
+    """Routes that pass a function, the most general chain last."""
+    routes = [route for route in bridge.routes if any(hop.function == function.id for hop in route.rsp.hops)]
+    return sorted(routes, key=_generality)
+
+
+def _generality(route: Route) -> tuple[int, int, str]:
+    return max(precedence(route, classifier.priority) for classifier in route.chain.classifiers)
+
+
+def _own_errors(bridge: Bridge, function: ServiceFunction) -> None:
+    """ICMP errors from the stack of a bridging function: behind itself, on the most general chain of each ingress."""
+    general: dict[str, Route] = {}
+    for route in _through(bridge, function):
+        if route.rsp.direction is Direction.FORWARD:
+            general[route.rsp.start] = route
+    for route in general.values():
+        back = bridge.world.other(route)
+        if back is not None:
+            ingress = bridge.world.topology.port(route.rsp.start)
+            targets = [destination(prefix) for prefix in ingress.sources if prefix.version == 4]
+            _own_error(bridge, back, function, function.ingress, NEIGHBOUR_INGRESS, targets)
+    if general:
+        _own_error(bridge, list(general.values())[-1], function, function.legs(True)[1], NEIGHBOUR_EGRESS, [(IPV4,)])
+
+
+def _own_error(
+    bridge: Bridge, route: Route, function: ServiceFunction, leg: str, neighbour: int, targets: list[Matches]
+) -> None:
+    hop = next(hop for hop in route.rsp.hops if hop.function == function.id)
+    head = (in_port(bridge.ofport(leg)), FieldMatch(Field.ETH_DST, int(neighbour)))
+    sender = FieldMatch(Field.IPV4_SRC, int(function.own_address or 0))
+    for target in targets:
+        match = (*head, sender, *target)
+        bridge.add_for(route, hop.si, Table.GUARD, 195, match, route.impose(hop.si - 1), Kind.SF_ERROR)
+
+
+def _end(bridge: Bridge, route: Route) -> None:
+    """Out of the chain with real MAC addresses; the end of a symmetric chain marks the connection for its way back."""
+    topology = bridge.world.topology
+    start, end = topology.port(route.rsp.start), topology.port(route.rsp.end)
+    word = reg0(route.rsp.position(route.rsp.end_si).word)
+    macs = (SetField(Field.ETH_DST, int(end.mac)), SetField(Field.ETH_SRC, int(start.mac)))
+    marks = route.rsp.direction is Direction.FORWARD and route.planned.reverse is not None
+    for version in route.versions:
+        if marks:
+            for error in icmp_errors(version):
+                _leave(bridge, route, 110, (word, *error), (*macs, Output(end.ofport)), Kind.END_ERROR)
+        commit = (Ct(end.ofport, commit=True, mark=route.mark),) if marks else ()
+        actions = (*macs, *commit, Output(end.ofport))
+        _leave(bridge, route, 100, (word, FAMILY[version]), actions, Kind.END)
+
+
+def _leave(
+    bridge: Bridge, route: Route, priority: int, match: Matches, actions: tuple[Action, ...], kind: Kind
+) -> None:
+    bridge.add_for(route, route.rsp.end_si, Table.END, priority, match, actions, kind)

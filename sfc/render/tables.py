@@ -1,0 +1,60 @@
+"""The table plan: numbers, priorities and the library's own MAC addresses. Drawn in ``docs/table-plan.md``."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from sfc.model.addresses import Mac
+from sfc.model.chains import PathPosition
+
+
+class Table(IntEnum):
+    """Tables of an integration bridge."""
+
+    GUARD = 0
+    """Allow-list of every port; also where packets come back from functions."""
+    CLASSIFY = 1
+    ENTRY = 5
+    """SFF entry: service index 0, TTL."""
+    SFF = 10
+    """Lookup of (SPI, SI)."""
+    HAND_OFF = 20
+    """Behind the proxy's decap: to the function."""
+    MARK_RETURN = 25
+    """Back from a routing function, by connection mark."""
+    END = 30
+    """Behind the last decap: out of the chain."""
+    REVERSE = 31
+    """Reverse classifier, by connection mark or anew."""
+    NEIGHBOUR = 40
+    """ARP and ND responder."""
+    ND_COMPLETE = 41
+    """Second half of the ND answer: OVS wants the options in a table behind the type."""
+    LOCAL = 50
+    """Plain network: ports of this bridge."""
+    REMOTE = 51
+    """Plain network: stations of other bridges; frames from a tunnel never get here."""
+
+
+METER_OAM = 1
+OAM_RATE_PPS, OAM_BURST = 50, 20
+
+CLASSIFIER_TOP = 60000
+"""Priority of the first classifier; each following rank is one lower."""
+CLASSIFIER_BOTTOM = 1000
+
+SFF_MAC = Mac(0x02CA00000002)
+"""Source of frames that an SFF makes for a function. SPI 0 is never given out, so it is no MAC tag."""
+OAM_SOURCE_TTL = Mac(0x020A000000FE)
+"""Source of a frame to the OAM responder whose TTL ran out."""
+OAM_SOURCE_END = Mac(0x020A000000FF)
+"""Source of a frame to the OAM responder that reached the end of its path."""
+NEIGHBOUR_INGRESS = Mac(0x02CAFFFFFF01)
+"""What an L2 function's own stack uses as the MAC of everything towards a chain's ingress."""
+NEIGHBOUR_EGRESS = Mac(0x02CAFFFFFF02)
+"""The same towards a chain's egress."""
+
+
+def mac_tag(position: PathPosition) -> Mac:
+    """Source MAC ``02:ca:SPI:SI`` by which a bridging function's output is told apart."""
+    return Mac(0x02CA << 32 | position.word)
