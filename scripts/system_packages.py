@@ -23,6 +23,7 @@ from scripts.steps import ROOT, SetUpError, only_one, say, tail, warn
 PACKAGE_LIST = ROOT / "scripts" / "system_packages.txt"
 POLICY = Path("/usr/sbin/policy-rc.d")
 CLUSTER_RULE = Path("/etc/postgresql-common/createcluster.d/catena-set-up.conf")
+APT_LOCK = Path("/run/lock/catena-set-up.lock")
 MARK = "# Written by Catena's set-up while apt runs, and removed by it afterwards.\n"
 
 
@@ -56,9 +57,13 @@ def _search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *map(str, servers)])
 
 
-def needs(purposes: Sequence[str], package_list: Path = PACKAGE_LIST) -> list[Need]:
+def needs(purposes: Sequence[str]) -> list[Need]:
     """The rows of the list for ``purposes``."""
-    rows = [line.split() for line in package_list.read_text().splitlines() if line and not line.startswith("#")]
+    rows = [
+        line.split()
+        for line in PACKAGE_LIST.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
     return [Need(row[0], tuple(row[1].split("|")), row[2]) for row in rows if row[0] in purposes]
 
 
@@ -102,7 +107,7 @@ def install(packages: Sequence[str]) -> None:
     Raises SetUpError with apt's words.
     """
     command = ["apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", "--no-upgrade"]
-    with only_one(Path("/run/lock/catena-set-up.lock"), "another set-up that installs system packages"):
+    with only_one(APT_LOCK, "another set-up that installs system packages"):
         say(f"apt: {' '.join(packages)}")
         _apt(["apt-get", "update"])
         _apt([*command, "--download-only", *packages])
