@@ -19,8 +19,10 @@ from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, PlannedVnf
 from vnf_descriptors.model import (
     AffinityKind,
     AffinityRule,
+    ConstituentKind,
     ExtCp,
     L3Protocol,
+    Nfp,
     Nsd,
     NsFlavour,
     NsVirtualLink,
@@ -28,6 +30,7 @@ from vnf_descriptors.model import (
     Vnfd,
     VnfFlavour,
     VnfProfile,
+    VnicType,
 )
 
 TUNNEL_OVERHEAD = 74
@@ -283,9 +286,7 @@ def count_instances(flavour: NsFlavour, level_id: str | None) -> dict[str, int]:
 
 def placement_request(inputs: PlanInputs, plan: NsPlan, chains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The PlacementRequest document for all VDU instances of the plan together."""
-    vdus = [
-        _vdu_request(inputs.constituents[vnf.profile_id], vnf, vnfc, plan) for vnf in plan.vnfs for vnfc in vnf.vnfcs
-    ]
+    vdus = [_vdu_request(inputs.constituents[vnf.profile_id], vnfc, plan) for vnf in plan.vnfs for vnfc in vnf.vnfcs]
     return {
         "apiVersion": "catena/v1",
         "kind": "PlacementRequest",
@@ -296,10 +297,22 @@ def placement_request(inputs: PlanInputs, plan: NsPlan, chains: Sequence[Mapping
     }
 
 
-def _vdu_request(constituent: Constituent, vnf: PlannedVnf, vnfc: PlannedVnfc, plan: NsPlan) -> dict[str, Any]:
-    vdu = constituent.flavour.vdu(vnfc.vdu_id)
+def _vdu_request(constituent: Constituent, vnfc: PlannedVnfc, plan: NsPlan) -> dict[str, Any]:
+    physnets = {cp.cpd_id: plan.network(cp.network_id).physical_network for cp in vnfc.cps}
+    return vdu_request(constituent.flavour, vnfc.vdu_id, vnfc.key, physnets)
+
+
+def vdu_request(
+    flavour: VnfFlavour, vdu_id: str, key: str, physnets: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """One VDU instance in the words of a PlacementRequest.
+
+    ``physnets`` maps each connection point that gets a port to the physical network of its virtual link (or empty);
+    without it every connection point of the VDU counts.
+    """
+    vdu = flavour.vdu(vdu_id)
     request: dict[str, Any] = {
-        "id": vnfc.key,
+        "id": key,
         "vcpus": vdu.cpu.vcpus,
         "cpuPolicy": vdu.cpu.policy.value,
         "threadPolicy": vdu.cpu.thread_policy.value,
@@ -308,7 +321,9 @@ def _vdu_request(constituent: Constituent, vnf: PlannedVnf, vnfc: PlannedVnfc, p
         "storageGib": vdu.storage_gib,
         "requires": dict(vdu.requires),
         "interfaces": [
-            _interface(constituent.flavour.vdu_cp(cp.cpd_id), plan.network(cp.network_id)) for cp in vnfc.cps
+            _interface(cp, (physnets or {}).get(cp.id, ""))
+            for cp in flavour.cps_of(vdu_id)
+            if physnets is None or cp.id in physnets
         ],
     }
     if vdu.cpu.dedicated_vcpus:
@@ -322,11 +337,11 @@ def _vdu_request(constituent: Constituent, vnf: PlannedVnf, vnfc: PlannedVnfc, p
     return request
 
 
-def _interface(cp: VduCp, network: Network) -> dict[str, Any]:
+def _interface(cp: VduCp, network_physnet: str) -> dict[str, Any]:
     request: dict[str, Any] = {"id": cp.id, "vnicType": cp.vnic_type.value, "bandwidthMbps": cp.bandwidth_mbps}
-    if cp.vnic_type.value in ("direct", "macvtap", "direct-physical"):
-        physnet = cp.physnet or network.physical_network
+    if cp.vnic_type in (VnicType.DIRECT, VnicType.MACVTAP, VnicType.DIRECT_PHYSICAL):
         request |= {"vfs": cp.vfs, "numaAffinity": cp.numa_affinity.value, "traits": list(cp.traits)}
+        physnet = cp.physnet or network_physnet
         if physnet:
             request["physnet"] = physnet
     return request
@@ -363,3 +378,43 @@ def _groups(rule: AffinityRule, members: Sequence[Sequence[str]]) -> Iterator[di
     )
     for keys in sets:
         yield {"kind": rule.kind.value, "scope": _SCOPES[rule.scope], "members": list(keys), "strict": True}
+
+
+def chain_requests(inputs: PlanInputs, plan: NsPlan) -> list[dict[str, Any]]:
+    """The NSD's forwarding paths in the words of a PlacementRequest, so that chains stay short."""
+    return [
+        {"id": f"{vnffg.id}/{nfp.id}", "path": path, "ingress": _ingress_host(plan, nfp), "egress": None}
+        for vnffg in inputs.flavour.vnffgs
+        for nfp in vnffg.nfps
+        if (path := list(_nfp_vdus(inputs, plan, nfp)))
+    ]
+
+
+def _nfp_vdus(inputs: PlanInputs, plan: NsPlan, nfp: Nfp) -> Iterator[str]:
+    """The VDU instance that each position of a path meets first."""
+    for position in nfp.positions:
+        point = position.elements[0].ingress
+        if point.kind is not ConstituentKind.VNF or point.constituent_id not in inputs.constituents:
+            continue
+        flavour = inputs.constituents[point.constituent_id].flavour
+        vdu_id = _vdu_behind(flavour, point.cp)
+        for vnf in plan.vnfs:
+            keys = [vnfc.key for vnfc in vnf.vnfcs if vnfc.vdu_id == vdu_id]
+            if vnf.profile_id == point.constituent_id and keys:
+                yield keys[0]
+                break
+
+
+def _vdu_behind(flavour: VnfFlavour, cp_name: str) -> str:
+    try:
+        cpd_id = flavour.ext_cp(cp_name).vdu_cp_id or cp_name
+    except KeyError:
+        cpd_id = cp_name
+    return next((cp.vdu_id for cp in flavour.vdu_cps if cp.id == cpd_id), "")
+
+
+def _ingress_host(plan: NsPlan, nfp: Nfp) -> str | None:
+    first = nfp.positions[0].elements[0].ingress if nfp.positions else None
+    if first is None or first.kind is not ConstituentKind.SAP:
+        return next((sap.host for sap in plan.saps if sap.host), None)
+    return next((sap.host or None for sap in plan.saps if sap.sapd_id == first.constituent_id), None)

@@ -37,6 +37,9 @@ class Vnfm(Protocol):
     def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
         """Delete the instance resource; nothing to do when it is gone."""
 
+    def retry(self, op_id: str, tenant_id: str) -> None:
+        """Try an operation in FAILED_TEMP again."""
+
     def rollback(self, op_id: str, tenant_id: str) -> None:
         """Roll an operation in FAILED_TEMP back."""
 

@@ -65,6 +65,14 @@ class VnfmWorld:
             current = uow.operations.get(op.id)
             uow.operations.save(replace(current, plan=dict(plan), grant_id=grant.id))
 
+    def disconnect(self, op: LcmOpOcc) -> None:
+        """Forget the VNFCs, so that the NFVO's networks let their ports go before they vanish."""
+        with self.open_unit() as uow:
+            instance = uow.vnf_instances.get(op.instance_id)
+            if instance.vnfcs:
+                uow.vnf_instances.save(replace(instance, vnfcs=()))
+        self.nfvo.lcm_changed(op.instance_id, op.tenant_id)
+
     def announce(self, uow: UnitOfWork, instance: VnfInstance, verb: str) -> None:
         """Tell that the instance changed, in the same transaction."""
         uow.outbox.append(
@@ -81,7 +89,7 @@ class VnfmWorld:
 
 
 class InstantiateVnf:
-    """InstantiateVnf: grant, then for each VNFC its ports and its compute, then the networks follow."""
+    """InstantiateVnf: grant, then for each VNFC its ports and its compute, then the networks reach it."""
 
     level = Level.VNF
     operation = "INSTANTIATE"
@@ -105,7 +113,7 @@ class InstantiateVnf:
         if name == GRANT:
             return Step(name, lambda: {"grantId": op.grant_id}, lambda: world.nfvo.release(op.id, op.tenant_id))
         if name == NETWORKS:
-            return Step(name, lambda: world.nfvo.lcm_changed(op.instance_id, op.tenant_id), None)
+            return Step(name, lambda: self._connect(op), lambda: world.disconnect(op))
         if name.startswith(PORTS):
             compute = plan.compute(name.removeprefix(PORTS))
             return Step(name, lambda: _make_ports(world, compute), lambda: _remove_ports(world, compute))
@@ -113,9 +121,8 @@ class InstantiateVnf:
         return Step(name, lambda: self._run(op, plan, compute), lambda: _remove_compute(world, compute))
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
-        """The instance is INSTANTIATED with its VNFCs as the steps found them."""
+        """The instance is INSTANTIATED."""
         plan = plan_from_json(op.plan)
-        results = {step.name: step.result for step in op.steps}
         instance = uow.vnf_instances.get(op.instance_id)
         instance = uow.vnf_instances.save(
             replace(
@@ -124,7 +131,6 @@ class InstantiateVnf:
                 vnf_state=VnfOperationalState.STARTED,
                 flavour_id=plan.flavour_id,
                 instantiation_level_id=plan.level_id,
-                vnfcs=tuple(_vnfc(compute, results) for compute in plan.computes),
                 ext_virtual_links=tuple(op.parameters.get("extVirtualLinks") or ()),
             )
         )
@@ -154,6 +160,16 @@ class InstantiateVnf:
         )
         return plan_vnf(inputs), grant
 
+    def _connect(self, op: LcmOpOcc) -> None:
+        """Store the VNFCs as the steps made them, so that the NFVO's networks know their ports."""
+        plan = plan_from_json(op.plan)
+        with self._world.open_unit() as uow:
+            results = {step.name: step.result for step in uow.operations.get(op.id).steps}
+            instance = uow.vnf_instances.get(op.instance_id)
+            vnfcs = tuple(_vnfc(compute, results) for compute in plan.computes)
+            uow.vnf_instances.save(replace(instance, vnfcs=vnfcs))
+        self._world.nfvo.lcm_changed(op.instance_id, op.tenant_id)
+
     def _run(self, op: LcmOpOcc, plan: VnfPlan, compute: PlannedCompute) -> Mapping[str, Any]:
         image = self._world.nfvo.artifact_path(plan.package_id, compute.artifact, op.tenant_id)
         name = self._world.instance(op).name or op.instance_id
@@ -162,7 +178,7 @@ class InstantiateVnf:
 
 
 class TerminateVnf:
-    """TerminateVnf: stop every VNFC, remove its ports, let the networks follow, free what was granted."""
+    """TerminateVnf: take it off the networks, stop every VNFC, remove its ports, free what was granted."""
 
     level = Level.VNF
     operation = "TERMINATE"
@@ -184,13 +200,13 @@ class TerminateVnf:
             grant = self._world.nfvo.grant(request, op.tenant_id)
             self._world.save_plan(op, plan.to_json(), grant)
         names = [step + compute.key for compute in plan.computes for step in (COMPUTE, PORTS)]
-        return (*names, NETWORKS, RELEASE)
+        return (NETWORKS, *names, RELEASE)
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """The step of this name; what was removed is not made again by a rollback (SOL003 clause 5.4.15)."""
         world = self._world
         if name == NETWORKS:
-            return Step(name, lambda: world.nfvo.lcm_changed(op.instance_id, op.tenant_id), None)
+            return Step(name, lambda: world.disconnect(op), None)
         if name == RELEASE:
             return Step(name, lambda: world.nfvo.release(op.id, op.tenant_id), None)
         plan = plan_from_json(op.plan)
@@ -208,7 +224,6 @@ class TerminateVnf:
                 instance,
                 instantiation_state=InstantiationState.NOT_INSTANTIATED,
                 vnf_state=None,
-                vnfcs=(),
                 ext_virtual_links=(),
             )
         )

@@ -1,0 +1,233 @@
+"""The NFVI as the NFVO manages it: hosts, what is placed on them, and one picture of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from mano.domain.nfvi import Host, Inventory
+from mano.domain.ns_instance import Reservation
+from mano.errors import InUse, InvalidInput, NotFound, Unreachable
+from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
+from mano.nfvo.reserving import Planner
+from mano.nfvo.service_chains import ServiceChains
+from mano.placement import host_to_document, inventory_from_document, request_from_document
+from mano.ports.repositories import StoredHost, UnitOfWorkFactory
+from mano.ports.vim import Attachment, HostStatus, VimDriver
+
+HOSTS_AT_ONCE = 8
+"""Hosts that are observed or brought up side by side."""
+
+
+class Nfvi:
+    """Use cases of NFVI management."""
+
+    def __init__(
+        self,
+        open_unit: UnitOfWorkFactory,
+        vims: Mapping[str, VimDriver],
+        graphs: ForwardingGraphs,
+        chains: ServiceChains,
+        planner: Planner,
+        tier: str,
+    ) -> None:
+        self._open_unit = open_unit
+        self._vims = vims
+        self._graphs = graphs
+        self._chains = chains
+        self._planner = planner
+        self._tier = tier
+
+    def add_hosts(self, inventory: Mapping[str, Any], vim_id: str) -> Sequence[Mapping[str, Any]]:
+        """Bring every host of an Inventory document under a VIM's management.
+
+        Raises InvalidInput for a wrong document before anything is touched. A host that the VIM cannot bring up is
+        not stored; those before it stay.
+        """
+        document = inventory_from_document(inventory)
+        chosen = self._choose_vim(vim_id)
+        self._refuse_strangers(document, chosen)
+        vim = self._vims[chosen]
+        for host in document.hosts:
+            status = vim.ensure_host(host)
+            if not status.reachable or status.dataplane is None:
+                raise Unreachable(f"host {host.name} did not come up: {status.detail}", hint="see `mano doctor`")
+            self._store(host, chosen, status)
+        with self._open_unit() as uow:
+            if inventory.get("links"):
+                uow.hosts.put_links(list(inventory["links"]))
+        for host in document.hosts:
+            self._graphs.forget(host.name)
+        self._graphs.refresh()
+        names = {host.name for host in document.hosts}
+        return [host for host in self.list() if host["name"] in names]
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """All hosts in order of their names, with what the VIM sees of them now."""
+        with self._open_unit() as uow:
+            stored = uow.hosts.list()
+            inventory = uow.hosts.inventory()
+            keys = {reservation.id: reservation.key for reservation in uow.reservations.list()}
+        statuses = self._observe(stored)
+        return [
+            _view(host, status, full, keys)
+            for host, status, full in zip(stored, statuses, inventory.hosts, strict=True)
+        ]
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """One host."""
+        for host in self.list():
+            if host["name"] == name:
+                return host
+        raise NotFound(f"there is no host '{name}'", hint="`mano host list` shows all")
+
+    def remove(self, name: str) -> None:
+        """Leave the host as it was found; InUse while something is placed on it."""
+        with self._open_unit() as uow:
+            stored = uow.hosts.get(name)
+            users = [reservation.key for reservation in uow.reservations.list() if reservation.host == name]
+            if users:
+                raise InUse(
+                    f"host {name} carries {', '.join(users[:5])}", hint="terminate their network services first"
+                )
+            uow.hosts.remove(name)
+        self._vims[stored.vim_id].remove_host(name)
+        self._graphs.forget(name)
+        self._graphs.refresh()
+
+    def topology(self, tenant_id: str) -> Mapping[str, Any]:
+        """Hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
+        with self._open_unit() as uow:
+            inventory = uow.hosts.inventory()
+            stored = uow.hosts.list()
+            reservations = uow.reservations.list(tenant_id)
+            live = self._graphs.live_vnfs(uow)
+            networks = uow.networks.list(tenant_id)
+            services = uow.ns_instances.list(tenant_id)
+        keys = {reservation.id: reservation.key for reservation in reservations}
+        statuses = {status.name: status for status in self._observe(stored)}
+        return {
+            "tier": self._tier,
+            "hosts": [
+                {**picture_host(host, statuses[host.name], keys), **picture_vnfcs(host.name, live, tenant_id)}
+                for host in inventory.hosts
+            ],
+            "networks": [picture_network(network) for network in networks],
+            "saps": [picture_sap(sap) for ns in services for sap in ns.saps],
+            "nsInstances": [{"id": ns.id, "name": ns.name, "state": ns.state.value} for ns in services],
+            "chains": self._chains.list(tenant_id),
+        }
+
+    def placements(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
+        """Every reservation with the decision's reasons."""
+        with self._open_unit() as uow:
+            return [_placement(reservation) for reservation in uow.reservations.list(tenant_id)]
+
+    def plan(self, request: Mapping[str, Any], inventory: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """What a PlacementRequest would get from the live NFVI, or from the given Inventory; reserves nothing."""
+        if inventory is not None:
+            world = inventory_from_document(inventory)
+        else:
+            with self._open_unit() as uow:
+                world = uow.hosts.inventory()
+        return self._planner(world, request_from_document(request)).to_json()
+
+    def vims(self) -> Sequence[Mapping[str, Any]]:
+        """The VIMs with their attachments."""
+        return [
+            {
+                "id": name,
+                "type": type(vim).__module__.rsplit(".", 1)[-1].removeprefix("vim_"),
+                "attachments": {key: _attachment(value) for key, value in sorted(vim.attachments().items())},
+            }
+            for name, vim in sorted(self._vims.items())
+        ]
+
+    def add_attachment(self, vim_id: str, attachment: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A place outside for SAPs: ``{name, host}`` or ``{name, physnet}``."""
+        vim = self._vims.get(vim_id)
+        if vim is None:
+            raise NotFound(f"there is no VIM '{vim_id}'", hint=f"there are: {', '.join(sorted(self._vims))}")
+        try:
+            place = Attachment(
+                name=str(attachment.get("name") or ""),
+                host=str(attachment.get("host") or ""),
+                physical_network=str(attachment.get("physnet") or ""),
+            )
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
+        vim.add_attachment(place)
+        return {"name": place.name, **_attachment(place)}
+
+    def _choose_vim(self, vim_id: str) -> str:
+        if vim_id in self._vims:
+            return vim_id
+        if not vim_id and len(self._vims) == 1:
+            return next(iter(self._vims))
+        raise NotFound(f"there is no VIM '{vim_id}'", hint=f"there are: {', '.join(sorted(self._vims))}")
+
+    def _refuse_strangers(self, document: Inventory, vim_id: str) -> None:
+        """A host's name belongs to one VIM."""
+        with self._open_unit() as uow:
+            known = {host.host.name: host.vim_id for host in uow.hosts.list()}
+        for host in document.hosts:
+            if known.get(host.name, vim_id) != vim_id:
+                raise InvalidInput(f"host {host.name} is managed by VIM {known[host.name]} already")
+
+    def _store(self, host: Host, vim_id: str, status: HostStatus) -> None:
+        assert status.dataplane is not None
+        with self._open_unit() as uow:
+            known = {stored.host.name: stored.generation for stored in uow.hosts.list()}
+            uow.hosts.put(StoredHost(host, vim_id, known.get(host.name, 0), asdict(status.dataplane)))
+
+    def _observe(self, stored: Sequence[StoredHost]) -> list[HostStatus]:
+        if not stored:
+            return []
+        with ThreadPoolExecutor(min(HOSTS_AT_ONCE, len(stored)), "host-status") as pool:
+            return list(pool.map(lambda host: self._vims[host.vim_id].host_status(host.host.name), stored))
+
+
+def _view(stored: StoredHost, status: HostStatus, full: Host, keys: Mapping[str, str]) -> dict[str, Any]:
+    document = host_to_document(full)
+    for allocation in document.get("allocations", ()):
+        allocation["id"] = keys.get(allocation["id"], allocation["id"])
+    return {
+        "name": stored.host.name,
+        "zone": stored.host.zone,
+        "state": stored.host.state.value,
+        "vim": stored.vim_id,
+        "generation": stored.generation,
+        "reachable": status.reachable,
+        "detail": status.detail,
+        "realisations": {key: value.value for key, value in status.realisations.items()},
+        "notes": dict(status.notes),
+        "dataplane": {
+            "bridge": status.dataplane.bridge,
+            "underlayIp": status.dataplane.underlay_ip,
+            "underlayMtu": status.dataplane.underlay_mtu,
+            "tunnelOfport": status.dataplane.tunnel_ofport,
+            "oamOfport": status.dataplane.oam_ofport,
+            "datapath": status.dataplane.datapath,
+        }
+        if status.dataplane
+        else None,
+        "inventory": document,
+    }
+
+
+def _placement(reservation: Reservation) -> dict[str, Any]:
+    return {
+        "id": reservation.id,
+        "nsInstanceId": reservation.ns_instance_id,
+        "key": reservation.key,
+        "host": reservation.host,
+        "allocation": dict(reservation.allocation),
+        "decision": dict(reservation.decision),
+    }
+
+
+def _attachment(place: Attachment) -> dict[str, Any]:
+    return {"host": place.host} if place.host else {"physnet": place.physical_network}

@@ -1,0 +1,118 @@
+"""Deciding and reserving: a placement becomes reservations in one transaction, or is decided again.
+
+The decision reads the inventory together with each host's generation. Storing it advances the generations of the hosts
+that it uses; if one moved meanwhile, another decision took place there and this one is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mano.domain.nfvi import Inventory
+from mano.domain.ns_instance import Reservation
+from mano.errors import NotPlaceable, StaleGeneration
+from mano.placement import PlacementRequest, PlacementResult, explain_decision, request_from_document
+from mano.ports.clock import Clock
+from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
+
+ATTEMPTS = 20
+"""Decisions that may lose the race before the request gives up."""
+
+Planner = Callable[[Inventory, PlacementRequest], PlacementResult]
+"""The placement engine, as :func:`mano.placement.plan` is called here."""
+
+
+class Reserving:
+    """Places a request on the live NFVI and holds what it got."""
+
+    def __init__(self, open_unit: UnitOfWorkFactory, planner: Planner, clock: Clock) -> None:
+        self._open_unit = open_unit
+        self._planner = planner
+        self._clock = clock
+
+    def decide(self, request: PlacementRequest) -> PlacementResult:
+        """What the request would get now; reserves nothing."""
+        with self._open_unit() as uow:
+            inventory = uow.hosts.inventory()
+        return self._planner(inventory, request)
+
+    def reserve(
+        self,
+        owner_id: str,
+        tenant_id: str,
+        document: Mapping[str, Any],
+        reservation_ids: Mapping[str, str],
+        *,
+        expires_at: datetime | None = None,
+        also: Callable[[UnitOfWork], None] = lambda uow: None,
+    ) -> PlacementResult | None:
+        """Place ``document`` (a PlacementRequest) and store a reservation for each VDU.
+
+        ``also`` runs in the transaction that stores them. Returns ``None`` when ``owner_id`` holds all of them already (a repeated call). Raises
+        :class:`~mano.errors.NotPlaceable` with the reasons for every VDU that does not fit.
+        """
+        request = request_from_document(document)
+        for _ in range(ATTEMPTS):
+            with self._open_unit() as uow:
+                self._drop_expired(uow)
+                if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
+                    return None
+                inventory = uow.hosts.inventory()
+                generations = {host.host.name: host.generation for host in uow.hosts.list()}
+            result = self._planner(inventory, request)
+            if not result.complete:
+                raise _not_placeable(result)
+            try:
+                with self._open_unit() as uow:
+                    for host in sorted({placement.host for placement in result.placements.values()}):
+                        uow.hosts.touch(host, generations[host])
+                    for reservation in _reservations(owner_id, tenant_id, result, reservation_ids, expires_at):
+                        uow.reservations.add(reservation)
+                    also(uow)
+                return result
+            except StaleGeneration:
+                continue
+        raise StaleGeneration("the NFVI changed faster than a decision could be stored", hint="try again")
+
+    def _drop_expired(self, uow: UnitOfWork) -> None:
+        now = self._clock.now()
+        for reservation in uow.reservations.list():
+            if reservation.expires_at is not None and reservation.expires_at < now:
+                uow.reservations.remove(reservation.id)
+
+
+def _reservations(
+    owner_id: str,
+    tenant_id: str,
+    result: PlacementResult,
+    reservation_ids: Mapping[str, str],
+    expires_at: datetime | None,
+) -> list[Reservation]:
+    return [
+        Reservation(
+            id=reservation_ids[vdu],
+            tenant_id=tenant_id,
+            ns_instance_id=owner_id,
+            key=vdu,
+            host=placement.host,
+            allocation=placement.to_json(),
+            decision={**result.decisions[vdu].to_json(), "why": explain_decision(result.decisions[vdu])}
+            if vdu in result.decisions
+            else {},
+            expires_at=expires_at,
+        )
+        for vdu, placement in result.placements.items()
+    ]
+
+
+def _not_placeable(result: PlacementResult) -> NotPlaceable:
+    vdu, why = next(iter(sorted(result.unplaced.items())))
+    reasons = ", ".join(f"{code} on {count}" for code, count in why.reasons.items()) or "no host"
+    more = f" (and {len(result.unplaced) - 1} more VDUs)" if len(result.unplaced) > 1 else ""
+    return NotPlaceable(
+        f"no host fits VDU {vdu}{more}: of {why.hosts} hosts, {reasons}",
+        hint=f"it would fit if {why.would_fit_if[0]}" if why.would_fit_if else "add hosts or ask for less",
+        facts={"unplaced": {name: item.to_json() for name, item in result.unplaced.items()}},
+    )
