@@ -90,6 +90,8 @@ INITIAL: Mapping[Level, OperationState] = {Level.VNF: S.STARTING, Level.NS: S.PR
 ENDED: frozenset[OperationState] = frozenset({S.COMPLETED, S.PARTIALLY_COMPLETED, S.FAILED, S.ROLLED_BACK})
 """States without an exit: another operation may start on the instance."""
 
+_SUCCESS = frozenset({S.COMPLETED})
+
 RUNNING: frozenset[OperationState] = frozenset({S.STARTING, S.PROCESSING, S.ROLLING_BACK})
 """States in which a workflow is at work; only these can be cancelled."""
 
@@ -154,8 +156,9 @@ class LcmOpOcc:
 def advance(op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mapping[str, Any] | None = None) -> LcmOpOcc:
     """The occurrence after ``event``.
 
-    A retry, continue or rollback clears the error and counts one attempt more. Raises
-    :class:`~mano.errors.WrongState` for a move that the standard does not have.
+    A retry, continue or rollback counts one attempt more. The error stays until the operation completes: SOL003
+    clause 5.5.2.13 wants it while PROCESSING or ROLLING_BACK after FAILED_TEMP, and a person wants to know why it was
+    rolled back. Raises :class:`~mano.errors.WrongState` for a move that the standard does not have.
     """
     target = TRANSITIONS[op.level].get((op.state, event))
     if target is None:
@@ -168,7 +171,7 @@ def advance(op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mappin
         op,
         state=target,
         state_entered_at=now,
-        error=error if error is not None else (None if again or event is E.SUCCEEDED else op.error),
+        error=error if error is not None else (None if target in _SUCCESS else op.error),
         attempt=op.attempt + 1 if again else op.attempt,
         is_cancel_pending=False if target not in RUNNING else op.is_cancel_pending,
     )

@@ -47,7 +47,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 def decode(text: str, kind: type[T]) -> T:
     """The value of a document that :func:`encode` wrote; fields it lacks get their defaults."""
-    return cast("T", _decoder(kind).decode(text))
+    return cast("T", _decoder(cast("Hashable", kind)).decode(text))
 
 
 def column_value(value: Any) -> Any:

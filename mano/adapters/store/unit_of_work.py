@@ -24,6 +24,7 @@ from mano.domain.grant import Grant
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import StaleGeneration, Unreachable
+from mano.ports.repositories import Hosts, Leases, Numbers, Operations, Outbox, Repository
 
 PACKAGES = Kind(schema.packages, Package, "package")
 VNF_INSTANCES = Kind(schema.vnf_instances, VnfInstance, "VNF instance")
@@ -45,20 +46,22 @@ class SqlUnitOfWork:
     """Implements :class:`mano.ports.repositories.UnitOfWork`. ``connection`` is for adapters that join in."""
 
     def __init__(self, connection: sa.Connection, quarantine_s: float) -> None:
+        events = SqlOutbox(connection)
         self.connection = connection
-        self.outbox = SqlOutbox(connection)
-        self.packages = SqlRepository(connection, PACKAGES)
-        self.vnf_instances = SqlRepository(connection, VNF_INSTANCES)
-        self.ns_instances = SqlRepository(connection, NS_INSTANCES)
-        self.networks = SqlRepository(connection, NETWORKS)
-        self.chains = SqlRepository(connection, CHAINS)
-        self.reservations = SqlRepository(connection, RESERVATIONS)
-        self.grants = SqlRepository(connection, GRANTS)
-        self.alarms = SqlRepository(connection, ALARMS)
-        self.operations = SqlOperations(connection, self.outbox)
-        self.hosts = SqlHosts(connection)
-        self.leases = SqlLeases(connection)
-        self.numbers = SqlNumbers(connection, quarantine_s)
+        self.events = events
+        self.outbox: Outbox = events
+        self.packages: Repository[Package] = SqlRepository(connection, PACKAGES)
+        self.vnf_instances: Repository[VnfInstance] = SqlRepository(connection, VNF_INSTANCES)
+        self.ns_instances: Repository[NsInstance] = SqlRepository(connection, NS_INSTANCES)
+        self.networks: Repository[Network] = SqlRepository(connection, NETWORKS)
+        self.chains: Repository[ServiceChain] = SqlRepository(connection, CHAINS)
+        self.reservations: Repository[Reservation] = SqlRepository(connection, RESERVATIONS)
+        self.grants: Repository[Grant] = SqlRepository(connection, GRANTS)
+        self.alarms: Repository[Alarm] = SqlRepository(connection, ALARMS)
+        self.operations: Operations = SqlOperations(connection, events)
+        self.hosts: Hosts = SqlHosts(connection)
+        self.leases: Leases = SqlLeases(connection)
+        self.numbers: Numbers = SqlNumbers(connection, quarantine_s)
         self._afterwards: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -111,7 +114,7 @@ class SqlStore:
             yield uow
             if self.guard is not None:
                 self.guard(connection)
-            has_events = uow.outbox.flush()
+            has_events = uow.events.flush()
             connection.commit()
         uow.run_afterwards()
         if has_events:
