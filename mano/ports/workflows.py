@@ -32,17 +32,26 @@ class Story(Protocol):
     operation: str
 
     def prepare(self, op: LcmOpOcc) -> tuple[str, ...]:
-        """Decide the desired state, store it, and name the steps to come.
+        """Decide the desired state, store it, and name the steps to come, each name once.
 
-        Runs until it succeeds once; repeatable. A :class:`~mano.errors.Refused` or
-        :class:`~mano.errors.Conflict` ends the operation as ROLLED_BACK: nothing was touched.
+        Runs until it succeeds once; repeatable. A :class:`~mano.errors.StaleGeneration` repeats it at once, an
+        :class:`~mano.errors.Unreachable` after a pause, within the engine's bounds. Any other
+        :class:`~mano.errors.Refused`, :class:`~mano.errors.Conflict`, :class:`~mano.errors.InvalidInput` or
+        :class:`~mano.errors.NotFound` ends the operation as ROLLED_BACK: nothing was touched. What else goes wrong
+        leads to FAILED_TEMP on the NS level; a VNF operation is STARTING and knows no way but ROLLED_BACK.
         """
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
-        """The step of this name; a pure look-up from the operation's stored plan."""
+        """The step of this name; a pure look-up from the operation's stored plan.
+
+        ``do`` and ``undo`` are repeated like :meth:`prepare`; whatever else they raise leads to FAILED_TEMP.
+        """
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
-        """Store the outcome, in the transaction that moves the operation to COMPLETED."""
+        """Store the outcome, in the transaction that moves the operation to COMPLETED.
+
+        It may save the operation too. An error rolls the transaction back and leads to FAILED_TEMP.
+        """
 
     def rolled_back(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """Store the outcome of a refusal or rollback, in the transaction that moves it to ROLLED_BACK."""
@@ -58,4 +67,7 @@ class Workflows(Protocol):
         """
 
     def resume(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
-        """Store an operation that was moved out of FAILED_TEMP (retry, continue, rollback) and run its next attempt."""
+        """Store an operation that was moved out of FAILED_TEMP (retry, continue, rollback) and run its next attempt.
+
+        A retry begins with the first step that is not done; a rollback undoes what was begun, the last step first.
+        """

@@ -213,7 +213,10 @@ class DurableQueues:
 
 
 def durable(name: str, call: Callable[..., Any], /, *args: Any) -> Any:
-    """Implements :class:`mano.adapters.dbos_engine.execution.Durable`: run a step of the present workflow, or give the result that it had before a crash."""
+    """A step of the present workflow, or the result that it had before a crash.
+
+    Implements :class:`mano.adapters.dbos_engine.execution.Durable`.
+    """
     from dbos import DBOS
 
     return DBOS.run_step({"name": name}, call, *args)

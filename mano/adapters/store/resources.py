@@ -54,7 +54,8 @@ class Kind(Generic[R]):
 def insert_or_skip(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert; False when a unique index forbids it. The transaction stays usable, on PostgreSQL too."""
     builder = cast("Callable[..., Any]", sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)
-    return connection.execute(builder(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+    statement = builder(table).values(**row).on_conflict_do_nothing().returning(sa.literal(1))
+    return connection.execute(statement).first() is not None
 
 
 class SqlRepository(Generic[R]):
