@@ -1,0 +1,1 @@
+"""The native interface: what no ETSI interface has a resource for."""

@@ -1,0 +1,1 @@
+"""SOL003: what VNFM and NFVO offer each other."""

@@ -1,0 +1,1 @@
+"""SOL005: what the NFVO offers the OSS/BSS."""
