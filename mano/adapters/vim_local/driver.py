@@ -1,0 +1,165 @@
+"""The VIM driver itself: the parts put together behind :class:`mano.ports.vim.VimDriver`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mano.adapters.vim_local.attachments import Attachments
+from mano.adapters.vim_local.cgroups import ControlGroups
+from mano.adapters.vim_local.computes import READY_DEADLINE_S, Computes
+from mano.adapters.vim_local.cpus import usable_cpus
+from mano.adapters.vim_local.directory import Directory
+from mano.adapters.vim_local.effects import Effects, Watcher
+from mano.adapters.vim_local.fabric import Fabric
+from mano.adapters.vim_local.hosts import Hosts
+from mano.adapters.vim_local.lab import Lab, lab_id_of
+from mano.adapters.vim_local.networks import Networks
+from mano.adapters.vim_local.ports import Ports
+from mano.adapters.vim_local.realisations import Judged, judge_cpus, judge_hugepages, judge_memory, judge_sriov
+from mano.adapters.vim_local.registry import Registry
+from mano.adapters.vim_local.switch import location_of
+from mano.domain.nfvi import Host
+from mano.errors import CatenaError, InUse
+from mano.ports.vim import (
+    Attachment,
+    ComputeSpec,
+    ComputeStatus,
+    HostStatus,
+    NetworkSpec,
+    Observed,
+    PortSpec,
+    PortStatus,
+    VimDriver,
+)
+from sfc.ovs.location import SwitchLocation
+
+
+class LocalVim(VimDriver):
+    """NFVI hosts as network namespaces. Needs root; safe for many threads and several processes.
+
+    ``data_directory`` keeps what must outlive a reboot. ``lab`` names everything on the machine (1 to 8 lower-case
+    letters and digits); without one it follows from the data directory.
+    """
+
+    def __init__(
+        self,
+        data_directory: Path,
+        *,
+        lab: str = "",
+        watcher: Watcher | None = None,
+        ready_deadline_s: float = READY_DEADLINE_S,
+    ) -> None:
+        self.lab = Lab(lab or lab_id_of(data_directory))
+        effects = Effects(watcher)
+        directory = Directory(self.lab, data_directory)
+        fabric = Fabric(self.lab, effects)
+        self._fabric = fabric
+        self._hosts = Hosts(self.lab, directory, fabric, effects)
+        self._attachments = Attachments(self.lab, directory, self._hosts, effects)
+        self._ports = Ports(self.lab, self._hosts, fabric, self._attachments, effects)
+        self._networks = Networks(self.lab, fabric, self._ports, effects)
+        self._computes = Computes(self.lab, self._hosts, self._ports, effects, ready_deadline_s=ready_deadline_s)
+        self._registry = Registry(self.lab, data_directory)
+
+    def ensure_host(self, host: Host) -> HostStatus:
+        self._registry.register()
+        self._hosts.ensure(host)
+        for attachment in self._attachments.all().values():
+            self._attachments.ensure_namespace(attachment.name)
+        return self.host_status(host.name)
+
+    def remove_host(self, name: str) -> None:
+        self._check_unused(name)
+        self._hosts.remove(name)
+        self._registry.retire(self._fabric)
+
+    def host_status(self, name: str) -> HostStatus:
+        try:
+            dataplane = self._hosts.dataplane(name)
+        except CatenaError as error:
+            return HostStatus(name, reachable=False, detail=str(error))
+        judged = self._judge(name)
+        return HostStatus(
+            name,
+            reachable=True,
+            dataplane=dataplane,
+            realisations={resource: realisation for resource, (realisation, _) in judged.items()},
+            notes={resource: note for resource, (_, note) in judged.items()},
+        )
+
+    def ensure_network(self, network: NetworkSpec) -> None:
+        self._registry.register()
+        self._networks.ensure(network)
+
+    def remove_network(self, network: NetworkSpec) -> None:
+        self._networks.remove(network)
+        self._registry.retire(self._fabric)
+
+    def ensure_port(self, port: PortSpec) -> PortStatus:
+        return self._ports.ensure(port)
+
+    def remove_port(self, port: PortSpec) -> None:
+        self._ports.remove(port)
+        self._registry.retire(self._fabric)
+
+    def ensure_compute(self, compute: ComputeSpec) -> ComputeStatus:
+        return self._computes.ensure(compute)
+
+    def remove_compute(self, compute_id: str, host: str) -> None:
+        self._computes.remove(compute_id, host)
+        self._registry.retire(self._fabric)
+
+    def compute_status(self, compute_id: str, host: str) -> ComputeStatus:
+        return self._computes.status(compute_id, host)
+
+    def attachments(self) -> Mapping[str, Attachment]:
+        return self._attachments.all()
+
+    def add_attachment(self, attachment: Attachment) -> None:
+        self._registry.register()
+        self._attachments.add(attachment)
+
+    def remove_attachment(self, name: str) -> None:
+        self._attachments.remove(name)
+        self._registry.retire(self._fabric)
+
+    def observe(self) -> Observed:
+        return Observed(
+            networks=tuple(sorted(self._networks.ids())),
+            ports=tuple(sorted(self._ports.ids())),
+            computes=tuple(sorted(self._computes.ids())),
+        )
+
+    def switch_location(self, host: str) -> SwitchLocation:
+        """Where the host's Open vSwitch is, for those who program its flows; the bridge's name is in the status."""
+        return location_of(self.lab, self._hosts.facts(host).name)
+
+    def namespace_of(self, name: str) -> str:
+        """The network namespace of a host or an attachment."""
+        return self.lab.namespace(name)
+
+    def namespace_of_compute(self, compute_id: str) -> str:
+        """The network namespace of a VNFC."""
+        return self.lab.prefix + self.lab.compute_key(compute_id)
+
+    def read_compute_file(self, compute_id: str, name: str) -> bytes:
+        """A file below ``/vnf`` of a running VNFC, such as its counters; 4 MiB at most."""
+        return self._computes.read_file(compute_id, name)
+
+    def _check_unused(self, name: str) -> None:
+        users = [*self._ports.on_host(name), *self._computes.on_host(name)]
+        if users:
+            raise InUse(f"host {name} still has {', '.join(users[:3])}", hint="terminate what runs there first")
+
+    def _judge(self, name: str) -> dict[str, Judged]:
+        facts = self._hosts.facts(name)
+        judged = {
+            "cpus": judge_cpus(facts.cpus, usable_cpus()),
+            "memory": judge_memory(ControlGroups(self.lab.cgroup)),
+        }
+        if facts.page_sizes_kib:
+            judged["hugepages"] = judge_hugepages(facts.page_sizes_kib)
+        if any(count for _, count in facts.vfs.values()):
+            judged["sriov"] = judge_sriov()
+        return judged
