@@ -79,7 +79,7 @@ class Stamp:
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
     """Run ``command``; its output is shown only when it fails.
 
-    Raises SetUpError with the end of the output if the exit code is not 0.
+    Raises SetUpError with the output if the exit code is not 0.
     """
     words = [str(word) for word in command]
     try:
@@ -96,12 +96,15 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     except OSError as error:
         raise SetUpError(f"cannot run {words[0]}: {error.strerror}") from error
     if done.returncode != 0:
-        raise SetUpError(f"`{shlex.join(words)}` ended with {done.returncode}:\n{tail(done.stdout)}")
+        raise SetUpError(f"`{shlex.join(words)}` ended with {done.returncode}:\n{excerpt(done.stdout)}")
 
 
-def tail(output: str, lines: int = 30) -> str:
-    """The last ``lines`` lines of a command's output, indented."""
-    return "\n".join("    " + line for line in output.rstrip().splitlines()[-lines:])
+def excerpt(output: str, first: int = 12, last: int = 24) -> str:
+    """What a command said, indented; of a long text the ``first`` and ``last`` lines (npm says why at the start)."""
+    lines = output.rstrip().splitlines()
+    if len(lines) > first + last:
+        lines[first:-last] = [f"… {len(lines) - first - last} lines left out …"]
+    return "\n".join("    " + line for line in lines)
 
 
 @contextmanager

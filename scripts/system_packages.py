@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from scripts.steps import ROOT, SetUpError, only_one, say, tail, warn
+from scripts.steps import ROOT, SetUpError, excerpt, only_one, say, warn
 
 PACKAGE_LIST = ROOT / "scripts" / "system_packages.txt"
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -174,4 +174,4 @@ def _apt(command: Sequence[str], *, own_session: bool = False) -> None:
         start_new_session=own_session,
     )
     if done.returncode != 0:
-        raise SetUpError(f"`{' '.join(command)}` ended with {done.returncode}:\n{tail(done.stdout)}")
+        raise SetUpError(f"`{' '.join(command)}` ended with {done.returncode}:\n{excerpt(done.stdout)}")

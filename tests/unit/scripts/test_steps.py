@@ -8,7 +8,7 @@ import pytest
 
 from scripts import python_packages, set_up
 from scripts.dashboard import new_enough
-from scripts.steps import ROOT, SetUpError, Stamp, digest, run
+from scripts.steps import ROOT, SetUpError, Stamp, digest, excerpt, run
 
 
 def test_a_stamp_matches_the_hash_it_was_written_with_and_no_other(tmp_path: Path) -> None:
@@ -36,7 +36,13 @@ def test_a_digest_depends_on_names_and_contents() -> None:
     assert digest(files=[readme, license_]) == digest(files=[license_, readme])
 
 
-def test_a_failing_command_shows_the_end_of_what_it_said() -> None:
+def test_of_a_long_text_the_first_and_the_last_lines_are_shown() -> None:
+    text = "".join(f"{number}\n" for number in range(10))
+    assert excerpt(text, first=2, last=3) == "    0\n    1\n    … 5 lines left out …\n    7\n    8\n    9"
+    assert excerpt(text).count("\n") == 9
+
+
+def test_a_failing_command_shows_what_it_said() -> None:
     with pytest.raises(SetUpError, match=r"(?s)ended with 3:\n    one\n    two"):
         run(["sh", "-c", "echo one; echo two >&2; exit 3"])
 
