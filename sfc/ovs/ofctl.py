@@ -45,7 +45,7 @@ def compare_tables(
     location: SwitchLocation, bridge: str, tables: FlowTables, *, timeout: float = TIMEOUT_S
 ) -> TableDifference:
     """Where the bridge's flows differ from the intended ones."""
-    text = _ofctl(location, bridge, "diff-flows", "-", timeout=timeout, text=tables.flow_text(), good=(0, 2))
+    text = _ofctl(location, bridge, "diff-flows", "/dev/stdin", timeout=timeout, text=tables.flow_text(), good=(0, 2))
     lines = [line for line in text.splitlines() if line[:1] in "+-"]
     return TableDifference(
         missing=tuple(line[1:] for line in lines if line.startswith("+")),
