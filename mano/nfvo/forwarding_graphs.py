@@ -158,11 +158,9 @@ def programming_order(plane: DataPlane, hosts: Mapping[str, FlowTables]) -> tupl
     return tuple(sorted(hosts, key=lambda host: (host in starts, host)))
 
 
-def view(chain: ServiceChain, planned: PlannedChain | None) -> dict[str, Any]:
+def view(chain: ServiceChain) -> dict[str, Any]:
     """The chain as ``/mano/v1/chains`` shows it."""
     intent = chain_from_document(chain.spec)
-    names = {function["id"]: function for function in chain.spec.get("functions", ())}
-    paths = [path_to_document(planned, rsp, names) for rsp in planned.rsps] if planned else []
     return {
         "id": chain.id,
         "name": chain.name,
@@ -176,7 +174,7 @@ def view(chain: ServiceChain, planned: PlannedChain | None) -> dict[str, Any]:
             {"priority": c.priority, "match": match_to_document(c.match), "text": match_text(c.match)}
             for c in intent.classifiers
         ],
-        "paths": paths,
+        "paths": list(chain.paths),
     }
 
 

@@ -183,11 +183,11 @@ class Nfvi:
             known = {stored.host.name: stored.generation for stored in uow.hosts.list()}
             uow.hosts.put(StoredHost(host, vim_id, known.get(host.name, 0), asdict(status.dataplane)))
 
-    def _observe(self, stored: Sequence[StoredHost]) -> list[HostStatus]:
+    def _observe(self, stored: Sequence[StoredHost]) -> Sequence[HostStatus]:
         if not stored:
-            return []
+            return ()
         with ThreadPoolExecutor(min(HOSTS_AT_ONCE, len(stored)), "host-status") as pool:
-            return list(pool.map(lambda host: self._vims[host.vim_id].host_status(host.host.name), stored))
+            return tuple(pool.map(lambda host: self._vims[host.vim_id].host_status(host.host.name), stored))
 
 
 def _view(stored: StoredHost, status: HostStatus, full: Host, keys: Mapping[str, str]) -> dict[str, Any]:

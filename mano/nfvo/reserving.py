@@ -50,8 +50,8 @@ class Reserving:
     ) -> PlacementResult | None:
         """Place ``document`` (a PlacementRequest) and store a reservation for each VDU.
 
-        ``also`` runs in the transaction that stores them. Returns ``None`` when ``owner_id`` holds all of them already (a repeated call). Raises
-        :class:`~mano.errors.NotPlaceable` with the reasons for every VDU that does not fit.
+        ``also`` runs in the transaction that stores them. Returns ``None`` when ``owner_id`` holds all of them already
+        (a repeated call). Raises :class:`~mano.errors.NotPlaceable` with the reasons for every VDU that does not fit.
         """
         request = request_from_document(document)
         for _ in range(ATTEMPTS):

@@ -1,0 +1,140 @@
+"""Service chains as operators look at them: what is programmed, what flows, what the bridges say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from mano.domain.ns_instance import ServiceChain
+from mano.errors import CatenaError, ChainUnproven
+from mano.nfvo.forwarding_graphs import DataPlane, ForwardingGraphs, require_proven, view
+from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
+from mano.ports.repositories import UnitOfWorkFactory
+from mano.ports.service_paths import FlowStatistics, ServicePaths
+from sfc.model import Cookie, Direction, Kind, PlannedChain, Rsp
+
+HANDED_OVER = (Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF)
+"""Kinds of flows that count the packets which a function was given."""
+
+LEFT = (Kind.END, Kind.END_ERROR)
+"""Kinds of flows that count the packets which left a path at its end."""
+
+
+class ServiceChains:
+    """Use cases of reading and checking chains."""
+
+    def __init__(self, open_unit: UnitOfWorkFactory, graphs: ForwardingGraphs, paths: ServicePaths) -> None:
+        self._open_unit = open_unit
+        self._graphs = graphs
+        self._paths = paths
+
+    def list(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
+        """All chains of the tenant."""
+        with self._open_unit() as uow:
+            return [view(chain) for chain in uow.chains.list(tenant_id)]
+
+    def get(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """One chain."""
+        return view(self._chain(id, tenant_id))
+
+    def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Packets and octets per path and hop, and the drops on the hosts that the chain passes."""
+        chain = self._chain(id, tenant_id)
+        planned = self._planned(chain, self._graphs.data_plane())
+        hosts = sorted({host for rsp in planned.rsps for host in _hosts(rsp)})
+        with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
+            counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
+        names = {function["id"]: function["name"] for function in chain.spec.get("functions", ())}
+        return {
+            "id": chain.id,
+            "name": chain.name,
+            "paths": [_path_statistics(planned, rsp, counters, names) for rsp in planned.rsps],
+            "drops": list(_drops(counters)),
+        }
+
+    def verify(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Prove the chain on the simulator, compare the bridges with the intended tables, ask them for their way."""
+        chain = self._chain(id, tenant_id)
+        plane = self._graphs.data_plane()
+        planned = self._planned(chain, plane)
+        try:
+            proof, violations = require_proven(plane), []
+        except ChainUnproven as error:
+            proof, violations = None, list(error.facts["violations"])
+        return {
+            "proven": not violations,
+            "packetsTried": proof.packets if proof else 0,
+            "violations": violations,
+            "traces": [asdict(step) for step in bridge_traces(self._paths, plane, planned)],
+            "drift": [asdict(drift) for drift in self._paths.drift(plane.tables) if drift.missing or drift.foreign],
+        }
+
+    def trace(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The way of one packet through the rendered tables, on the simulator."""
+        chain = self._chain(id, tenant_id)
+        plane = self._graphs.data_plane()
+        planned = self._planned(chain, plane)
+        return simulated_walk(plane, planned, classified_packet(plane, planned, packet))
+
+    def _chain(self, id: str, tenant_id: str) -> ServiceChain:
+        with self._open_unit() as uow:
+            return uow.chains.get(id, tenant_id)
+
+    def _planned(self, chain: ServiceChain, plane: DataPlane) -> PlannedChain:
+        planned = plane.chain(chain.id)
+        if planned is None:
+            raise CatenaError(f"chain {chain.name} has no path", hint="its network service is being changed: try again")
+        return planned
+
+
+def _hosts(rsp: Rsp) -> Iterator[str]:
+    yield rsp.start_sff
+    yield from (hop.sff for hop in rsp.hops)
+    yield rsp.end_sff
+
+
+def _path_statistics(
+    planned: PlannedChain, rsp: Rsp, counters: Mapping[str, Sequence[FlowStatistics]], names: Mapping[str, str]
+) -> dict[str, Any]:
+    number = planned.forward.spi
+
+    def count(host: str, kinds: Sequence[Kind], si: int) -> tuple[int, int]:
+        found = [
+            flow
+            for flow in counters[host]
+            if (cookie := _cookie(flow.cookie)) is not None
+            and cookie.kind in kinds
+            and (cookie.chain, cookie.hop, cookie.direction) == (number, si, rsp.direction)
+        ]
+        return sum(flow.packets for flow in found), sum(flow.bytes for flow in found)
+
+    hops = []
+    for hop in rsp.hops:
+        packets, octets = count(hop.sff, HANDED_OVER, hop.si)
+        name = names.get(hop.function, hop.function)
+        hops.append({"si": hop.si, "host": hop.sff, "sfName": name, "packets": packets, "bytes": octets})
+    ended, _ = count(rsp.end_sff, LEFT, rsp.end_si)
+    return {
+        "direction": "forward" if rsp.direction is Direction.FORWARD else "reverse",
+        "spi": rsp.spi,
+        "hops": hops,
+        "endPackets": ended,
+    }
+
+
+def _drops(counters: Mapping[str, Sequence[FlowStatistics]]) -> Iterator[dict[str, Any]]:
+    for host, flows in counters.items():
+        for flow in flows:
+            cookie = _cookie(flow.cookie)
+            if cookie is not None and cookie.kind.is_drop and flow.packets:
+                yield {"host": host, "reason": cookie.kind.meaning, "packets": flow.packets}
+
+
+def _cookie(value: int) -> Cookie | None:
+    """The decoded cookie; ``None`` for a flow that is not ours."""
+    try:
+        return Cookie.decode(value)
+    except ValueError:
+        return None
