@@ -1,0 +1,103 @@
+"""Service function paths on real Open vSwitch: the port of :mod:`mano.ports.service_paths` over :mod:`sfc.ovs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
+from mano.ports.service_paths import Drift, FlowStatistics, TraceStep
+from sfc.errors import SfcError
+from sfc.model.flows import FlowTables
+from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
+from sfc.ovs.location import SwitchLocation
+from sfc.ovs.ofctl import compare_tables, replace_tables
+from sfc.ovs.packet import parse_packet
+from sfc.ovs.stats import flow_counters
+from sfc.ovs.trace import Trace, Verdict, trace
+
+BRIDGE = "br-int"
+_AT_ONCE = 8
+"""Switches that are asked at the same time."""
+
+
+class OvsServicePaths:
+    """The integration bridges of hosts whose switches ``switch_of`` finds.
+
+    ``switch_of`` maps a host's name to its switch and raises :class:`~mano.errors.CatenaError` for a host that it does
+    not know.
+    """
+
+    def __init__(self, switch_of: Callable[[str], SwitchLocation], bridge: str = BRIDGE) -> None:
+        self._switch_of = switch_of
+        self._bridge = bridge
+
+    def program(self, tables: Mapping[str, FlowTables], order: tuple[str, ...] = ()) -> None:
+        """Make each host's tables equal to the given ones; hosts that ``order`` does not name come after it."""
+        hosts = [host for host in order if host in tables]
+        for host in [*hosts, *sorted(set(tables) - set(hosts))]:
+            with switch_errors():
+                replace_tables(self._switch_of(host), self._bridge, tables[host])
+
+    def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
+        """Counters of every flow on the host's bridge, settled."""
+        with switch_errors():
+            counters = flow_counters(self._switch_of(host), self._bridge)
+        return tuple(FlowStatistics(each.cookie, each.packets, each.bytes) for each in counters)
+
+    def drift(self, tables: Mapping[str, FlowTables]) -> tuple[Drift, ...]:
+        """Compare the bridges with the intended tables, in the order of their names."""
+        hosts = sorted(tables)
+        with ThreadPoolExecutor(_AT_ONCE, "drift") as pool:
+            return tuple(pool.map(lambda host: self._drift_of(host, tables[host]), hosts))
+
+    def trace(self, host: str, packet: Mapping[str, object]) -> TraceStep:
+        """Ask the host's switch what it would do with a packet.
+
+        ``packet`` may hold, under ``inner``, the fields of what an NSH packet carries: the trace then goes on behind
+        the decapsulation. Raises :class:`~mano.errors.InvalidInput` for fields that no packet has.
+        """
+        inner = packet.get("inner")
+        with switch_errors():
+            found = trace(
+                self._switch_of(host),
+                self._bridge,
+                parse_packet({name: value for name, value in packet.items() if name != "inner"}),
+                inner=parse_packet(inner) if isinstance(inner, Mapping) else None,
+            )
+        return TraceStep(host, found.cookies, verdict_text(found), found.text)
+
+    def _drift_of(self, host: str, tables: FlowTables) -> Drift:
+        with switch_errors():
+            difference = compare_tables(self._switch_of(host), self._bridge, tables)
+        return Drift(host, difference.missing, difference.foreign)
+
+
+def verdict_text(found: Trace) -> str:
+    """What became of the packet: ``drop``, ``output 11``, ``tunnel 10.99.0.2 nsh 100/254 ttl 61``, ``decapsulated``."""
+    words = [found.verdict.value]
+    if found.verdict is Verdict.TUNNEL:
+        words.append(str(found.peer))
+    elif found.verdict is Verdict.OUTPUT:
+        words.append(",".join(map(str, found.outputs)))
+    if found.nsh:
+        words.append(
+            f"nsh {found.nsh.get('nsh_spi', 0)}/{found.nsh.get('nsh_si', 0)} ttl {found.nsh.get('nsh_ttl', 0)}"
+        )
+    return " ".join(words)
+
+
+@contextmanager
+def switch_errors() -> Iterator[None]:
+    """Errors of the library leave as errors of :mod:`mano.errors`, the host among their facts."""
+    try:
+        yield
+    except SwitchUnreachable as error:
+        raise Unreachable(error.message, hint=error.hint, facts={"host": error.host}) from error
+    except SwitchTimeout as error:
+        raise DeadlineExceeded(error.message, hint=error.hint, facts={"host": error.host}) from error
+    except SwitchError as error:
+        raise CatenaError(error.message, hint=error.hint, facts={"host": error.host}) from error
+    except SfcError as error:
+        raise InvalidInput(error.message, hint=error.hint) from error
