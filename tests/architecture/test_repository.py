@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from tests.architecture.tree import PACKAGES, ROOT, product_modules, tracked_files
 
 LOCKS = ("bootstrap", "dev", "node", "runtime")
-MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|farm|root|home/\w+|Users/\w+)/")
+MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|farm|root|home/\w+|Users/\w+)/")
 REGISTRY = re.compile(
     r"(?:registry\.npmjs|registry\.yarnpkg|npmmirror|pypi\.org/simple|files\.pythonhosted|artifactory|/simple/?[\"'\s])"
     r"|--(?:extra-)?index-url|--find-links(?![\w-])"
