@@ -1,0 +1,220 @@
+"""The composition root: the only place that builds adapters and hands them to the use cases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mano.adapters.clock import SystemClock, random_id
+from mano.adapters.credentials_file import load_or_create
+from mano.adapters.dbos_engine import DbosEngine
+from mano.adapters.descriptor_reader import LibraryReader
+from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
+from mano.api.config import ApiConfig
+from mano.api.services import Services
+from mano.domain.nfvi import Inventory
+from mano.errors import CatenaError, NotFound
+from mano.nfvo.catalogue import Catalogue
+from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.granting import Granting
+from mano.nfvo.nfvi import Nfvi
+from mano.nfvo.ns_lifecycle import NsLifecycle
+from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
+from mano.nfvo.ns_world import NsWorld
+from mano.nfvo.reserving import Reserving
+from mano.nfvo.service_chains import ServiceChains
+from mano.placement import PlacementRequest, PlacementResult
+from mano.ports.service_paths import ServicePaths
+from mano.ports.vim import VimDriver
+from mano.settings import AuthMode, Settings, Tier
+from mano.vnfm.stories import InstantiateVnf, TerminateVnf, VnfmWorld
+from mano.vnfm.vnf_lifecycle import VnfLifecycle
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+DATABASE_FILE = "catena.db"
+PACKAGES_DIRECTORY = "packages"
+LOCAL_VIM = "local"
+HEALTH_DEADLINE_S = 2.0
+DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
+
+
+@dataclass(frozen=True, slots=True)
+class Catena:
+    """One server's parts, built and not yet started."""
+
+    settings: Settings
+    services: Services
+    config: ApiConfig
+    engine: DbosEngine
+    store: SqlStore
+    catalogue: Catalogue
+    graphs: ForwardingGraphs
+
+    def start(self) -> None:
+        """Recover what a dead server left half-done, bring the bridges up to what is stored, run operations.
+
+        Raises :class:`~mano.errors.Conflict` when another server works with the same database.
+        """
+        self.engine.launch()
+        self.catalogue.recover()
+        try:
+            self.graphs.refresh()
+        except CatenaError as error:
+            _log("the bridges could not be brought up to date at start", error)
+
+    def stop(self) -> bool:
+        """Let running steps end; False when some did not (leave by ``os._exit`` then)."""
+        drained = self.engine.stop()
+        if drained:
+            self.store.close()
+        return drained
+
+    def application(self) -> FastAPI:
+        """The ASGI application over the use cases."""
+        from mano.api.app import create_app
+
+        return create_app(self.services, self.config)
+
+
+class Checks:
+    """Is this server able to do its work? Implements :class:`mano.api.services.Health`."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._pool = ThreadPoolExecutor(1, "health")
+
+    def checks(self) -> Mapping[str, str]:
+        """Part to what is wrong with it, the empty string when it is well; answers in time."""
+        looked = self._pool.submit(self._database)
+        try:
+            return {"database": looked.result(HEALTH_DEADLINE_S)}
+        except FutureTimeout:
+            return {"database": f"it does not answer within {HEALTH_DEADLINE_S:.0f} s"}
+
+    def _database(self) -> str:
+        try:
+            with self._store.open_unit(read_only=True) as uow:
+                uow.outbox.bounds()
+        except CatenaError as error:
+            return error.detail
+        return ""
+
+
+def build(settings: Settings, *, vims: Mapping[str, VimDriver] | None = None) -> Catena:
+    """Build a server from its settings: open and migrate the database, make the VIM drivers, wire the use cases.
+
+    ``vims`` replaces the drivers that the tier would give. Nothing runs before :meth:`Catena.start`.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = _store(settings)
+    tier = settings.tier or best_tier()
+    drivers, paths = (vims, None) if vims is not None else _drivers(settings, tier, store)
+    return _wire(settings, tier, store, drivers, paths or _simulated_paths(store))
+
+
+def best_tier() -> Tier:
+    """The best tier of this machine: root with namespaces and Open vSwitch, else the simulated one."""
+    from shutil import which
+
+    programs = ("ip", "ovs-vswitchd", "ovsdb-server", "ovs-ofctl", "ovs-appctl", "nft")
+    return Tier.ROOT if os.geteuid() == 0 and all(which(program) for program in programs) else Tier.SIMULATED
+
+
+def placement_engine(inventory: Inventory, request: PlacementRequest) -> PlacementResult:
+    """The placement engine, imported at its first use."""
+    from mano.placement import plan
+
+    return plan(inventory, request)
+
+
+def _store(settings: Settings) -> SqlStore:
+    url = settings.database or f"sqlite:///{settings.data_dir / DATABASE_FILE}"
+    engines = make_engines(url)
+    upgrade(engines)
+    return SqlStore(engines)
+
+
+def _drivers(settings: Settings, tier: Tier, store: SqlStore) -> tuple[Mapping[str, VimDriver], ServicePaths | None]:
+    if tier is Tier.SIMULATED:
+        from mano.adapters.vim_simulated import SimulatedVim
+
+        return {LOCAL_VIM: SimulatedVim(settings.data_dir)}, None
+    from mano.adapters.sfc_paths import OvsServicePaths
+    from mano.adapters.vim_local import LocalVim
+
+    vim = LocalVim(settings.data_dir, lab=settings.lab)
+    return {LOCAL_VIM: vim}, OvsServicePaths(vim.switch_of)
+
+
+def _wire(
+    settings: Settings, tier: Tier, store: SqlStore, vims: Mapping[str, VimDriver], paths: ServicePaths
+) -> Catena:
+    clock, open_unit = SystemClock(), store.open_unit
+    engine = DbosEngine(store, clock)
+    packages = PackageDirectory(settings.data_dir / PACKAGES_DIRECTORY)
+    catalogue = Catalogue(open_unit, packages, LibraryReader(), clock, random_id, settings.limits.archive)
+    graphs = ForwardingGraphs(open_unit, paths)
+    reserving = Reserving(open_unit, placement_engine, clock)
+    granting = Granting(open_unit, packages, reserving, graphs, clock)
+    vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)
+    chains = ServiceChains(open_unit, graphs, paths)
+    vnfm_world = VnfmWorld(open_unit, granting, _finder(vims), clock, random_id)
+    ns_world = NsWorld(open_unit, vims, vnf_lifecycle, graphs, reserving, clock, random_id)
+    for story in (
+        InstantiateVnf(vnfm_world),
+        TerminateVnf(vnfm_world),
+        InstantiateNs(ns_world),
+        TerminateNs(ns_world),
+    ):
+        engine.register(story)
+    services = Services(
+        open_unit=open_unit,
+        signal=store.signal,
+        health=Checks(store),
+        new_id=random_id,
+        catalogue=catalogue,
+        ns_lifecycle=NsLifecycle(open_unit, engine, clock, random_id),
+        vnf_lifecycle=vnf_lifecycle,
+        nfvi=Nfvi(open_unit, vims, graphs, chains, placement_engine, tier.value),
+        forwarding_graphs=chains,
+    )
+    config = ApiConfig(
+        auth=settings.auth,
+        credentials=load_or_create(settings.data_dir) if settings.auth is AuthMode.OAUTH2 else None,
+        lenient_version=settings.lenient_version,
+        limits=settings.limits,
+        dashboard_dir=DASHBOARD if DASHBOARD.is_dir() else None,
+    )
+    return Catena(settings, services, config, engine, store, catalogue, graphs)
+
+
+def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:
+    def find(vim_id: str) -> VimDriver:
+        if vim_id not in vims:
+            raise NotFound(f"there is no VIM '{vim_id}'", hint=f"there are: {', '.join(sorted(vims))}")
+        return vims[vim_id]
+
+    return find
+
+
+def _simulated_paths(store: SqlStore) -> ServicePaths:
+    from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
+
+    return SimulatedServicePaths()
+
+
+def _log(what: str, error: CatenaError) -> None:
+    import structlog
+
+    structlog.get_logger(__name__).error(what, **_facts(error))
+
+
+def _facts(error: CatenaError) -> dict[str, Any]:
+    return {"code": error.code, "detail": error.detail, "hint": error.hint}
