@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
@@ -17,14 +19,21 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
+from mano.api.native import chains, events, hosts
 from mano.api.problem_details import error_from_http, error_from_validation, problem_response
 from mano.api.services import Services
+from mano.api.sol003 import vnflcm
+from mano.api.sol005 import nsd, nslcm, vnfpkgm
+from mano.api.uploads import UploadThreads
 
 DESCRIPTION = "ETSI NFV MANO (SOL003, SOL005) and service function chaining (RFC 7665, RFC 8300)."
 
 
 def create_app(services: Services, config: ApiConfig) -> FastAPI:
-    """The ASGI application over the use cases."""
+    """The ASGI application over the use cases.
+
+    Whoever stops the server sets ``app.state.stopping`` first: streams without an end then come to theirs.
+    """
     registry = CollectorRegistry()
     app = FastAPI(
         title="Catena", version=version("catena-mano"), description=DESCRIPTION, docs_url=None, redoc_url=None
@@ -34,7 +43,8 @@ def create_app(services: Services, config: ApiConfig) -> FastAPI:
     app.state.registry = registry
     _add_layers(app, config, registry)
     _add_error_handlers(app)
-    _add_routers(app, services)
+    app.state.stopping = threading.Event()
+    _add_routers(app, services, app.state.stopping)
     registry.register(StateCollector(services))
     return app
 
@@ -59,8 +69,27 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, of_validation)
 
 
-def _add_routers(app: FastAPI, services: Services) -> None:
+def _add_routers(app: FastAPI, services: Services, stopping: threading.Event) -> None:
     for root in ROOTS.values():
         app.include_router(versions_router(root))
+    for router in _routers_of(services, stopping):
+        app.include_router(router)
     for router in (status.router, metrics.router, tokens.router, openapi_page.router, dashboard_files.router):
         app.include_router(router)
+
+
+def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRouter]:
+    """The interfaces that this server's role has."""
+    uploads = UploadThreads()
+    if services.catalogue is not None:
+        yield vnfpkgm.router(services.catalogue, services.open_unit, uploads)
+        yield nsd.router(services.catalogue, services.open_unit, uploads)
+    if services.ns_lifecycle is not None:
+        yield nslcm.router(services.ns_lifecycle, services.open_unit)
+    if services.vnf_lifecycle is not None:
+        yield vnflcm.router(services.vnf_lifecycle, services.open_unit, services.new_id)
+    if services.nfvi is not None:
+        yield hosts.router(services.nfvi)
+    if services.forwarding_graphs is not None:
+        yield chains.router(services.forwarding_graphs)
+    yield events.router(services.open_unit, services.signal, stopping.is_set)

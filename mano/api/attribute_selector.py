@@ -41,9 +41,17 @@ class AttributeSelector:
 
 
 def parse(
-    query: Mapping[str, str], *, attributes: Collection[str], mandatory: frozenset[str], default: Collection[str]
+    query: Mapping[str, str],
+    *,
+    attributes: Collection[str],
+    mandatory: frozenset[str],
+    default: Collection[str],
+    unasked: bool = True,
 ) -> AttributeSelector:
-    """The selector of a query; raises :class:`~mano.errors.InvalidInput` for one that cannot be followed."""
+    """The selector of a query; without one the ``default`` is left out if ``unasked``.
+
+    Raises :class:`~mano.errors.InvalidInput` for one that cannot be followed.
+    """
     asked = {name for name in ("all_fields", "fields", "exclude_fields", "exclude_default") if name in query}
     if len(asked) > 1 and asked != {"fields", "exclude_default"}:
         raise InvalidInput(
@@ -55,7 +63,8 @@ def parse(
         return AttributeSelector(mandatory, only, left_out if "exclude_default" in asked else ())
     if "exclude_fields" in asked:
         return AttributeSelector(mandatory, None, _paths(query["exclude_fields"], attributes))
-    return AttributeSelector(mandatory, None, () if "all_fields" in asked else left_out)
+    whole = "all_fields" in asked or not (asked or unasked)
+    return AttributeSelector(mandatory, None, () if whole else left_out)
 
 
 def _paths(text: str, attributes: Collection[str]) -> tuple[Path, ...]:

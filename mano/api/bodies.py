@@ -146,7 +146,7 @@ class CreateVnf(Body):
     vnfd_id: Identifier
     vnf_instance_name: Name | None = None
     vnf_instance_description: Text | None = None
-    metadata: dict[str, str] | None = None
+    metadata: KeyValuePairs | None = None
 
 
 class ExtCpConfig(Body):

@@ -40,11 +40,16 @@ T = TypeVar("T", bound=Identified)
 
 @dataclass(frozen=True, slots=True)
 class ListShape:
-    """What is known of a resource type's attributes: all, those always there, those left out of lists by default."""
+    """What is known of a resource type's attributes.
+
+    All of them, those that are always there, and those that ``exclude_default`` leaves out; for most resource types
+    these are left out as well when nothing is asked for (``unasked``).
+    """
 
     attributes: frozenset[str]
     mandatory: frozenset[str]
     left_out: Collection[str] = field(default=())
+    unasked: bool = True
 
 
 def names(text: str) -> frozenset[str]:
@@ -63,7 +68,11 @@ def answer_list(
     query = request.query_params
     wanted = attribute_filter.parse(query.getlist("filter"), shape.attributes)
     selector = attribute_selector.parse(
-        query, attributes=shape.attributes, mandatory=shape.mandatory, default=shape.left_out
+        query,
+        attributes=shape.attributes,
+        mandatory=shape.mandatory,
+        default=shape.left_out,
+        unasked=shape.unasked,
     )
     size = config_of(request).limits.page_size
     page, next_after = _collect(read, represent, wanted, _after(query.get(MARKER, "")), size)

@@ -107,7 +107,7 @@ class VnfLifecycle(OperationTasks, Protocol):
         tenant_id: str,
         vnfd_id: str,
         name: str,
-        metadata: Mapping[str, str],
+        metadata: Mapping[str, Any],
     ) -> str:
         """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``.
 

@@ -1,0 +1,66 @@
+"""``/mano/v1/chains``: service function chains and what the switches do with them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.responses import Response
+
+from mano.api.auth import Caller
+from mano.api.bodies import Body, IpAddress
+from mano.api.native.hosts import PREFIX
+from mano.api.resource_routes import ResourceId, add, json_answer, new_router
+from mano.api.services import ForwardingGraphs
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class TracedPacket(Body):
+    """The 5-tuple of a packet; a protocol by name or number (IANA)."""
+
+    source: IpAddress
+    destination: IpAddress
+    protocol: Literal["tcp", "udp", "icmp", "icmpv6", "ipv6-icmp", "sctp"] | Annotated[int, Field(ge=0, le=255)]
+    source_port: Port | None = None
+    destination_port: Port | None = None
+
+
+def router(graphs: ForwardingGraphs) -> APIRouter:
+    """The resources."""
+    routes = new_router(PREFIX, "native")
+    chains = Chains(graphs)
+    add(routes, "GET", "/chains", chains.list_all)
+    add(routes, "GET", "/chains/{id}", chains.read)
+    add(routes, "GET", "/chains/{id}/statistics", chains.statistics)
+    add(routes, "POST", "/chains/{id}/verify", chains.verify)
+    add(routes, "POST", "/chains/{id}/trace", chains.trace)
+    return routes
+
+
+class Chains:
+    """Chains of the caller's tenant."""
+
+    def __init__(self, graphs: ForwardingGraphs) -> None:
+        self._graphs = graphs
+
+    def list_all(self, caller: Caller) -> Response:
+        """List the chains with their classifiers and paths."""
+        return json_answer(list(self._graphs.list(caller.tenant_id)))
+
+    def read(self, caller: Caller, id: ResourceId) -> Response:
+        """Read one chain."""
+        return json_answer(self._graphs.get(id, caller.tenant_id))
+
+    def statistics(self, caller: Caller, id: ResourceId) -> Response:
+        """Read the counters of every hop, and the drops."""
+        return json_answer(self._graphs.statistics(id, caller.tenant_id))
+
+    def verify(self, caller: Caller, id: ResourceId) -> Response:
+        """Prove the chain on the simulator, and compare the switches with it."""
+        return json_answer(self._graphs.verify(id, caller.tenant_id))
+
+    def trace(self, caller: Caller, id: ResourceId, body: TracedPacket) -> Response:
+        """Follow one packet hop by hop."""
+        return json_answer(self._graphs.trace(id, caller.tenant_id, body.document()))

@@ -1,0 +1,124 @@
+"""VnfLcmOpOcc (SOL003 clause 5.5.2.13) and NsLcmOpOcc (SOL005 clause 6.5.2.3). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mano.api.collections import ListShape, names
+from mano.api.links import link
+from mano.api.problem_details import problem_of_document
+from mano.api.resource_routes import timestamp
+from mano.domain.lcm_op_occ import LcmOpOcc, OperationState, StepRecord
+
+VNF_OP_OCCS = "/vnflcm/v2/vnf_lcm_op_occs"
+NS_OP_OCCS = "/nslcm/v2/ns_lcm_op_occs"
+
+VNF_SHAPE = ListShape(
+    attributes=names(
+        "id operationState stateEnteredTime startTime vnfInstanceId grantId operation isAutomaticInvocation "
+        "operationParams isCancelPending cancelMode error resourceChanges changedInfo affectedVipCps "
+        "changedExtConnectivity modificationsTriggeredByVnfPkgChange vnfSnapshotInfoId lcmCoordinations "
+        "rejectedLcmCoordinations warnings catena _links"
+    ),
+    mandatory=names(
+        "id operationState stateEnteredTime startTime vnfInstanceId operation isAutomaticInvocation isCancelPending "
+        "changedInfo _links"
+    ),
+    left_out=("operationParams", "error", "resourceChanges", "catena"),
+)
+
+NS_SHAPE = ListShape(
+    attributes=names(
+        "id operationState stateEnteredTime statusEnteredTime nsInstanceId lcmOperationType startTime "
+        "isAutomaticInvocation operationParams isCancelPending cancelMode error resourceChanges lcmCoordinations "
+        "rejectedLcmCoordinations warnings catena _links"
+    ),
+    mandatory=names(
+        "id operationState stateEnteredTime statusEnteredTime nsInstanceId lcmOperationType startTime "
+        "isAutomaticInvocation isCancelPending _links"
+    ),
+    left_out=("operationParams", "error", "resourceChanges", "catena"),
+    unasked=False,
+)
+
+
+def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
+    """VnfLcmOpOcc."""
+    document: dict[str, Any] = {
+        "id": op.id,
+        "operationState": op.state.value,
+        "stateEnteredTime": timestamp(op.state_entered_at),
+        "startTime": timestamp(op.started_at),
+        "vnfInstanceId": op.instance_id,
+    }
+    if op.grant_id:
+        document["grantId"] = op.grant_id
+    document |= {
+        "operation": op.operation,
+        "isAutomaticInvocation": op.is_automatic,
+        "operationParams": dict(op.parameters),
+        "isCancelPending": op.is_cancel_pending,
+        **_error(op),
+        # The OpenAPI document of SOL003 v3.7.1 requires it of every operation, the standard's text of MODIFY_INFO only.
+        "changedInfo": {},
+        "catena": _progress(op),
+        "_links": _links(op, f"{root}{VNF_OP_OCCS}/{op.id}", _VNF_TASKS)
+        | {"vnfInstance": link(f"{root}/vnflcm/v2/vnf_instances/{op.instance_id}")},
+    }
+    return document
+
+
+def ns_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
+    """NsLcmOpOcc.
+
+    In the OpenAPI document of SOL005 v3.7.1 ``operationParams`` is one word of an enumeration, in the standard's text
+    the request's body. Both cannot be met: the body is told as ``catena.operationParams``. The document also requires
+    ``statusEnteredTime`` where it and the text define ``stateEnteredTime``: both are told.
+    """
+    entered = timestamp(op.state_entered_at)
+    return {
+        "id": op.id,
+        "operationState": op.state.value,
+        "stateEnteredTime": entered,
+        "statusEnteredTime": entered,
+        "nsInstanceId": op.instance_id,
+        "lcmOperationType": op.operation,
+        "startTime": timestamp(op.started_at),
+        "isAutomaticInvocation": op.is_automatic,
+        "isCancelPending": op.is_cancel_pending,
+        **_error(op),
+        "catena": {"operationParams": dict(op.parameters), **_progress(op)},
+        "_links": _links(op, f"{root}{NS_OP_OCCS}/{op.id}", _NS_TASKS)
+        | {"nsInstance": link(f"{root}/nslcm/v2/ns_instances/{op.instance_id}")},
+    }
+
+
+_VNF_TASKS = ("retry", "rollback", "fail")
+_NS_TASKS = ("retry", "rollback", "continue", "fail")
+
+
+def _links(op: LcmOpOcc, here: str, tasks: tuple[str, ...]) -> dict[str, Any]:
+    """The tasks are linked where the state allows them."""
+    links = {"self": link(here)}
+    if op.state is OperationState.FAILED_TEMP:
+        links |= {task: link(f"{here}/{task}") for task in tasks}
+    return links
+
+
+def _error(op: LcmOpOcc) -> dict[str, Any]:
+    return {} if op.error is None else {"error": problem_of_document(op.error)}
+
+
+def _progress(op: LcmOpOcc) -> dict[str, Any]:
+    """How far it is: an extension, for ``mano op watch``."""
+    return {"attempt": op.attempt, "steps": [_step(step) for step in op.steps]}
+
+
+def _step(step: StepRecord) -> Mapping[str, Any]:
+    return {
+        "name": step.name,
+        "state": step.state.value,
+        "startedAt": timestamp(step.started_at),
+        "endedAt": None if step.ended_at is None else timestamp(step.ended_at),
+    }

@@ -1,0 +1,162 @@
+"""VnfInstance (SOL003 clause 5.5.2.2; with small differences SOL005 clause 6.5.3.57). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_interface
+from typing import Any
+
+from mano.api.collections import ListShape, names
+from mano.api.links import link
+from mano.domain.vnf_instance import ConnectionPoint, InstantiationState, VnfcResource, VnfInstance, VnfOperationalState
+
+VNF_INSTANCES = "/vnflcm/v2/vnf_instances"
+
+SHAPE = ListShape(
+    attributes=names(
+        "id vnfInstanceName vnfInstanceDescription vnfdId vnfProvider vnfProductName vnfSoftwareVersion vnfdVersion "
+        "vnfConfigurableProperties vimConnectionInfo instantiationState instantiatedVnfInfo metadata extensions _links"
+    ),
+    mandatory=names("id vnfdId vnfProvider vnfProductName vnfSoftwareVersion vnfdVersion instantiationState _links"),
+    left_out=("vnfConfigurableProperties", "vimConnectionInfo", "instantiatedVnfInfo", "metadata", "extensions"),
+)
+
+
+def vnf_instance(instance: VnfInstance, root: str) -> dict[str, Any]:
+    """As the VNFM tells it."""
+    document = _described(instance)
+    if instance.instantiation_state is InstantiationState.INSTANTIATED:
+        document["instantiatedVnfInfo"] = _instantiated(instance, sol003=True)
+    document["_links"] = _links(instance, f"{root}{VNF_INSTANCES}/{instance.id}")
+    return document
+
+
+def vnf_instance_in_ns(instance: VnfInstance) -> dict[str, Any]:
+    """As the NFVO tells it inside an NsInstance."""
+    document = _described(instance) | {"vnfPkgId": instance.package_id}
+    if instance.instantiation_state is InstantiationState.INSTANTIATED:
+        document["instantiatedVnfInfo"] = _instantiated(instance, sol003=False)
+    return document
+
+
+def protocol_info(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
+    """CpProtocolInfo: the addresses of a connection point."""
+    addresses = [ip_interface(address) for address in point.addresses]
+    ethernet: dict[str, Any] = {"macAddress": point.mac.upper()} if point.mac else {}
+    by_version = {
+        f"IPV{version}": [str(address.ip) for address in addresses if address.version == version]
+        for version in sorted({address.version for address in addresses})
+    }
+    if by_version:
+        ethernet["ipAddresses"] = [
+            {"type": kind, "addresses": found, "isDynamic": False} for kind, found in by_version.items()
+        ]
+    if sol003:
+        # The OpenAPI document of SOL003 v3.7.1 requires "addresses" here too, where the standard's text has none.
+        ethernet["addresses"] = [str(address.ip) for address in addresses]
+    return {"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": ethernet}
+
+
+def _described(instance: VnfInstance) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": instance.id}
+    if instance.name:
+        document["vnfInstanceName"] = instance.name
+    if instance.description:
+        document["vnfInstanceDescription"] = instance.description
+    document |= {
+        "vnfdId": instance.vnfd_id,
+        "vnfProvider": instance.provider,
+        "vnfProductName": instance.product_name,
+        "vnfSoftwareVersion": instance.software_version,
+        "vnfdVersion": instance.descriptor_version,
+        "instantiationState": instance.instantiation_state.value,
+    }
+    if instance.configuration:
+        document["vnfConfigurableProperties"] = dict(instance.configuration)
+    if instance.metadata:
+        document["metadata"] = dict(instance.metadata)
+    return document
+
+
+def _instantiated(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
+    points = [point for vnfc in instance.vnfcs for point in vnfc.connection_points]
+    return {
+        "flavourId": instance.flavour_id,
+        "vnfState": (instance.vnf_state or VnfOperationalState.STARTED).value,
+        "extCpInfo": [_ext_cp(point, sol003=sol003) for point in points if point.ext_cpd_id],
+        "extVirtualLinkInfo": [_ext_link(item, points, sol003=sol003) for item in instance.ext_virtual_links],
+        "vnfcResourceInfo": [_vnfc(vnfc, sol003=sol003) for vnfc in instance.vnfcs],
+    }
+
+
+def _ext_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
+    return {
+        "id": f"ext-{point.id}",
+        "cpdId": point.ext_cpd_id,
+        "cpConfigId": point.id,
+        "cpProtocolInfo": [protocol_info(point, sol003=sol003)],
+        "extLinkPortId": point.port_id,
+        "associatedVnfcCpId": point.id,
+    }
+
+
+def _vnfc(vnfc: VnfcResource, *, sol003: bool) -> dict[str, Any]:
+    """VnfcResourceInfo; what the standard has no attribute for goes into its metadata."""
+    return {
+        "id": vnfc.id,
+        "vduId": vnfc.vdu_id,
+        "computeResource": {
+            "resourceProviderId": vnfc.host,
+            "resourceId": vnfc.compute_id,
+            "vimLevelResourceType": "compute",
+        },
+        "vnfcCpInfo": [_vnfc_cp(point, sol003=sol003) for point in vnfc.connection_points],
+        "metadata": {
+            "catenaPlacement": dict(vnfc.placement),
+            "catenaRealisations": {name: value.value for name, value in vnfc.realisations.items()},
+        },
+    }
+
+
+def _vnfc_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": point.id, "cpdId": point.cpd_id}
+    if point.ext_cpd_id:
+        document["vnfExtCpId"] = f"ext-{point.id}"
+    document["cpProtocolInfo"] = [protocol_info(point, sol003=sol003)]
+    document["metadata"] = {
+        "catena": {
+            "interface": point.interface,
+            "host": point.host,
+            "ofport": point.ofport,
+            "pci": point.pci,
+            "vf": point.vf,
+            "realisation": point.realisation.value,
+        }
+    }
+    return document
+
+
+def _ext_link(item: Mapping[str, Any], points: Iterable[ConnectionPoint], *, sol003: bool) -> dict[str, Any]:
+    """ExtVirtualLinkInfo of the link as the instantiation request gave it."""
+    resource = str(item.get("resourceId", ""))
+    document: dict[str, Any] = {
+        "id": str(item.get("id", resource)),
+        "resourceHandle": {"resourceId": resource},
+        "extLinkPorts": [
+            {"id": point.port_id, "resourceHandle": {"resourceId": point.port_id}, "cpInstanceId": f"ext-{point.id}"}
+            for point in points
+            if point.network_id == resource and point.ext_cpd_id
+        ],
+    }
+    if sol003:
+        document["currentVnfExtCpData"] = list(item.get("extCps") or ())
+    return document
+
+
+def _links(instance: VnfInstance, here: str) -> dict[str, Any]:
+    links = {"self": link(here)}
+    if instance.instantiation_state is InstantiationState.INSTANTIATED:
+        links["terminate"] = link(f"{here}/terminate")
+    else:
+        links["instantiate"] = link(f"{here}/instantiate")
+    return links
