@@ -1,0 +1,238 @@
+"""The YAML files that a descriptor consists of: the entry file and what it imports.
+
+Imports lead to files of the package, or to the standard's type definitions that `types` serves. Nothing is
+fetched, and nothing outside the package is read.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+
+from vnf_descriptors import types
+from vnf_descriptors.guard import MemberError, check_name
+from vnf_descriptors.members import Members
+from vnf_descriptors.package import Package
+from vnf_descriptors.report import Finding, Place, Position, finding, quote
+from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.types import StandardTypes
+from vnf_descriptors.yamltree import MAX_BYTES, ComposeCache, Mapping, Node, Scalar, Sequence
+
+#: Most files that a descriptor may import, and their octets together.
+MAX_FILES = 200
+MAX_TOTAL = 16 * 1024 * 1024
+
+_VERSIONS = ("tosca_simple_yaml_1_0", "tosca_simple_yaml_1_1", "tosca_simple_yaml_1_2", "tosca_simple_yaml_1_3")
+_KEYWORDS = {
+    "tosca_definitions_version",
+    "namespace",
+    "metadata",
+    "template_name",
+    "template_author",
+    "template_version",
+    "description",
+    "dsl_definitions",
+    "repositories",
+    "imports",
+    "artifact_types",
+    "data_types",
+    "capability_types",
+    "interface_types",
+    "relationship_types",
+    "node_types",
+    "group_types",
+    "policy_types",
+    "topology_template",
+}
+_CACHE = ComposeCache()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """One service template of the package."""
+
+    path: str
+    root: Mapping
+    version: str
+    digest: bytes = b""
+
+    @property
+    def topology(self) -> Mapping | None:
+        """The topology template, or None when the file only defines types."""
+        found = self.root.get("topology_template")
+        return found if isinstance(found, Mapping) else None
+
+
+@dataclass(slots=True)
+class Templates:
+    """All service templates of a descriptor, the entry first, and the standard files that they import."""
+
+    files: dict[str, TemplateFile] = field(default_factory=dict)
+    standard: dict[StandardTypes, Place] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> TemplateFile:
+        """The file that the descriptor begins with."""
+        return next(iter(self.files.values()))
+
+    @property
+    def edition(self) -> str | None:
+        """The edition of SOL001 that the descriptor was written to, as far as it tells."""
+        for found in self.standard:
+            return found.asked or found.edition
+        for file in self.files.values():
+            known = types.recognise(file.path)
+            metadata = file.root.get("metadata")
+            version = metadata.get("template_version") if isinstance(metadata, Mapping) else None
+            if known is not None and isinstance(version, Scalar):
+                return version.text
+        return None
+
+
+def read_templates(package: Package) -> tuple[Templates, list[Finding]]:
+    """The templates of a package, read as far as they can be, and what is wrong with them."""
+    reader = _Reader(package.members)
+    reader.read(package.entry)
+    return reader.templates, reader.findings
+
+
+class _Reader:
+    """Follows imports, breadth first, each file once."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._octets = 0
+        self._parents: dict[str, set[str]] = {}
+        self.templates = Templates()
+        self.findings: list[Finding] = []
+
+    def read(self, entry: str) -> None:
+        waiting = [entry]
+        seen = {entry}
+        while waiting:
+            path = waiting.pop(0)
+            file = self._file(path)
+            if file is None:
+                continue
+            self.templates.files[path] = file
+            for target, place in self._imports(file):
+                if path == target or path in self._reachable(target):
+                    self.findings.append(finding("TOSCA005", place, f"the import of {quote(target)} leads back here"))
+                self._parents.setdefault(path, set()).add(target)
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+
+    def _reachable(self, start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for target in self._parents.get(waiting.pop(), ()):
+                if target not in found:
+                    found.add(target)
+                    waiting.append(target)
+        return found
+
+    def _file(self, path: str) -> TemplateFile | None:
+        size = self._members.size(path)
+        self._octets += size
+        if size > MAX_BYTES or self._octets > MAX_TOTAL or len(self.templates.files) >= MAX_FILES:
+            message = f"the descriptor is larger than {MAX_FILES} files, {MAX_TOTAL} octets or {MAX_BYTES} in one file"
+            self.findings.append(finding("YAML002", Position(path), message))
+            return None
+        try:
+            data = b"".join(self._members.chunks(path))
+        except MemberError as error:
+            self.findings.append(finding("ZIP008", Position(path), str(error)))
+            return None
+        composed = _CACHE.compose(data, path)
+        self.findings.extend(composed.findings)
+        if composed.root is None:
+            if not composed.findings:
+                self.findings.append(finding("TOSCA021", Position(path), "this file is empty"))
+            return None
+        if not isinstance(composed.root, Mapping):
+            self.findings.append(finding("TOSCA021", composed.root, "a service template is a map of keywords"))
+            return None
+        return self._template(path, composed.root, composed.digest)
+
+    def _template(self, path: str, root: Mapping, digest: bytes) -> TemplateFile:
+        version = root.get("tosca_definitions_version")
+        text = version.text if isinstance(version, Scalar) else ""
+        if version is None:
+            message = "the file has no tosca_definitions_version"
+            hint = "Begin it with 'tosca_definitions_version: tosca_simple_yaml_1_3'"
+            self.findings.append(finding("TOSCA001", root, message, hint))
+        elif text not in _VERSIONS:
+            hint = did_you_mean(text, _VERSIONS) or f"Use {_VERSIONS[-1]}"
+            self.findings.append(finding("TOSCA001", version, f"the TOSCA version {quote(text)} is not known", hint))
+        for name, key, _ in root.items():
+            if name not in _KEYWORDS:
+                message = f"{quote(name)} is no keyword of a service template"
+                self.findings.append(finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS)))
+        return TemplateFile(path, root, text, digest)
+
+    # Imports ------------------------------------------------------------------------------------------
+
+    def _imports(self, file: TemplateFile) -> list[tuple[str, Place]]:
+        node = file.root.get("imports")
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            return []
+        if not isinstance(node, Sequence):
+            self.findings.append(finding("TOSCA021", node, "imports must be a list of files"))
+            return []
+        found: list[tuple[str, Place]] = []
+        for item in node.items:
+            reference, remote = self._reference(item)
+            if reference is None:
+                self.findings.append(finding("TOSCA021", item, "an import is a file name or a map with 'file'"))
+                continue
+            target = self._resolve(file, reference, remote)
+            if target is not None:
+                found.append((target, reference))
+        return found
+
+    def _reference(self, item: Node) -> tuple[Scalar | None, bool]:
+        """The reference, and whether it lies in a repository."""
+        if isinstance(item, Scalar):
+            return (item if item.text else None), False
+        if not isinstance(item, Mapping):
+            return None, False
+        named = item.get("file")
+        if named is None and len(item.entries) == 1:
+            # The older notation: `- name: file` or `- name: {file: …}`.
+            return self._reference(next(iter(item.entries.values()))[1])
+        return (named if isinstance(named, Scalar) else None), item.get("repository") is not None
+
+    def _resolve(self, file: TemplateFile, reference: Scalar, remote: bool) -> str | None:
+        text = reference.text
+        if "://" in text or remote:
+            self._standard(file, reference, "TOSCA004", "nothing is ever fetched")
+            return None
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), text))
+        problem = check_name(path) if not text.startswith("/") else "is absolute"
+        if problem is not None:
+            message = f"the import {quote(text)} {problem}"
+            self.findings.append(finding("TOSCA004", reference, message, "Import files inside the package"))
+            return None
+        for candidate in (path, posixpath.normpath(text)):
+            if candidate in self._members:
+                return candidate
+        self._standard(file, reference, "TOSCA003", "it is not in the package")
+        return None
+
+    def _standard(self, file: TemplateFile, reference: Scalar, code: str, why: str) -> None:
+        known = types.recognise(reference.text, file.version)
+        if known is None:
+            names = [name for name in self._members.names() if name.endswith((".yaml", ".yml"))]
+            hint = did_you_mean(reference.text, [posixpath.basename(name) for name in names])
+            message = f"the import {quote(reference.text)} cannot be used: {why}"
+            self.findings.append(finding(code, reference, message, hint or "Put the file into the package"))
+            return
+        self.templates.standard.setdefault(known, reference)
+        if code == "TOSCA003":
+            message = f"{quote(reference.text)} is not in the package; edition {known.edition} is used"
+            self.findings.append(finding("TOSCA026", reference, message))
+        if known.asked is not None and known.asked != known.edition:
+            message = f"edition {known.asked} of the standard's types is read as edition {known.edition}"
+            self.findings.append(finding("TOSCA024", reference, message))
