@@ -56,9 +56,8 @@ class Attachments:
     def ensure_namespace(self, name: str) -> str:
         """The name of the attachment's namespace, which is there then."""
         namespace = self._lab.namespace(name)
-        if not netns.exists(namespace):
-            with self._effects("attachment.namespace"):
-                netns.add(namespace)
+        with self._effects("attachment.namespace"):
+            netns.add(namespace)
         return namespace
 
     def remove(self, name: str) -> None:

@@ -8,8 +8,6 @@ start time. It is ready when it has made the file ``/vnf/ready``.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -37,18 +35,18 @@ from mano.adapters.vim_local.cpus import (
 )
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.hosts import Hosts
-from mano.adapters.vim_local.lab import Lab, check_identifier
+from mano.adapters.vim_local.lab import Lab
 from mano.adapters.vim_local.launcher import Plan, process_start
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.records import read_record, read_records, remove_tree, write_record
+from mano.adapters.vim_local.specification import check_compute, digest
 from mano.domain.vnf_instance import Realisation
-from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, NotFound, Unreachable
+from mano.errors import CatenaError, DeadlineExceeded, NotFound, Unreachable
 from mano.ports.vim import ComputeInterface, ComputeSpec, ComputeStatus, PortSpec
 
 READY_DEADLINE_S = 20.0
 LAUNCH_DEADLINE_S = 10.0
 STOP_DEADLINE_S = 2.0
-MEMORY_MIN_MIB = 32
 FILE_READ_MAX = 4 << 20
 _CONSOLE_TAIL = 1500
 _POLL_S = 0.01
@@ -82,12 +80,12 @@ class Computes:
         self._groups = ControlGroups(lab.cgroup)
 
     def ensure(self, compute: ComputeSpec) -> ComputeStatus:
-        _check(compute)
+        check_compute(compute)
         facts = self._hosts.facts(compute.host)
         key = self._lab.compute_key(compute.id)
         with self._lab.locked(key):
             process = self._process(compute.id)
-            if process is None or self._record(compute.id).get("digest") != _digest(compute):
+            if process is None or self._record(compute.id).get("digest") != digest(compute):
                 image.check(Path(compute.image_path), compute.image_checksum)
                 self._end(compute.id)
                 cpus = realise_cpus(planned_cpus(compute.placement, facts.shared_cpus), usable_cpus())
@@ -163,16 +161,14 @@ class Computes:
         namespace = self._namespace(compute.id)
         with self._effects("compute.record"):
             write_record(directory / "compute.json", {"id": compute.id, "host": compute.host})
-        if not netns.exists(namespace):
-            with self._effects("compute.namespace"):
-                netns.add(namespace)
+        with self._effects("compute.namespace"):
+            netns.add(namespace)
         self._connect(compute)
         with self._effects("compute.configuration"):
             write_record(directory / "config.json", _configuration(compute))
 
     def _connect(self, compute: ComputeSpec) -> None:
         for number, interface in enumerate(compute.interfaces):
-            self._ports.ensure(interface.port)
             self._ports.take(_with_gateway(interface), self._namespace(compute.id), f"eth{number}")
 
     def _launch(self, compute: ComputeSpec, cpus: CpuSet) -> None:
@@ -199,7 +195,7 @@ class Computes:
         record = {
             "id": compute.id,
             "host": compute.host,
-            "digest": _digest(compute),
+            "digest": digest(compute),
             "cpus": list(cpus.cpus),
             "cpusAs": cpus.realisation.value,
             "notes": [note for note in (cpus.note, *made.refused.values()) if note],
@@ -286,29 +282,6 @@ class Computes:
 
     def _namespace(self, compute_id: str) -> str:
         return self._lab.prefix + self._lab.compute_key(compute_id)
-
-
-def _check(compute: ComputeSpec) -> None:
-    check_identifier("VNFC", compute.id)
-    if not compute.name or len(compute.name) > 255 or not compute.name.isprintable():
-        raise InvalidInput(f"the VNFC name {compute.name!r:.80} must be 1 to 255 printable characters")
-    if compute.memory_mib < MEMORY_MIN_MIB:
-        raise InvalidInput(
-            f"VNFC {compute.name} asks for {compute.memory_mib} MiB of memory",
-            hint=f"the local VIM gives {MEMORY_MIN_MIB} MiB at least",
-        )
-    for interface in compute.interfaces:
-        if interface.port.host != compute.host:
-            raise InvalidInput(f"port {interface.port.id} is on {interface.port.host}, its VNFC on {compute.host}")
-        if interface.port.attachment:
-            raise InvalidInput(f"port {interface.port.id} ends at an attachment: no VNFC can take it")
-
-
-def _digest(compute: ComputeSpec) -> str:
-    """Of everything that a change of makes it another VNFC; where the image lies makes none."""
-    document = asdict(compute)
-    del document["image_path"]
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _with_gateway(interface: ComputeInterface) -> PortSpec:

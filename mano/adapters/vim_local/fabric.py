@@ -27,9 +27,8 @@ class Fabric:
     def ensure(self) -> None:
         """The namespace and the underlay's switch are there."""
         with self._lab.locked("fabric"):
-            if not netns.exists(self.namespace):
-                with self._effects("fabric.namespace"):
-                    netns.add(self.namespace)
+            with self._effects("fabric.namespace"):
+                netns.add(self.namespace)
             self._ensure_bridge(self.underlay_bridge, UNDERLAY)
 
     def ensure_physical_network(self, name: str, segment: int = 0) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,9 @@ from mano.adapters.vim_local.lab import (
     UNDERLAY_PREFIX_LENGTH,
     Lab,
     check_name,
-    oam_ip,
-    underlay_ip,
 )
 from mano.adapters.vim_local.records import read_record, read_records, remove_tree, write_record
+from mano.adapters.vim_local.specification import HostFacts
 from mano.adapters.vim_local.switch import (
     ANSWER_DEADLINE_S,
     INTEGRATION_BRIDGE,
@@ -61,26 +59,6 @@ NEIGHBOUR_AGE_S = 3600
 """The longest time that ovs-vswitchd keeps a tunnel neighbour that no packet uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """A host as the local VIM recorded it; ``vfs`` maps a NIC's PCI address to (physical network, number of VFs)."""
-
-    name: str
-    number: int
-    vfs: dict[str, tuple[str, int]]
-    cpus: tuple[int, ...]
-    shared_cpus: tuple[int, ...]
-    page_sizes_kib: tuple[int, ...]
-
-    @property
-    def underlay_ip(self) -> str:
-        return underlay_ip(self.number)
-
-    @property
-    def oam_ip(self) -> str:
-        return oam_ip(self.number)
-
-
 class Hosts:
     """Makes, mends, watches and removes the hosts of one lab."""
 
@@ -107,9 +85,9 @@ class Hosts:
 
     def remove(self, name: str) -> None:
         """Nothing of the host is left; what its ports and VNFCs leave is for their own removal."""
-        with self._lab.locked(f"host-{name}"):
+        with self._lab.locked(f"host-{check_name('host', name)}"):
             location = location_of(self._lab, name)
-            with self._effects("host.switch-gone"):
+            with self._effects("host.switch-gone"), switch_errors():
                 SwitchDaemon(location).remove()
             with self._effects("host.namespace-gone"):
                 netns.delete(self._lab.namespace(name))
@@ -121,10 +99,10 @@ class Hosts:
 
     def facts(self, name: str) -> HostFacts:
         """The record; :class:`~mano.errors.NotFound` for a host that was never prepared or is removed."""
-        record = read_record(self._record_path(name))
+        record = read_record(self._record_path(check_name("host", name)))
         if record is None:
             raise NotFound(f"the local VIM has no host {name}", hint="add it with mano host add")
-        return _facts(record)
+        return HostFacts.from_record(record)
 
     def names(self) -> list[str]:
         """All hosts that have a record."""
@@ -154,25 +132,16 @@ class Hosts:
         )
 
     def _record(self, host: Host) -> HostFacts:
-        record: dict[str, Any] = {
-            "name": host.name,
-            "number": self._directory.number_of(host.name),
-            "nics": {nic.pci: [nic.physnet or "", nic.total_vfs] for nic in host.nics},
-            "cpus": sorted(cpu for node in host.numa_nodes for cpu in node.cpus()),
-            "sharedCpus": sorted(host.shared_cpus),
-            "pageSizesKib": sorted({size for node in host.numa_nodes for size in node.hugepages}),
-        }
+        facts = HostFacts.of(host, self._directory.number_of(host.name))
         path = self._record_path(host.name)
-        if read_record(path) != record:
+        if read_record(path) != facts.to_record():
             with self._effects("host.record"):
-                write_record(path, record)
-        return _facts(record)
+                write_record(path, facts.to_record())
+        return facts
 
     def _ensure_namespace(self, name: str) -> None:
-        namespace = self._lab.namespace(name)
-        if not netns.exists(namespace):
-            with self._effects("host.namespace"):
-                netns.add(namespace)
+        with self._effects("host.namespace"):
+            netns.add(self._lab.namespace(name))
 
     def _ensure_uplink(self, name: str) -> None:
         namespace = self._lab.namespace(name)
@@ -241,7 +210,7 @@ class Hosts:
 
     def _introduce(self, name: str) -> None:
         """Tell this host about its peers, and each peer that lives about this host."""
-        everybody = [_facts(record) for _, record in self._records()]
+        everybody = [HostFacts.from_record(record) for _, record in self._records()]
         with self._effects("host.neighbours"):
             for facts in everybody:
                 location = location_of(self._lab, facts.name)
@@ -279,14 +248,3 @@ def _start_anew(daemon: SwitchDaemon) -> None:
     """Start what is not running; an ovs-vswitchd that runs and does not answer is ended first."""
     daemon.kill_vswitchd()
     daemon.start()
-
-
-def _facts(record: dict[str, Any]) -> HostFacts:
-    return HostFacts(
-        name=str(record["name"]),
-        number=int(record["number"]),
-        vfs={pci: (str(physnet), int(count)) for pci, (physnet, count) in record["nics"].items()},
-        cpus=tuple(record["cpus"]),
-        shared_cpus=tuple(record["sharedCpus"]),
-        page_sizes_kib=tuple(record["pageSizesKib"]),
-    )

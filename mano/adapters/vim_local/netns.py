@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +22,9 @@ T = TypeVar("T")
 
 DIRECTORY = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
 _POLL_S = 0.01
 
 
@@ -39,13 +45,16 @@ def names(prefix: str) -> list[str]:
 
 
 def add(name: str) -> None:
-    """Make a namespace with its loopback up and IPv6 off on interfaces to come; nothing to do when it is there."""
+    """Have a namespace with its loopback up, and with IPv6 off on interfaces to come; repeating it is cheap."""
     if not exists(name):
-        if (DIRECTORY / name).exists():
-            (DIRECTORY / name).unlink()
+        (DIRECTORY / name).unlink(missing_ok=True)
         run(["ip", "netns", "add", name])
-    run(["ip", "-n", name, "link", "set", "lo", "up"])
-    set_ipv6(name, "default", False)
+
+    def prepare() -> None:
+        _write_ipv6("default", False)
+        _bring_up("lo")
+
+    inside(name, prepare)
 
 
 def delete(name: str, deadline_s: float = 5.0) -> None:
@@ -113,11 +122,20 @@ def inside(name: str, action: Callable[[], T]) -> T:
 def set_ipv6(name: str, interface: str, enabled: bool) -> None:
     """Switch IPv6 on or off for one interface, or for those to come (``default``); a kernel without IPv6 is as good."""
 
-    def write() -> None:
-        with contextlib.suppress(FileNotFoundError):
-            base = Path("/proc/sys/net/ipv6/conf") / interface
-            (base / "disable_ipv6").write_text("0" if enabled else "1", encoding="ascii")
-            for setting in ("accept_ra", "autoconf", "accept_dad"):
-                (base / setting).write_text("0", encoding="ascii")
+    inside(name, lambda: _write_ipv6(interface, enabled))
 
-    inside(name, write)
+
+def _write_ipv6(interface: str, enabled: bool) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        base = Path("/proc/sys/net/ipv6/conf") / interface
+        (base / "disable_ipv6").write_text("0" if enabled else "1", encoding="ascii")
+        for setting in ("accept_ra", "autoconf", "accept_dad"):
+            (base / setting).write_text("0", encoding="ascii")
+
+
+def _bring_up(interface: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+        request = struct.pack("16sh22x", interface.encode(), 0)
+        answer = fcntl.ioctl(connection, _SIOCGIFFLAGS, request)
+        flags = struct.unpack_from("16xh", answer)[0] | _IFF_UP
+        fcntl.ioctl(connection, _SIOCSIFFLAGS, struct.pack("16sh22x", interface.encode(), flags))

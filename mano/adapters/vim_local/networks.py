@@ -6,15 +6,13 @@ from pathlib import Path
 
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.fabric import Fabric
-from mano.adapters.vim_local.lab import UNDERLAY_MTU, Lab, check_identifier
+from mano.adapters.vim_local.lab import Lab
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.records import read_record, read_records, write_record
+from mano.adapters.vim_local.specification import check_network
 from mano.domain.ns_instance import NetworkKind
-from mano.errors import InUse, InvalidInput
+from mano.errors import InUse
 from mano.ports.vim import NetworkSpec
-
-TUNNEL_OVERHEAD = 50
-"""Octets of outer IPv4, UDP, VXLAN-GPE and the inner Ethernet header (RFC 7348 section 4.3)."""
 
 
 class Networks:
@@ -27,15 +25,7 @@ class Networks:
         self._effects = effects
 
     def ensure(self, network: NetworkSpec) -> None:
-        check_identifier("network", network.id)
-        provider = network.kind is NetworkKind.PROVIDER
-        limit = UNDERLAY_MTU if provider else UNDERLAY_MTU - TUNNEL_OVERHEAD
-        if not 68 <= network.mtu <= limit:
-            raise InvalidInput(
-                f"network {network.id}: MTU {network.mtu} is not in 68..{limit}, what the underlay carries"
-            )
-        if provider is not bool(network.physical_network):
-            raise InvalidInput(f"network {network.id}: provider networks, and only they, name a physical network")
+        check_network(network)
         record = {
             "id": network.id,
             "physicalNetwork": network.physical_network,
@@ -44,8 +34,7 @@ class Networks:
         if read_record(self._path(network.id)) != record:
             with self._effects("network.record"):
                 write_record(self._path(network.id), record)
-        if provider:
-            check_identifier("physical network", network.physical_network)
+        if network.kind is NetworkKind.PROVIDER:
             self._fabric.ensure_physical_network(network.physical_network, network.segment)
 
     def remove(self, network: NetworkSpec) -> None:

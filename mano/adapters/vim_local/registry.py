@@ -28,6 +28,8 @@ class Registry:
         """The lab is on record; repeating it costs next to nothing."""
         if self._alive is not None and _is_file_of(self._alive, self._sign):
             return
+        self._lab.run.mkdir(parents=True, exist_ok=True)
+        self._lab.run.chmod(0o700)
         with self._lab.locked("registry"):
             self._close()
             write_record(self._lab.run / "lab.json", {"lab": self._lab.id, "dataDirectory": str(self._data_directory)})
