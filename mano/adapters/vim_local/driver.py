@@ -131,7 +131,7 @@ class LocalVim(VimDriver):
             computes=tuple(sorted(self._computes.ids())),
         )
 
-    def switch_location(self, host: str) -> SwitchLocation:
+    def switch_of(self, host: str) -> SwitchLocation:
         """Where the host's Open vSwitch is, for those who program its flows; the bridge's name is in the status."""
         return location_of(self.lab, self._hosts.facts(host).name)
 
@@ -163,3 +163,6 @@ class LocalVim(VimDriver):
         if any(count for _, count in facts.vfs.values()):
             judged["sriov"] = judge_sriov()
         return judged
+
+
+LocalVim.__module__ = "mano.adapters.vim_local"  # where it is imported from, and the VIM's type for those who list it

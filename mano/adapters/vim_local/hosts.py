@@ -18,8 +18,12 @@ from mano.adapters.vim_local.directory import Directory
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.fabric import Fabric
 from mano.adapters.vim_local.lab import (
+    INTEGRATION_BRIDGE,
     OAM_OFPORT,
+    OAM_PORT,
     TUNNEL_OFPORT,
+    TUNNEL_PORT,
+    UNDERLAY_BRIDGE,
     UNDERLAY_MTU,
     UNDERLAY_PREFIX_LENGTH,
     Lab,
@@ -29,10 +33,6 @@ from mano.adapters.vim_local.records import read_record, read_records, remove_tr
 from mano.adapters.vim_local.specification import HostFacts
 from mano.adapters.vim_local.switch import (
     ANSWER_DEADLINE_S,
-    INTEGRATION_BRIDGE,
-    OAM_PORT,
-    TUNNEL_PORT,
-    UNDERLAY_BRIDGE,
     answers,
     location_of,
     switch_errors,

@@ -19,13 +19,12 @@ from mano.adapters.vim_local.attachments import Attachments
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.fabric import Fabric
 from mano.adapters.vim_local.hosts import Hosts
-from mano.adapters.vim_local.lab import UNDERLAY_MTU, Lab, choose_ofport
+from mano.adapters.vim_local.lab import INTEGRATION_BRIDGE, UNDERLAY_MTU, Lab, choose_ofport
 from mano.adapters.vim_local.pairs import Ends, Pairs, find, port_of
 from mano.adapters.vim_local.records import read_record, read_records, write_record
 from mano.adapters.vim_local.specification import EMULATED_VF, check_place, check_port, check_vf
 from mano.adapters.vim_local.switch import (
     ANSWER_DEADLINE_S,
-    INTEGRATION_BRIDGE,
     NETWORK_KEY,
     PORT_KEY,
     answers,

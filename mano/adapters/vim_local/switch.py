@@ -11,11 +11,6 @@ from sfc.ovs.control import ask
 from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
 from sfc.ovs.location import SwitchLocation
 
-INTEGRATION_BRIDGE = "br-int"
-UNDERLAY_BRIDGE = "br-phy"
-TUNNEL_PORT = "gpe0"
-OAM_PORT = "oam0"
-
 PORT_KEY = "catena-port"
 NETWORK_KEY = "catena-network"
 
