@@ -16,6 +16,7 @@ from mano.placement.documents import (
     inventory_from_document,
     inventory_to_document,
 )
+from mano.placement.planner import Planner, plan
 from mano.placement.reading import DocumentError, Fault
 from mano.placement.request import (
     CellRequest,
@@ -59,6 +60,7 @@ __all__ = [
     "Placement",
     "PlacementRequest",
     "PlacementResult",
+    "Planner",
     "RequestError",
     "Scope",
     "ThreadPolicy",
@@ -73,6 +75,7 @@ __all__ = [
     "inventory_from_document",
     "inventory_to_document",
     "placement_schemas",
+    "plan",
     "request_from_document",
     "request_to_document",
     "vdu_from_document",

@@ -1,0 +1,299 @@
+"""The decision: for each VDU the cheapest host where it fits, for all of them together a plan without regrets.
+
+A VDU's turn: screen all hosts at once, rank those that are left by what they would cost, fit exactly on the best few
+and compare these field by field. When a VDU finds no place, the request is tried again with that VDU first; a small
+request that still has no plan is searched completely, within a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mano.placement.board import Board, Fleet
+from mano.placement.filters import Filter, installed_filters
+from mano.placement.groups import Bounds
+from mano.placement.nics import NicRules
+from mano.placement.numa import Fit, FitRules, fit
+from mano.placement.packing import Demand, demands_behind, packing_keys
+from mano.placement.paths import OTHER_ZONE, SAME_ZONE
+from mano.placement.request import NumaAffinity, VduRequest
+from mano.placement.result import CHAIN_HOP_COST, CROSS_NUMA_COST, HOST_OPENED_COST, Code
+from mano.placement.scores import Score, ScoreFunction, installed_scores, marginal_cost, total, waste
+from mano.placement.screen import Screen, screen
+
+EXACT_CANDIDATES = 8
+"""Hosts that are fitted exactly and compared in full, once that many fit."""
+
+MAX_ATTEMPTS = 12
+"""Orders of VDUs that are tried before the complete search."""
+
+MAX_SEARCH_STEPS = 2_000
+"""Seats tried in the complete search of a small request."""
+
+NOTHING = Demand()
+
+_FAR = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A host where the VDU fits, and what that is worth."""
+
+    position: int
+    fit: Fit
+    score: Score
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one VDU's turn found: candidates from best to worst, and the verdicts on all hosts."""
+
+    screen: Screen
+    bounds: Bounds
+    candidates: list[Candidate]
+    underlay: dict[int, tuple[Code, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Filters and scores of third parties."""
+
+    filters: tuple[Filter, ...] = ()
+    scores: tuple[ScoreFunction, ...] = ()
+
+    @classmethod
+    def installed(cls) -> Extensions:
+        return cls(installed_filters(), installed_scores())
+
+
+class Engine:
+    """Places the VDUs of one request on a board."""
+
+    def __init__(self, board: Board, extensions: Extensions = Extensions()) -> None:
+        self.board = board
+        self.fleet: Fleet = board.fleet
+        self.extensions = extensions
+        self.turns: dict[str, Turn] = {}
+
+    # ---- one VDU
+
+    def turn(self, vdu: VduRequest, *, limit: int = EXACT_CANDIDATES, pending: Demand = NOTHING) -> Turn:
+        """The best hosts for `vdu` as things are; `pending` is what it and those behind it ask for."""
+        bounds = self.board.groups.bounds(vdu.id, self.board.seats)
+        verdicts = screen(self.fleet.arrays, vdu, bounds)
+        turn = Turn(verdicts, bounds, [])
+        packing = packing_keys(self.fleet.arrays, pending) if pending else None
+        keys = self._keys(vdu, verdicts, packing)
+        for position in _in_order(keys, limit):
+            candidate = self._candidate(vdu, position, turn, packing)
+            if candidate is None:
+                continue
+            turn.candidates.append(candidate)
+            if len(turn.candidates) >= limit:
+                break
+        turn.candidates.sort(key=lambda one: one.score)
+        return turn
+
+    def _keys(
+        self, vdu: VduRequest, verdicts: Screen, packing: npt.NDArray[np.int64] | None
+    ) -> npt.NDArray[np.int64]:  # fmt: skip
+        """An estimate of each open host's score in one number, the name's rank last; far for the others."""
+        arrays = self.fleet.arrays
+        cost = np.where(arrays.opened, 0, HOST_OPENED_COST)
+        hops = self._hop_costs(vdu)
+        if hops is not None:
+            cost += CHAIN_HOP_COST * hops
+        soft = any(one.takes_vfs and one.numa_affinity is not NumaAffinity.REQUIRED for one in vdu.interfaces)
+        if soft:
+            cost += np.where(verdicts.inside, 0, CROSS_NUMA_COST)
+        key: npt.NDArray[np.int64] = np.minimum(cost, 2**20 - 1).astype(np.int64) << 38
+        if packing is not None:
+            key += packing << 18
+        key += self.fleet.rank
+        return np.where(verdicts.open, key, _FAR)
+
+    def _hop_costs(self, vdu: VduRequest) -> npt.NDArray[np.int64] | None:
+        """For each host the hop costs to the neighbours that have a place."""
+        arrays, fleet = self.fleet.arrays, self.fleet
+        costs: npt.NDArray[np.int64] | None = None
+        for name in self.board.chains.neighbours(vdu.id, self.board.places):
+            if costs is None:
+                costs = np.zeros(arrays.size, dtype=np.int64)
+            costs += OTHER_ZONE
+            zone = fleet.zones.get(name)
+            if zone is not None:
+                costs[arrays.zone == arrays.zones.number(zone)] -= OTHER_ZONE - SAME_ZONE
+                costs[fleet.inventory.position(name)] -= SAME_ZONE
+        return costs
+
+    def _candidate(
+        self, vdu: VduRequest, position: int, turn: Turn, packing: npt.NDArray[np.int64] | None
+    ) -> Candidate | None:  # fmt: skip
+        host = self.fleet.hosts[position]
+        if any(one(host, vdu) is not None for one in self.extensions.filters):
+            return None
+        refusal = self.board.chains.refusal(vdu.id, host.host.name, self.board.places)
+        if refusal is not None:
+            turn.underlay[position] = refusal
+            return None
+        found = self._fit(vdu, position, turn.bounds.rules_at(position))
+        if found is None:
+            return None
+        return Candidate(position, found, self._score(vdu, position, found, packing))
+
+    def _fit(self, vdu: VduRequest, position: int, rules: FitRules) -> Fit | None:
+        """The fit that keeps the strict rules, and the soft ones too if it can."""
+        host = self.fleet.hosts[position]
+        if any(not group.strict for group in self.board.groups.groups_of(vdu.id)):
+            soft = self.board.groups.bounds(vdu.id, self.board.seats, soft=True).rules_at(position)
+            if soft:
+                found = fit(host, vdu, _both(rules, soft))
+                if found is not None:
+                    return found
+        return fit(host, vdu, rules)
+
+    def _score(self, vdu: VduRequest, position: int, found: Fit, packing: npt.NDArray[np.int64] | None) -> Score:
+        host = self.fleet.hosts[position]
+        wasted = waste(host, host.take(found.allocation))
+        soft = self.board.groups.violations(vdu, position, host.host.zone, found, self.board.seats)
+        return Score(
+            cost=marginal_cost(host.opened, found.crosses_numa, self.board.hops_to(vdu.id, position)),
+            soft_groups=soft,
+            others=total(self.extensions.scores, host, vdu, found),
+            broken_cores=wasted.broken_cores,
+            stranded_pages_mib=wasted.stranded_pages_mib,
+            stranded_vfs=wasted.stranded_vfs,
+            packing=0 if packing is None else int(packing[position]),
+            name=host.host.name,
+        )
+
+    # ---- all VDUs
+
+    def solve(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+        """Place everything; returns those that found no place in the best plan found."""
+        missing = self._greedy(order)
+        best, fewest = self.board.snapshot(), missing
+        hopeless = {vdu.id for vdu in missing if self._hopeless(vdu)} if missing else set()
+        tried = {tuple(vdu.id for vdu in order)}
+        for _ in range(MAX_ATTEMPTS):
+            urgent = [vdu for vdu in missing if vdu.id not in hopeless]
+            order = [*urgent, *(vdu for vdu in order if vdu not in urgent)]
+            key = tuple(vdu.id for vdu in order)
+            if not urgent or key in tried:
+                break
+            tried.add(key)
+            self.board.clear()
+            missing = self._greedy(order)
+            if len(missing) < len(fewest):
+                best, fewest = self.board.snapshot(), missing
+        self.board.restore(best)
+        left = [vdu for vdu in fewest if vdu.id not in hopeless]
+        if left and not hopeless:
+            self.board.clear()
+            if _Complete(self).run(order):
+                return []
+            self.board.clear()
+            self.board.restore(best)
+        return fewest
+
+    def _greedy(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+        """Place one after the other; returns those that found no place."""
+        missing = []
+        behind = demands_behind(order) if len(order) > 1 else [NOTHING]
+        for vdu, pending in zip(order, behind, strict=True):
+            turn = self.turn(vdu, pending=pending)
+            self.turns[vdu.id] = turn
+            if not self._seat_first(vdu, turn):
+                missing.append(vdu)
+        return missing
+
+    def _seat_first(self, vdu: VduRequest, turn: Turn) -> bool:
+        for candidate in turn.candidates:
+            refusal = self.board.place(vdu.id, candidate.position, candidate.fit)
+            if refusal is None:
+                return True
+            turn.underlay[candidate.position] = (refusal, 1)
+        return bool(turn.candidates) and self._seat_any(vdu, turn)
+
+    def _seat_any(self, vdu: VduRequest, turn: Turn) -> bool:
+        """All the best hosts were refused by the underlay: go through every one."""
+        known = {candidate.position for candidate in turn.candidates}
+        for candidate in self.turn(vdu, limit=self.fleet.arrays.size).candidates:
+            if candidate.position in known:
+                continue
+            refusal = self.board.place(vdu.id, candidate.position, candidate.fit)
+            if refusal is None:
+                turn.candidates = [candidate]
+                return True
+            turn.underlay[candidate.position] = (refusal, 1)
+        return False
+
+    def _hopeless(self, vdu: VduRequest) -> bool:
+        """Whether the VDU finds no place even where no other VDU of the request is."""
+        kept = self.board.snapshot()
+        self.board.clear()
+        turn = self.turn(vdu, limit=1)
+        self.board.restore(kept)
+        return not turn.candidates
+
+
+class _Complete:
+    """Depth-first search over all hosts of all VDUs, for small requests that no order of turns could place."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.steps = 0
+
+    def run(self, order: Sequence[VduRequest]) -> bool:
+        if not order:
+            return True
+        vdu = order[0]
+        turn = self.engine.turn(vdu, limit=self.engine.fleet.arrays.size)
+        for candidate in turn.candidates:
+            self.steps += 1
+            if self.steps > MAX_SEARCH_STEPS:
+                return False
+            if self.engine.board.place(vdu.id, candidate.position, candidate.fit) is not None:
+                continue
+            self.engine.turns[vdu.id] = turn
+            if self.run(order[1:]):
+                return True
+            self.engine.board.unplace(vdu.id)
+        return False
+
+
+def _in_order(keys: npt.NDArray[np.int64], first: int) -> Iterator[int]:
+    """Positions of finite keys, ascending; the first few are found without sorting all."""
+    count = len(keys)
+    if count > 4 * first:
+        few = np.argpartition(keys, 2 * first)[: 2 * first]
+        few = few[np.argsort(keys[few], kind="stable")]
+        for position in few:
+            if keys[position] == _FAR:
+                return
+            yield int(position)
+        edge = keys[few[-1]]
+        rest = np.flatnonzero((keys > edge) & (keys < _FAR))
+    else:
+        rest = np.flatnonzero(keys < _FAR)
+    for position in rest[np.argsort(keys[rest], kind="stable")]:
+        yield int(position)
+
+
+def _both(a: FitRules, b: FitRules) -> FitRules:
+    """Two sets of rules at once."""
+    exact = a.exact_nodes if b.exact_nodes is None else b.exact_nodes
+    if a.exact_nodes is not None and b.exact_nodes is not None and a.exact_nodes != b.exact_nodes:
+        exact = frozenset()
+    only = dict(a.nics.only)
+    for interface, pcis in b.nics.only.items():
+        only[interface] = only.get(interface, pcis) & pcis
+    forbidden = dict(a.nics.forbidden)
+    for interface, pcis in b.nics.forbidden.items():
+        forbidden[interface] = forbidden.get(interface, frozenset()) | pcis
+    nics = NicRules(forbidden, only, a.nics.same | b.nics.same, a.nics.different | b.nics.different)
+    return FitRules(a.forbidden_nodes | b.forbidden_nodes, exact, nics)

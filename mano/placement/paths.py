@@ -1,0 +1,286 @@
+"""Chains over the underlay: which links each hop takes, what bandwidth is left on them, how long the way is.
+
+Links carry both directions together. Hops are routed one at a time over the quickest links with enough bandwidth left;
+without links in the inventory the underlay is unknown and bounds nothing. A chain that asks for neither bandwidth nor
+a latency is never refused for the underlay's sake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import networkx as nx
+
+from mano.domain.nfvi import Link
+from mano.placement.request import ChainRequest
+from mano.placement.result import ChainRoute, Code, Hop
+
+SAME_HOST, SAME_ZONE, OTHER_ZONE = 0, 1, 3
+"""Hop costs; a switch has no zone, so that a hop to it counts like one to another zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The links of one hop by index, the names along it, and its latency."""
+
+    links: tuple[int, ...]
+    names: tuple[str, ...]
+    latency_us: int
+
+
+class Underlay:
+    """The links and what is left of them. `reserve` and `release` change it; everything else looks."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self.links = links
+        self.left = [max(0, link.mbps - link.reserved_mbps) for link in links]
+        self._graph: Any = nx.MultiGraph()
+        for index, link in enumerate(links):
+            self._graph.add_edge(link.a, link.b, key=index)
+        self._reach: dict[tuple[str, int], dict[str, int]] = {}
+
+    @property
+    def known(self) -> bool:
+        return bool(self.links)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._graph
+
+    def _best(self, edges: Mapping[int, Any], mbps: int) -> int | None:
+        """Of parallel links the quickest that has the bandwidth left."""
+        able = [index for index in edges if self.left[index] >= mbps]
+        return min(able, key=lambda index: (self.links[index].latency_us, index), default=None)
+
+    def _weight(self, mbps: int) -> Any:
+        def weight(_: str, __: str, edges: Mapping[int, Any]) -> int | None:
+            best = self._best(edges, mbps)
+            return None if best is None else self.links[best].latency_us
+
+        return weight
+
+    def latencies(self, source: str, mbps: int) -> Mapping[str, int]:
+        """Microseconds from `source` to every name within reach over links that have `mbps` left."""
+        key = (source, mbps)
+        if key not in self._reach:
+            if source not in self._graph:
+                self._reach[key] = {source: 0}
+            else:
+                weight = self._weight(mbps)
+                self._reach[key] = dict(nx.single_source_dijkstra_path_length(self._graph, source, weight=weight))
+        return self._reach[key]
+
+    def route(self, source: str, target: str, mbps: int) -> Route | None:
+        """The quickest way with `mbps` left on every link, None when there is none."""
+        if source == target:
+            return Route((), (source,), 0)
+        if source not in self._graph or target not in self._graph:
+            return None
+        try:
+            names = nx.dijkstra_path(self._graph, source, target, weight=self._weight(mbps))
+        except nx.NetworkXNoPath:
+            return None
+        best = [self._best(self._graph[a][b], mbps) for a, b in pairwise(names)]
+        chosen = tuple(index for index in best if index is not None)
+        return Route(chosen, tuple(names), sum(self.links[index].latency_us for index in chosen))
+
+    def reserve(self, route: Route, mbps: int) -> None:
+        for index in route.links:
+            self.left[index] -= mbps
+        if mbps and route.links:
+            self._reach.clear()
+
+    def reset(self, left: Sequence[int]) -> None:
+        """Have what an earlier moment had left."""
+        if self.left != list(left):
+            self.left = list(left)
+            self._reach.clear()
+
+    def release(self, route: Route, mbps: int) -> None:
+        self.reserve(route, -mbps)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """The routed hops, and what they leave of each link."""
+
+    routes: Mapping[tuple[str, int], Route]
+    left: tuple[int, ...]
+
+
+class Chains:
+    """The chains of a request, the hops that are routed so far, and where their waypoints are."""
+
+    def __init__(self, chains: Sequence[ChainRequest], underlay: Underlay) -> None:
+        self.chains = chains
+        self.underlay = underlay
+        self._of: dict[str, list[ChainRequest]] = {}
+        for chain in chains:
+            for member in dict.fromkeys(chain.path):
+                self._of.setdefault(member, []).append(chain)
+        self._waypoints = {chain.id: _waypoints(chain) for chain in chains}
+        self._mbps = {chain.id: chain.bandwidth_mbps for chain in chains}
+        self._routes: dict[tuple[str, int], Route] = {}
+
+    def of(self, vdu: str) -> Sequence[ChainRequest]:
+        return self._of.get(vdu, ())
+
+    def bounded(self, chain: ChainRequest) -> bool:
+        return self.underlay.known and (chain.bandwidth_mbps > 0 or chain.max_latency_us is not None)
+
+    def neighbours(self, vdu: str, places: Mapping[str, str]) -> Iterator[str]:
+        """The names of hosts (or switches) next to `vdu` on its chains, one for each hop whose other end is known."""
+        for chain in self.of(vdu):
+            points = self._waypoints[chain.id]
+            for a, b in pairwise(points):
+                if (a == (True, vdu)) is not (b == (True, vdu)):
+                    other = b if a == (True, vdu) else a
+                    name = _place_of(other, places)
+                    if name is not None:
+                        yield name
+
+    def anchors(
+        self, chain: ChainRequest, vdu: str, places: Mapping[str, str]
+    ) -> Iterator[tuple[str | None, str | None]]:
+        """For each time the chain visits `vdu`: the nearest known names before and after it."""
+        points = self._waypoints[chain.id]
+        names = [None if point == (True, vdu) else _place_of(point, places) for point in points]
+        for at, point in enumerate(points):
+            if point == (True, vdu):
+                before = next((name for name in reversed(names[:at]) if name is not None), None)
+                yield before, next((name for name in names[at + 1 :] if name is not None), None)
+
+    def refusal(self, vdu: str, host: str, places: Mapping[str, str]) -> tuple[Code, int] | None:
+        """Why the underlay keeps `vdu` from `host`, with Mbit/s or microseconds short; None when it does not.
+
+        Bounds are tested with the least that the rest of a chain can take, so that what passes may yet fail when a
+        later VDU is placed; `enter` says for certain.
+        """
+        for chain in self.of(vdu):
+            if not self.bounded(chain):
+                continue
+            for anchors in self.anchors(chain, vdu, places):
+                for name in anchors:
+                    if name is not None and host not in self.underlay.latencies(name, chain.bandwidth_mbps):
+                        return Code.LINK_BANDWIDTH, max(1, chain.bandwidth_mbps - self._widest(name, host))
+        for chain in self.of(vdu):
+            if not self.bounded(chain) or chain.max_latency_us is None:
+                continue
+            least = self.least_latency(chain, {**places, vdu: host})
+            if least is not None and least > chain.max_latency_us:
+                return Code.LATENCY, least - chain.max_latency_us
+        return None
+
+    def _widest(self, source: str, target: str) -> int:
+        """The most Mbit/s that some way between two names has left; 0 when there is none."""
+        for mbps in sorted(set(self.underlay.left), reverse=True):
+            if mbps and target in self.underlay.latencies(source, mbps):
+                return mbps
+        return 0
+
+    def least_latency(self, chain: ChainRequest, places: Mapping[str, str]) -> int | None:
+        """The least that the chain can take between the waypoints that have a place; None when a way is missing."""
+        known = [name for point in self._waypoints[chain.id] if (name := _place_of(point, places)) is not None]
+        total = 0
+        for a, b in pairwise(known):
+            reach = self.underlay.latencies(a, chain.bandwidth_mbps)
+            if b not in reach:
+                return None
+            total += reach[b]
+        return total
+
+    def enter(self, vdu: str, places: Mapping[str, str]) -> Code | None:
+        """Route and reserve the hops that become known with `vdu`'s place, which `places` has; on refusal nothing."""
+        done: list[tuple[str, int]] = []
+        for chain in self.of(vdu):
+            code = self._route_hops(chain, places, done) if self.underlay.known else None
+            if code is not None:
+                for key in done:
+                    self._drop(key)
+                return code
+        return None
+
+    def _route_hops(self, chain: ChainRequest, places: Mapping[str, str], done: list[tuple[str, int]]) -> Code | None:
+        for index, (a, b) in enumerate(pairwise(self._waypoints[chain.id])):
+            source, target = _place_of(a, places), _place_of(b, places)
+            if source is None or target is None or (chain.id, index) in self._routes:
+                continue
+            route = self.underlay.route(source, target, chain.bandwidth_mbps)
+            if route is None:
+                if self.bounded(chain):
+                    return Code.LINK_BANDWIDTH
+                continue
+            self.underlay.reserve(route, chain.bandwidth_mbps)
+            self._routes[chain.id, index] = route
+            done.append((chain.id, index))
+        if chain.max_latency_us is not None and self._latency(chain) > chain.max_latency_us:
+            return Code.LATENCY
+        return None
+
+    def _latency(self, chain: ChainRequest) -> int:
+        hops = len(self._waypoints[chain.id]) - 1
+        return sum(self._routes[chain.id, hop].latency_us for hop in range(hops) if (chain.id, hop) in self._routes)
+
+    def _drop(self, key: tuple[str, int]) -> None:
+        self.underlay.release(self._routes.pop(key), self._mbps[key[0]])
+
+    def leave(self, vdu: str) -> None:
+        """Take back every hop that begins or ends at `vdu`."""
+        for chain in self.of(vdu):
+            for index, points in enumerate(pairwise(self._waypoints[chain.id])):
+                if (True, vdu) in points and (chain.id, index) in self._routes:
+                    self._drop((chain.id, index))
+
+    def snapshot(self) -> ChainState:
+        return ChainState(dict(self._routes), tuple(self.underlay.left))
+
+    def restore(self, state: ChainState) -> None:
+        self._routes = dict(state.routes)
+        self.underlay.reset(state.left)
+
+    def route_of(self, chain: ChainRequest, places: Mapping[str, str]) -> ChainRoute | None:
+        """The chain as routed, None while a waypoint has no place."""
+        hops = []
+        for index, (a, b) in enumerate(pairwise(self._waypoints[chain.id])):
+            source, target = _place_of(a, places), _place_of(b, places)
+            if source is None or target is None:
+                return None
+            route = self._routes.get((chain.id, index))
+            links = tuple(pairwise(route.names)) if route is not None else ()
+            hops.append(Hop(source, target, links))
+        if not hops and _place_of(self._waypoints[chain.id][0], places) is None:
+            return None
+        return ChainRoute(tuple(hops), self._latency(chain))
+
+    def hop_ends(self, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Both ends of every hop whose ends are known."""
+        for chain in self.chains:
+            for a, b in pairwise(self._waypoints[chain.id]):
+                source, target = _place_of(a, places), _place_of(b, places)
+                if source is not None and target is not None:
+                    yield source, target
+
+
+Waypoint = tuple[bool, str]
+"""Whether it is a member that has to be placed (else a name of the underlay), and its name."""
+
+
+def _waypoints(chain: ChainRequest) -> tuple[Waypoint, ...]:
+    ends = [(False, chain.ingress)] if chain.ingress is not None else []
+    tail = [(False, chain.egress)] if chain.egress is not None else []
+    return (*ends, *((True, member) for member in chain.path), *tail)
+
+
+def _place_of(point: Waypoint, places: Mapping[str, str]) -> str | None:
+    is_member, name = point
+    return places.get(name) if is_member else name
+
+
+def hop_cost(a: str, b: str, zones: Mapping[str, str]) -> int:
+    """The contract's cost of a hop between two names; `zones` has the zone of each host."""
+    if a == b:
+        return SAME_HOST
+    zone = zones.get(a)
+    return SAME_ZONE if zone is not None and zone == zones.get(b) else OTHER_ZONE

@@ -1,0 +1,147 @@
+"""The entry to placement: `plan` decides once, a `Planner` many times over an inventory that changes bit by bit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from mano.domain.nfvi import Inventory
+from mano.placement.board import Board, Fleet
+from mano.placement.engine import Engine, Extensions
+from mano.placement.misses import diagnose
+from mano.placement.reading import DocumentError, Fault, pointer_of
+from mano.placement.relax import would_fit_if
+from mano.placement.request import PlacementRequest, Scope, VduRequest
+from mano.placement.result import Decision, Placement, PlacementResult, Unplaced
+
+MAX_EXPLAINED = 20
+"""Unplaced VDUs for which relaxations are sought; the reasons of all are told."""
+
+
+def plan(
+    inventory: Inventory,
+    request: PlacementRequest,
+    *,
+    extensions: Extensions | None = None,
+) -> PlacementResult:
+    """Where each VDU of `request` goes on `inventory`, which is not changed.
+
+    The same input gives the same result, but for its `decision_ms`. Raises DocumentError when the request names what is nowhere.
+    """
+    planner = Planner(inventory, extensions)
+    return planner.plan(request)
+
+
+class Planner:
+    """Decides over one inventory. One decision runs at a time; threads may share a planner."""
+
+    def __init__(self, inventory: Inventory, extensions: Extensions | None = None) -> None:
+        self._lock = threading.Lock()
+        self._fleet = Fleet(inventory)
+        self._extensions = Extensions.installed() if extensions is None else extensions
+
+    @property
+    def inventory(self) -> Inventory:
+        return self._fleet.inventory
+
+    def sync(self, inventory: Inventory) -> None:
+        """Decide over `inventory` from now on; fast where it shares its hosts with the one before."""
+        with self._lock:
+            self._fleet.sync(inventory)
+
+    def plan(
+        self,
+        request: PlacementRequest,
+    ) -> PlacementResult:
+        """As `plan`, over the planner's inventory."""
+        with self._lock:
+            started = time.perf_counter()
+            check_names(self._fleet, request)
+            with Board(self._fleet, request) as board:
+                engine = Engine(board, self._extensions)
+                missing = engine.solve(_ordered(request))
+                return _result(engine, missing, started)
+
+
+def _ordered(request: PlacementRequest) -> Sequence[VduRequest]:
+    """Turns: along the chains first, so that neighbours follow each other; then the rest, largest first."""
+    by_id = {vdu.id: vdu for vdu in request.vdus}
+    chained = dict.fromkeys(member for chain in request.chains for member in chain.path if member in by_id)
+    rest = [vdu for vdu in request.vdus if vdu.id not in chained]
+    rest.sort(key=lambda vdu: (-vdu.dedicated_count, -vdu.memory_mib))
+    return [*(by_id[member] for member in chained), *rest]
+
+
+def check_names(fleet: Fleet, request: PlacementRequest) -> None:
+    """Every name in the request must be of a VDU, an allocation, a host or a switch. Raises DocumentError."""
+    known = {vdu.id for vdu in request.vdus}
+    faults: list[Fault] = []
+
+    def check(found: bool, path: Sequence[str | int], expected: str, name: str) -> None:
+        if not found:
+            faults.append(Fault(pointer_of(path), f"{expected}, found {name!r:.60}"))
+
+    for place, vdu in enumerate(request.vdus):
+        check(vdu.id not in fleet.seats, ("vdus", place, "id"), "an id that no allocation has", vdu.id)
+    for place, group in enumerate(request.groups):
+        for index, member in enumerate(group.members):
+            holder = member.rpartition("/")[0] if group.scope is Scope.NIC else member
+            path = ("groups", place, "members", index)
+            check(holder in known or holder in fleet.seats, path, "a VDU or an allocation", holder)
+    switches = {name for link in fleet.inventory.links for name in (link.a, link.b)}
+    for place, chain in enumerate(request.chains):
+        for index, member in enumerate(chain.path):
+            path = ("chains", place, "path", index)
+            check(member in known or member in fleet.seats, path, "a VDU or an allocation", member)
+        for key, name in (("ingress", chain.ingress), ("egress", chain.egress)):
+            there = name is None or name in fleet.zones or name in switches
+            check(there, ("chains", place, key), "a host, or a switch of the links", name or "")
+    if faults:
+        raise DocumentError.of("PlacementRequest", faults)
+
+
+def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> PlacementResult:
+    board, request = engine.board, engine.board.request
+    names = {vdu.id for vdu in missing}
+    placements = {
+        vdu.id: Placement(board.places[vdu.id], board.fits[vdu.id].allocation)
+        for vdu in request.vdus
+        if vdu.id not in names
+    }
+    routes = {chain.id: board.chains.route_of(chain, board.places) for chain in request.chains}
+    unplaced = {vdu.id: _unplaced(engine, vdu, place < MAX_EXPLAINED) for place, vdu in enumerate(missing)}
+    return PlacementResult(
+        placements=placements,
+        chains={chain: route for chain, route in routes.items() if route is not None},
+        objective=board.objective(),
+        unplaced=unplaced,
+        decision_ms=(time.perf_counter() - started) * 1000,
+        all_or_nothing=request.all_or_nothing,
+        decisions={vdu: _decision(engine, vdu, placement) for vdu, placement in placements.items()},
+    )
+
+
+def _unplaced(engine: Engine, vdu: VduRequest, relax: bool) -> Unplaced:
+    turn = engine.turn(vdu)
+    diagnosis = diagnose(engine, vdu, turn)
+    texts = would_fit_if(engine, vdu, diagnosis) if relax else ()
+    return Unplaced(engine.fleet.arrays.size, diagnosis.reasons, diagnosis.nearest, texts)
+
+
+def _decision(engine: Engine, vdu: str, placement: Placement) -> Decision:
+    """What is known of the turn that gave the VDU its seat; later improvements may have moved it."""
+    turn = engine.turns[vdu]
+    position = engine.fleet.inventory.position(placement.host)
+    score = next((one.score.told() for one in turn.candidates if one.position == position), {})
+    others = [one for one in turn.candidates if one.position != position]
+    return Decision(
+        vdu=vdu,
+        host=placement.host,
+        hosts=engine.fleet.arrays.size,
+        feasible=int(turn.screen.open.sum()),
+        reasons=turn.screen.reasons(),
+        score=score,
+        runner_up=engine.board.host_name(others[0].position) if others else None,
+        runner_up_score=others[0].score.told() if others else {},
+    )

@@ -1,0 +1,229 @@
+"""The smallest relaxations that would make a VDU fit, each tried before it is told.
+
+A relaxation changes one thing: an attribute of the VDU, a group, a bound of a chain, a host's state, or what others
+hold on the host that came nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from mano.domain.nfvi import HostState
+from mano.placement.engine import Engine
+from mano.placement.free import FreeHost, FreeNode
+from mano.placement.groups import GroupBook
+from mano.placement.misses import Diagnosis
+from mano.placement.numa import fit
+from mano.placement.request import (
+    CpuPolicy,
+    EmulatorThreads,
+    Group,
+    InterfaceRequest,
+    NumaAffinity,
+    PageClass,
+    ThreadPolicy,
+    VduRequest,
+)
+from mano.placement.result import Code
+
+MAX_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """A changed VDU and what to say about the change."""
+
+    text: str
+    vdu: VduRequest
+
+
+def would_fit_if(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Texts, the mildest change first. Each was verified by placing the VDU again with that change alone."""
+    told: list[str] = []
+    for texts in (_of_vdu, _of_groups, _of_hosts, _of_sizes, _of_holdings):
+        for text in texts(engine, vdu, diagnosis):
+            if text not in told:
+                told.append(text)
+            if len(told) >= MAX_TOLD:
+                return tuple(told)
+    return tuple(told)
+
+
+def _fits(engine: Engine, vdu: VduRequest) -> bool:
+    return bool(engine.turn(vdu, limit=1).candidates)
+
+
+def _of_vdu(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
+    for relaxation in _relaxations(vdu):
+        if _fits(engine, relaxation.vdu):
+            yield relaxation.text
+
+
+def _relaxations(vdu: VduRequest) -> Iterator[Relaxation]:
+    for place, interface in enumerate(vdu.interfaces):
+        yield from _of_interface(vdu, place, interface)
+    hard = [one for one in vdu.interfaces if one.numa_affinity in (NumaAffinity.REQUIRED, NumaAffinity.SOCKET)]
+    if len(hard) > 1:
+        softened = tuple(replace(one, numa_affinity=NumaAffinity.PREFERRED) for one in vdu.interfaces)
+        yield Relaxation("numaAffinity: preferred on all interfaces", replace(vdu, interfaces=softened))
+    if vdu.thread_policy is not ThreadPolicy.PREFER and vdu.dedicated_count:
+        yield Relaxation("threadPolicy: prefer", replace(vdu, thread_policy=ThreadPolicy.PREFER))
+    if vdu.emulator_threads is EmulatorThreads.ISOLATE:
+        yield Relaxation("emulatorThreads: share", replace(vdu, emulator_threads=EmulatorThreads.SHARE))
+    if vdu.numa is not None and vdu.vcpus > 1:
+        yield Relaxation("numaNodes: absent (cells cut as the host allows)", replace(vdu, numa=None))
+    if vdu.page_size is not PageClass.ANY:
+        yield Relaxation("pageSizeKib: any", replace(vdu, page_size=PageClass.ANY))
+    for key in vdu.requires:
+        others = {one: value for one, value in vdu.requires.items() if one != key}
+        yield Relaxation(f"requires: without {key!r:.60}", replace(vdu, requires=others))
+    if vdu.zones:
+        yield Relaxation("zones: any", replace(vdu, zones=frozenset()))
+    if vdu.storage_gib:
+        yield Relaxation("storageGib: 0", replace(vdu, storage_gib=0))
+    if vdu.cpu_policy is not CpuPolicy.SHARED:
+        shared = replace(vdu, cpu_policy=CpuPolicy.SHARED, dedicated_vcpus=frozenset())
+        yield Relaxation("cpuPolicy: shared", shared)
+
+
+def _of_interface(vdu: VduRequest, place: int, interface: InterfaceRequest) -> Iterator[Relaxation]:
+    def changed(new: InterfaceRequest) -> VduRequest:
+        return replace(vdu, interfaces=(*vdu.interfaces[:place], new, *vdu.interfaces[place + 1 :]))
+
+    name = f"{interface.id!r:.60}"
+    if interface.numa_affinity in (NumaAffinity.REQUIRED, NumaAffinity.SOCKET):
+        soft = changed(replace(interface, numa_affinity=NumaAffinity.PREFERRED))
+        yield Relaxation(f"numaAffinity: preferred on interface {name}", soft)
+    if interface.traits:
+        yield Relaxation(f"traits: none on interface {name}", changed(replace(interface, traits=frozenset())))
+    if interface.bandwidth_mbps and interface.takes_nic:
+        yield Relaxation(f"bandwidthMbps: 0 on interface {name}", changed(replace(interface, bandwidth_mbps=0)))
+    if interface.physnet is not None:
+        yield Relaxation(f"physnet: any on interface {name}", changed(replace(interface, physnet=None)))
+
+
+def _of_groups(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
+    board = engine.board
+    everything = board.groups
+    try:
+        for place, group in enumerate(board.request.groups):
+            if not group.strict or group not in everything.groups_of(vdu.id):
+                continue
+            softened = [replace(one, strict=False) if one is group else one for one in board.request.groups]
+            board.groups = GroupBook(softened, board.fleet.tagged)
+            if _fits(engine, vdu):
+                yield f"strict: false in {_group_name(group, place)}"
+    finally:
+        board.groups = everything
+
+
+def _group_name(group: Group, place: int) -> str:
+    name = f" {group.id!r:.60}" if group.id else f" {place + 1}"
+    return f"group{name} ({group.kind}, scope {group.scope})"
+
+
+def _of_hosts(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
+    """Hosts that are draining or down and would take the VDU."""
+    if Code.HOST_STATE not in diagnosis.reasons:
+        return
+    board = engine.board
+    bounds = board.groups.bounds(vdu.id, board.seats)
+    for position in engine.fleet.rank.argsort().tolist():
+        host = engine.fleet.hosts[position]
+        labels = all(host.host.labels.get(key) == value for key, value in vdu.requires.items())
+        zones = not vdu.zones or host.host.zone in vdu.zones
+        if host.host.state is HostState.ENABLED or not labels or not zones:
+            continue
+        if not bounds.allows(position, host.host.zone) or host.storage_gib < vdu.storage_gib:
+            continue
+        if board.chains.refusal(vdu.id, host.host.name, board.places) is None and fit(
+            host, vdu, bounds.rules_at(position)
+        ):
+            yield f"host {host.host.name} were enabled (it is {host.host.state})"
+            return
+
+
+def _of_sizes(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
+    """The largest number of vCPUs, VFs or MiB with which it would fit, found by halving."""
+    if not isinstance(vdu.numa, tuple) and vdu.cpu_policy is not CpuPolicy.MIXED:
+        least = vdu.numa or 1
+        most = _largest(least, vdu.vcpus - 1, lambda count: _fits(engine, replace(vdu, vcpus=count)))
+        if most is not None:
+            yield f"vcpus: {most}"
+    if not isinstance(vdu.numa, tuple):
+        unit = max(1, vdu.page_size // 1024) if isinstance(vdu.page_size, int) else 1
+        units = vdu.memory_mib // unit - 1
+        most = _largest(
+            vdu.numa or 1, units, lambda count: _fits(engine, replace(vdu, memory_mib=count * unit))
+        )  # fmt: skip
+        if most is not None:
+            yield f"memoryMib: {most * unit}"
+    for place, interface in enumerate(vdu.interfaces):
+        if interface.takes_vfs and interface.vfs > 1:
+            rest = vdu.interfaces[:place], vdu.interfaces[place + 1 :]
+
+            def with_vfs(
+                count: int,
+                rest: tuple[tuple[InterfaceRequest, ...], ...] = rest,
+                one: InterfaceRequest = interface,
+            ) -> bool:
+                return _fits(engine, replace(vdu, interfaces=(*rest[0], replace(one, vfs=count), *rest[1])))
+
+            most = _largest(1, interface.vfs - 1, with_vfs)
+            if most is not None:
+                yield f"vfs: {most} on interface {interface.id!r:.60}"
+
+
+def _largest(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
+    """The largest number from `low` to `high` that holds, when smaller ones hold as well; None if none does."""
+    if low > high or not holds(low):
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _of_holdings(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
+    """What would have to be freed on the nearest hosts."""
+    board = engine.board
+    bounds = board.groups.bounds(vdu.id, board.seats)
+    for miss in diagnosis.nearest:
+        position = engine.fleet.inventory.position(miss.host)
+        freed = _without_holdings(engine.fleet.hosts[position], set(miss.short))
+        if freed is not None and fit(freed, vdu, bounds.rules_at(position)) is not None:
+            parts = ", ".join(f"{count} {_unit(code)}" for code, count in sorted(miss.short.items()))
+            yield f"{parts} more were free on {miss.host}, of what others hold there"
+            return
+
+
+def _unit(code: str) -> str:
+    if code.startswith("PAGES_"):
+        return f"pages of {code[6:]} KiB"
+    return {
+        Code.CPU_DEDICATED: "dedicated CPUs",
+        Code.CPU_SHARED: "shared vCPUs",
+        Code.THREAD_POLICY: "CPUs of whole cores",
+        Code.MEMORY: "MiB",
+        Code.STORAGE: "GiB of storage",
+        Code.VF: "VFs",
+        Code.BANDWIDTH: "Mbit/s",
+    }.get(Code(code), code)
+
+
+def _without_holdings(host: FreeHost, codes: set[str]) -> FreeHost | None:
+    """The host with all holdings of these resources given back; None when one of them cannot be given back."""
+    if not codes <= {Code.CPU_DEDICATED, Code.THREAD_POLICY, Code.VF}:
+        return None
+    nodes, nics = host.nodes, host.nics
+    if codes & {Code.CPU_DEDICATED, Code.THREAD_POLICY}:
+        nodes = tuple(
+            FreeNode(node.shape, node.shape.dedicated, node.shared_left, node.small_mib, node.pages) for node in nodes
+        )
+    if Code.VF in codes:
+        nics = tuple(replace(nic, vfs=(1 << nic.nic.total_vfs) - 1, gone=False) for nic in nics)
+    return replace(host, nodes=nodes, nics=nics)
