@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,11 +14,11 @@ from sfc.model import (
     Direction,
     Match,
     PathGroup,
-    PlannedChain,
     PortRange,
     Rsp,
     WeightedInstance,
 )
+from sfc.walk import Leg
 
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "icmpv6": 58, "sctp": 132}
 """Protocol names of SOL001's NfpRule and of users, with IANA's numbers."""
@@ -129,8 +129,11 @@ def match_text(match: Match) -> str:
     return " ".join(words) or "any IP packet"
 
 
-def path_to_document(planned: PlannedChain, rsp: Rsp, names: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """One rendered path; ``names`` maps a function's id to its name, awareness and layer."""
+def path_to_document(rsp: Rsp, legs: Sequence[Leg], names: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One rendered path with its ways over the underlay; ``names`` maps a function's id to its name, awareness, layer.
+
+    A context word of a leg is null where a function may have written its own.
+    """
     hops = [
         {"si": hop.si, "host": hop.sff, "sfId": hop.function, "portIn": hop.port_in, "portOut": hop.port_out}
         | _function_facts(names, hop.function)
@@ -143,10 +146,22 @@ def path_to_document(planned: PlannedChain, rsp: Rsp, names: Mapping[str, Mappin
         "endSi": rsp.end_si,
         "ingress": {"host": rsp.start_sff, "port": rsp.start},
         "egress": {"host": rsp.end_sff, "port": rsp.end},
+        "legs": [_leg(leg) for leg in legs if leg.position.spi == rsp.spi],
     }
     if rsp.terminator is not None:
         document["terminator"] = {"sfId": rsp.terminator} | _function_facts(names, rsp.terminator)
     return document
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    return {
+        "from": leg.from_sff,
+        "to": leg.to_sff,
+        "spi": leg.position.spi,
+        "si": leg.position.si,
+        "ttl": leg.ttl,
+        "context": list(leg.context),
+    }
 
 
 def _function_facts(names: Mapping[str, Mapping[str, Any]], function: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from sfc.errors import SfcError
 from sfc.model import FlowTables, PlannedChain, Topology
 from sfc.path import plan_chain
 from sfc.render import render
+from sfc.walk import planned_walk
 from vnf_descriptors.model import Vnfd, from_json
 
 SAME_HOST, SAME_ZONE, OTHER_ZONE = 0.0, 1.0, 3.0
@@ -178,8 +179,9 @@ def view(chain: ServiceChain) -> dict[str, Any]:
     }
 
 
-def with_paths(chain: ServiceChain, planned: PlannedChain) -> ServiceChain:
+def with_paths(chain: ServiceChain, planned: PlannedChain, world: Topology) -> ServiceChain:
     """The stored chain with the paths that are programmed for it."""
     names = {function["id"]: function for function in chain.spec.get("functions", ())}
-    paths = tuple(path_to_document(planned, rsp, names) for rsp in planned.rsps)
+    legs = planned_walk(world, planned)
+    paths = tuple(path_to_document(rsp, legs, names) for rsp in planned.rsps)
     return replace(chain, paths=paths, state="active")

@@ -148,7 +148,7 @@ class NsWorld:
             for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
                 planned = plane.chain(chain.id)
                 if planned is not None and chain.state != "active":
-                    uow.chains.save(with_paths(chain, planned))
+                    uow.chains.save(with_paths(chain, planned, plane.topology))
                     self.announce(uow, "chain", "programmed", chain.id, op.tenant_id, {"name": chain.name})
         return {
             "flows": {host: len(tables.flows) for host, tables in sorted(plane.tables.items())},

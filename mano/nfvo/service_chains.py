@@ -67,7 +67,7 @@ class ServiceChains:
             "proven": not violations,
             "packetsTried": proof.packets if proof else 0,
             "violations": violations,
-            "traces": [asdict(step) for step in bridge_traces(self._paths, plane, planned)],
+            "traces": [step.to_document() for step in bridge_traces(self._paths, plane, planned)],
             "drift": [asdict(drift) for drift in self._paths.drift(plane.tables) if drift.missing or drift.foreign],
         }
 

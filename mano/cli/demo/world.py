@@ -1,0 +1,115 @@
+"""What the checks look at: the running network service and the places around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mano.cli.demo.captures import UnderlayCapture
+from mano.cli.demo.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from mano.bootstrap import LabView
+    from mano.cli.demo.server import Api
+
+SUBSCRIBERS, INTERNET = "subscribers", "internet"
+"""SAPs of the sample NSD, and the attachments of the same names."""
+
+SUBSCRIBER_ADDRESS = "10.10.0.2/24"
+INTERNET_ADDRESS = "198.51.100.1/24"
+
+
+@dataclass(slots=True)
+class DemoWorld:
+    """One instantiated Gi-LAN on the root tier.
+
+    ``http_name`` and ``tls_name`` are random in each run, so that what is seen of them was carried in this run.
+    """
+
+    api: Api
+    lab: LabView
+    ns_id: str
+    directory: Path
+    http_name: str
+    tls_name: str
+    topology: Mapping[str, Any] = field(default_factory=dict)
+    chains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    underlay: Mapping[str, str] = field(default_factory=dict)
+    capture: UnderlayCapture | None = None
+
+    @property
+    def subscriber(self) -> str:
+        """The subscriber's namespace."""
+        return self.lab.attachment(SUBSCRIBERS)
+
+    @property
+    def server(self) -> str:
+        """The address of the web server in the internet."""
+        return INTERNET_ADDRESS.split("/")[0]
+
+    def load(self) -> None:
+        """Read what is deployed from the server."""
+        self.topology = self.api.get("/mano/v1/topology")
+        self.chains = {chain["name"]: chain for chain in self.topology["chains"] if chain["nsInstanceId"] == self.ns_id}
+        hosts = self.api.get("/mano/v1/hosts")
+        self.underlay = {host["dataplane"]["underlayIp"]: host["name"] for host in hosts}
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Names of the hosts."""
+        return [host["name"] for host in self.topology["hosts"]]
+
+    def vnfc(self, vdu_id: str) -> Mapping[str, Any]:
+        """The VNFC of a VDU as the topology shows it."""
+        for host in self.topology["hosts"]:
+            for vnfc in host["vnfcs"]:
+                if vnfc["vduId"] == vdu_id:
+                    return {**vnfc, "host": host["name"]}
+        raise CheckFailed(f"the topology shows no VNFC of VDU {vdu_id}")
+
+    def vnfcs(self) -> Sequence[Mapping[str, Any]]:
+        """All VNFCs."""
+        return [{**vnfc, "host": host["name"]} for host in self.topology["hosts"] for vnfc in host["vnfcs"]]
+
+    def ports(self, owner_id: str) -> Sequence[Mapping[str, Any]]:
+        """The ports of a VNFC."""
+        return [port for host in self.topology["hosts"] for port in host["ports"] if port["ownerId"] == owner_id]
+
+    def sap(self, name: str) -> Mapping[str, Any]:
+        """A SAP by its name in the NSD."""
+        for sap in self.topology["saps"]:
+            if sap["name"] == name:
+                return dict(sap)
+        raise CheckFailed(f"the topology shows no SAP {name}")
+
+    def path(self, chain: str, direction: str) -> Mapping[str, Any]:
+        """One direction of a chain."""
+        if chain not in self.chains:
+            raise CheckFailed(f"there is no chain '{chain}', only {', '.join(sorted(self.chains)) or 'none'}")
+        for path in self.chains[chain]["paths"]:
+            if path["direction"] == direction:
+                return dict(path)
+        raise CheckFailed(f"chain {chain} has no {direction} path")
+
+    def statistics(self, chain: str) -> Mapping[str, Any]:
+        """The counters of a chain now."""
+        return self.api.get(f"/mano/v1/chains/{self.chains[chain]['id']}/statistics")
+
+    def drops(self, chain: str) -> dict[tuple[str, str], int]:
+        """Dropped packets by host and reason, on the hosts that the chain passes."""
+        return {(drop["host"], drop["reason"]): drop["packets"] for drop in self.statistics(chain)["drops"]}
+
+    def counters(self, vdu_id: str) -> Mapping[str, Any]:
+        """What a function counts itself."""
+        document: Mapping[str, Any] = json.loads(self.lab.read_vnfc(self.vnfc(vdu_id)["id"], "state/counters.json"))
+        return document
+
+    def requests(self) -> list[Mapping[str, Any]]:
+        """What the servers in the internet were asked."""
+        log = self.directory / "requests.jsonl"
+        if not log.exists():
+            return []
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
