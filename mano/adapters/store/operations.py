@@ -50,13 +50,14 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
 
     def record_step(self, op_id: str, step: StepRecord) -> None:
         """Insert the step's record or replace the one of the same name; the event tells of it."""
+        op = self._bare(op_id)
         table = schema.steps
         row = {"state": step.state.value, "document": encode(step)}
         same = (table.c.op_id == op_id, table.c.name == step.name)
         if self._connection.execute(table.update().where(*same).values(**row)).rowcount == 0:
             position = sa.select(sa.func.count()).where(table.c.op_id == op_id).scalar_subquery()
             self._connection.execute(table.insert().values(op_id=op_id, name=step.name, position=position, **row))
-        self._outbox.append(step_event(self._bare(op_id), step))
+        self._outbox.append(step_event(op, step))
 
     def _bare(self, op_id: str) -> LcmOpOcc:
         found = SqlRepository.find(self, op_id)

@@ -38,8 +38,11 @@ ALARMS = Kind(schema.alarms, Alarm, "alarm")
 Guard = Callable[[sa.Connection], None]
 """Raises when this server may write no more; asked in each writing transaction, just before its commit."""
 
-_REPEATABLE_STATES = ("40001", "40P01", "25006")
-"""PostgreSQL: serialization failure and deadlock (the database chose us as the victim), and read-only transaction."""
+_REPEATABLE_STATES = ("40001", "40P01")
+"""PostgreSQL: serialization failure and deadlock; the database chose us as the victim."""
+
+_READ_ONLY = ("25006", 8)
+"""A write in a read-only transaction: PostgreSQL's state and SQLite's code."""
 
 
 class SqlUnitOfWork:
@@ -156,7 +159,10 @@ def _translated() -> Iterator[None]:
     except sa.exc.TimeoutError as error:
         raise Unreachable("all database connections are busy", hint="try again later") from error
     except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in _REPEATABLE_STATES:
+        state = getattr(error.orig, "sqlstate", getattr(error.orig, "sqlite_errorcode", None))
+        if state in _READ_ONLY:
+            raise RuntimeError("a read-only unit of work cannot write") from error
+        if state in _REPEATABLE_STATES:
             raise StaleGeneration("the database gave this transaction up for another one", hint="repeat it") from error
         if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated:
             raise Unreachable("the database does not answer", hint="see the server's log") from error
