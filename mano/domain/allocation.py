@@ -67,7 +67,7 @@ class Cell:
     """The part of an allocation that lies on one NUMA node.
 
     `cpus` are the dedicated logical CPUs in the order of the vCPUs they carry, `vcpus` all vCPU indices of the cell
-    (empty where unknown), `shared_vcpus` how many of them float over the node's shared CPUs.
+    (empty in an only cell: all of them), `shared_vcpus` how many of them float over the node's shared CPUs.
     """
 
     node: int

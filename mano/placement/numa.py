@@ -260,7 +260,8 @@ def _allocate(vdu: VduRequest, cut: _Cut) -> Fit:
         page = takes(node, need, vdu)
         assert page is not None, "the cell was found to fit"
         picked, _ = node_after(node, need, vdu, page)
-        cells.append(Cell(node.id, picked.cpus, need.memory_mib, page, need.shared, need.vcpus))
+        vcpus = need.vcpus if len(cut.needs) > 1 else ()
+        cells.append(Cell(node.id, picked.cpus, need.memory_mib, page, need.shared, vcpus))
         pins.update(zip(need.dedicated, picked.cpus, strict=True))
         emulator.extend(picked.emulator)
         blocked.extend(picked.blocked)

@@ -27,7 +27,8 @@ def plan(
 ) -> PlacementResult:
     """Where each VDU of `request` goes on `inventory`, which is not changed.
 
-    The same input gives the same result, but for its `decision_ms`. Raises DocumentError when the request names what is nowhere.
+    The same input gives the same result, but for its `decision_ms`. Raises DocumentError when the
+    request names what is nowhere.
     """
     planner = Planner(inventory, extensions)
     return planner.plan(request)

@@ -58,8 +58,8 @@ def pages_code(page_size_kib: int) -> str:
     return f"PAGES_{page_size_kib}"
 
 
-def cell_to_json(cell: Cell, *, with_vcpus: bool) -> dict[str, Any]:
-    """A cell; which vCPUs it has is said only where that is not obvious, shared ones only where there are some."""
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    """A cell; which vCPUs it has is said only where there are several cells, shared ones where there are some."""
     document: dict[str, Any] = {
         "node": cell.node,
         "cpus": list(cell.cpus),
@@ -68,7 +68,7 @@ def cell_to_json(cell: Cell, *, with_vcpus: bool) -> dict[str, Any]:
     }
     if cell.shared_vcpus:
         document["sharedVcpus"] = cell.shared_vcpus
-    if with_vcpus and cell.vcpus:
+    if cell.vcpus:
         document["vcpus"] = list(cell.vcpus)
     return document
 
@@ -82,9 +82,8 @@ def interface_to_json(interface: InterfacePlacement) -> dict[str, Any]:
 
 def allocation_to_json(allocation: Allocation) -> dict[str, Any]:
     """The members that a placement and an inventory's allocation have in common."""
-    several = len(allocation.cells) > 1
     document: dict[str, Any] = {
-        "cells": [cell_to_json(cell, with_vcpus=several) for cell in allocation.cells],
+        "cells": [cell_to_json(cell) for cell in allocation.cells],
         "vcpuPins": {str(vcpu): cpu for vcpu, cpu in sorted(allocation.vcpu_pins.items())},
         "emulatorCpus": list(allocation.emulator_cpus),
         "blockedCpus": list(allocation.blocked_cpus),
