@@ -1,0 +1,324 @@
+"""The Network Service Header, RFC 8300: octets in, values out, and back without losing a bit.
+
+::
+
+     0                   1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+    |Ver|O|U|    TTL    |   Length  |U|U|U|U|MD Type| Next Protocol |
+    |          Service Path Identifier              | Service Index |
+    |  MD type 1: 16 octets of context; MD type 2: a list of TLVs   |
+
+Unassigned bits are kept as they came (section 2.2 tells a sender to write zeros and everybody else to preserve
+them), and so is the padding of a TLV. Both types are immutable. They are tuples underneath, which are made twice as
+fast as frozen dataclasses; :meth:`NshHeader.decode` trusts the widths of the bit fields and skips the range checks.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Self, final
+
+from sfc.errors import NshError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = [
+    "BadLength",
+    "ContextTlv",
+    "NextProtocol",
+    "NshError",
+    "NshHeader",
+    "OutOfRange",
+    "TruncatedHeader",
+    "TruncatedTlv",
+    "UnsupportedMdType",
+    "UnsupportedVersion",
+]
+
+MD_TYPE_1, MD_TYPE_2 = 1, 2  # section 2.2; 0 is reserved, 0xf is for experiments
+MD_TYPE_1_WORDS = 6  # section 2.4: the length of MD type 1 in words of four octets
+HEADER_WORDS_MIN = 2  # section 2.2: base header and service path header
+HEADER_WORDS_MAX = 63  # six bits
+CONTEXT_OCTETS = 16  # section 2.4
+TLV_VALUE_MAX = 127  # section 2.5.1: seven bits
+TTL_DEFAULT = 63  # section 2.2
+
+_PATH = struct.Struct("!II")
+_FIXED = struct.Struct("!II16s")
+_TLV = struct.Struct("!HBB")
+
+_O_BIT = 1 << 29
+_SHAPE = 0b11 << 30 | 0x3F << 16 | 0xF << 8  # version, length and MD type of the first word
+_SHAPE_TYPE_1 = MD_TYPE_1_WORDS << 16 | MD_TYPE_1 << 8
+
+
+class TruncatedHeader(NshError):
+    """Fewer octets than the header says it has."""
+
+
+class UnsupportedVersion(NshError):
+    """A version other than 0 (section 2.2: the packet is to be discarded)."""
+
+
+class UnsupportedMdType(NshError):
+    """Metadata of neither type 1 nor type 2."""
+
+
+class BadLength(NshError):
+    """A length field that contradicts the metadata type."""
+
+
+class TruncatedTlv(NshError):
+    """A context header of MD type 2 that runs over the end of the header."""
+
+
+class OutOfRange(NshError):
+    """A value that does not fit its field."""
+
+
+class NextProtocol(IntEnum):
+    """What follows the header: section 2.2 and IANA's registry "NSH Next Protocol"."""
+
+    IPV4 = 1
+    IPV6 = 2
+    ETHERNET = 3
+    NSH = 4
+    MPLS = 5
+    IOAM = 6
+    """RFC 9452."""
+    ACTIVE_OAM = 7
+    """RFC 9516."""
+    EXPERIMENT_1 = 0xFE
+    EXPERIMENT_2 = 0xFF
+
+
+_KNOWN_PROTOCOLS: dict[int, NextProtocol] = {int(protocol): protocol for protocol in NextProtocol}
+
+
+class _Record(tuple[Any, ...]):
+    """A tuple that equals its own kind only."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
+
+@final
+class ContextTlv(_Record):
+    """One variable-length context header of MD type 2 (section 2.5.1).
+
+    ``md_class`` 16 bits, ``type`` 8 bits, ``value`` 0 to 127 octets, ``unassigned`` 1 bit. ``padding`` fills the value
+    up to four octets: empty means zeros; octets other than zeros are kept, and must be exactly as many as needed.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, md_class: int, type: int, value: bytes, *, unassigned: int = 0, padding: bytes = b"") -> Self:
+        """Raises :class:`OutOfRange`."""
+        _check("MD class", md_class, 0xFFFF)
+        _check("context type", type, 0xFF)
+        _check("unassigned bit of a context header", unassigned, 1)
+        _check("octets of a context header", len(value), TLV_VALUE_MAX)
+        if padding and len(padding) != -len(value) % 4:
+            raise OutOfRange("PADDING", f"{len(padding)} octets of padding behind {len(value)} of a context header")
+        return tuple.__new__(cls, (md_class, type, bytes(value), unassigned, padding if any(padding) else b""))
+
+    md_class: int = property(itemgetter(0))  # type: ignore[assignment]
+    type: int = property(itemgetter(1))  # type: ignore[assignment]
+    value: bytes = property(itemgetter(2))  # type: ignore[assignment]
+    unassigned: int = property(itemgetter(3))  # type: ignore[assignment]
+    padding: bytes = property(itemgetter(4))  # type: ignore[assignment]
+
+    def encode(self) -> bytes:
+        """Its octets, padding included."""
+        value = self.value
+        head = _TLV.pack(self.md_class, self.type, self.unassigned << 7 | len(value))
+        return head + value + (self.padding or bytes(-len(value) % 4))
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self[:3], {"unassigned": self.unassigned, "padding": self.padding})
+
+    def __repr__(self) -> str:
+        return f"ContextTlv({self.md_class:#06x}, {self.type:#04x}, {self.value!r}, unassigned={self.unassigned})"
+
+
+Context = bytes | tuple[ContextTlv, ...]
+
+
+@final
+class NshHeader(_Record):
+    """A whole header.
+
+    ``spi`` 24 bits, ``si`` 8 bits, ``ttl`` 0 to 63 hops, ``oam`` the O bit, ``unassigned`` the five U bits as one
+    number (the one beside the O bit highest). ``context``: 16 octets for MD type 1, a tuple of
+    :class:`ContextTlv`, maybe empty, for MD type 2.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        spi: int,
+        si: int,
+        *,
+        ttl: int = TTL_DEFAULT,
+        next_protocol: NextProtocol | int = NextProtocol.ETHERNET,
+        oam: bool = False,
+        context: Context = bytes(CONTEXT_OCTETS),
+        unassigned: int = 0,
+    ) -> Self:
+        """Raises :class:`OutOfRange`."""
+        _check("service path identifier", spi, 0xFFFFFF)
+        _check("service index", si, 0xFF)
+        _check("TTL", ttl, 63)
+        _check("next protocol", next_protocol, 0xFF)
+        _check("unassigned bits", unassigned, 31)
+        protocol = _KNOWN_PROTOCOLS.get(next_protocol, next_protocol)
+        return tuple.__new__(cls, (spi, si, ttl, protocol, bool(oam), _checked_context(context), unassigned))
+
+    spi: int = property(itemgetter(0))  # type: ignore[assignment]
+    si: int = property(itemgetter(1))  # type: ignore[assignment]
+    ttl: int = property(itemgetter(2))  # type: ignore[assignment]
+    next_protocol: NextProtocol | int = property(itemgetter(3))  # type: ignore[assignment]
+    oam: bool = property(itemgetter(4))  # type: ignore[assignment]
+    context: Context = property(itemgetter(5))  # type: ignore[assignment]
+    unassigned: int = property(itemgetter(6))  # type: ignore[assignment]
+
+    @property
+    def md_type(self) -> int:
+        """1 or 2, by the kind of the context."""
+        return MD_TYPE_1 if isinstance(self.context, bytes) else MD_TYPE_2
+
+    def encode(self) -> bytes:
+        """The header's octets, ready to be put before its payload."""
+        spi, si, ttl, protocol, oam, context, unassigned = self
+        # Version 0; the highest unassigned bit stands right behind the O bit.
+        base = oam << 29 | unassigned >> 4 << 28 | ttl << 22 | (unassigned & 0xF) << 12 | protocol
+        if isinstance(context, bytes):
+            return _FIXED.pack(base | _SHAPE_TYPE_1, spi << 8 | si, context)
+        tlvs = b"".join([tlv.encode() for tlv in context])
+        words = HEADER_WORDS_MIN + len(tlvs) // 4
+        return _PATH.pack(base | words << 16 | MD_TYPE_2 << 8, spi << 8 | si) + tlvs
+
+    @classmethod
+    def decode(cls, data: Buffer) -> tuple[Self, int]:
+        """Read a header from the front of ``data``: the header and how many octets it took.
+
+        Never reads past the header's own length. Raises :class:`TruncatedHeader`, :class:`UnsupportedVersion`,
+        :class:`UnsupportedMdType`, :class:`BadLength` or :class:`TruncatedTlv`.
+        """
+        try:
+            base, path, context = _FIXED.unpack_from(data)
+        except struct.error:
+            return cls._decode_any(data)
+        if base & _SHAPE != _SHAPE_TYPE_1:
+            return cls._decode_any(data)
+        return cls._of(base, path, context), _FIXED.size
+
+    @classmethod
+    def _decode_any(cls, data: Buffer) -> tuple[Self, int]:
+        """Everything but a whole, right header of MD type 1."""
+        try:
+            base, path = _PATH.unpack_from(data)
+        except struct.error:
+            raise _too_short(memoryview(data).nbytes, HEADER_WORDS_MIN * 4) from None
+        if base >> 30:
+            raise UnsupportedVersion("VERSION", f"NSH version {base >> 30} (RFC 8300 section 2.2)")
+        md_type = base >> 8 & 0xF
+        words = base >> 16 & 0x3F
+        if md_type == MD_TYPE_1:
+            raise _bad_fixed(memoryview(data).nbytes, words)
+        if md_type != MD_TYPE_2:
+            raise UnsupportedMdType(
+                "MD_TYPE", f"NSH MD type {md_type} (RFC 8300 section 2.2)", "types 1 and 2 are known"
+            )
+        return cls._of(base, path, _variable_context(data, words)), words * 4
+
+    @classmethod
+    def _of(cls, base: int, path: int, context: Context) -> Self:
+        protocol = base & 0xFF
+        return tuple.__new__(
+            cls,
+            (
+                path >> 8,
+                path & 0xFF,
+                base >> 22 & 0x3F,
+                _KNOWN_PROTOCOLS.get(protocol, protocol),
+                base & _O_BIT != 0,
+                context,
+                base >> 24 & 0x10 | base >> 12 & 0xF,
+            ),
+        )
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        names = ("ttl", "next_protocol", "oam", "context", "unassigned")
+        return (self[:2], dict(zip(names, self[2:], strict=True)))
+
+    def __repr__(self) -> str:
+        return (
+            f"NshHeader({self.spi}, {self.si}, ttl={self.ttl}, next_protocol={self.next_protocol!r}, oam={self.oam}, "
+            f"context={self.context!r}, unassigned={self.unassigned})"
+        )
+
+
+def _check(what: str, value: int, largest: int) -> None:
+    if not 0 <= value <= largest:
+        raise OutOfRange("RANGE", f"{what} is {value}, not in 0..{largest}")
+
+
+def _checked_context(context: Context) -> Context:
+    if isinstance(context, bytes | bytearray | memoryview):
+        if len(context) != CONTEXT_OCTETS:
+            raise OutOfRange("CONTEXT", f"{len(context)} octets of context: MD type 1 has {CONTEXT_OCTETS}")
+        return bytes(context)
+    tlvs = tuple(context)
+    octets = sum(4 + len(tlv.value) + -len(tlv.value) % 4 for tlv in tlvs)
+    if octets > (HEADER_WORDS_MAX - HEADER_WORDS_MIN) * 4:
+        raise OutOfRange(
+            "CONTEXT", f"{octets} octets of context headers do not fit a header of {HEADER_WORDS_MAX} words"
+        )
+    return tlvs
+
+
+def _too_short(available: int, wanted: int) -> TruncatedHeader:
+    return TruncatedHeader("TRUNCATED", f"{available} octets of an NSH header of at least {wanted}")
+
+
+def _bad_fixed(available: int, words: int) -> NshError:
+    if words != MD_TYPE_1_WORDS:
+        return BadLength("LENGTH", f"MD type 1 with a length of {words} words, not {MD_TYPE_1_WORDS} (section 2.4)")
+    return _too_short(available, MD_TYPE_1_WORDS * 4)
+
+
+def _variable_context(data: Buffer, words: int) -> tuple[ContextTlv, ...]:
+    if words < HEADER_WORDS_MIN:
+        raise BadLength("LENGTH", f"MD type 2 with a length of {words} words, below {HEADER_WORDS_MIN} (section 2.5)")
+    octets = bytes(memoryview(data).cast("B")[: words * 4])
+    if len(octets) < words * 4:
+        raise _too_short(len(octets), words * 4)
+    tlvs = []
+    place = HEADER_WORDS_MIN * 4
+    while place < len(octets):
+        md_class, kind, length = _TLV.unpack_from(octets, place)
+        place += _TLV.size
+        end = place + (length & 0x7F)
+        following = end + -end % 4  # a header begins on a word, so do its TLVs
+        if following > len(octets):
+            raise TruncatedTlv(
+                "TLV", f"a context header of {length & 0x7F} octets runs {following - len(octets)} over the end"
+            )
+        padding = octets[end:following]
+        tlvs.append(ContextTlv(md_class, kind, octets[place:end], unassigned=length >> 7, padding=padding))
+        place = following
+    return tuple(tlvs)
