@@ -23,7 +23,7 @@ INDEX = "index.html"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Catena</title>
 <h1>The dashboard is not built</h1>
-<p>In a clone of the repository, build it with <code>make dashboard</code> and load this page again.
+<p>In a clone of the repository, <code>python3 -m scripts.set_up demo</code> builds it; then load this page again.
 A released package has it inside.</p>
 <p>Everything it shows is also at <code>/mano/v1/topology</code> and <code>/mano/v1/chains</code>.</p></html>"""
 

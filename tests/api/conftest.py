@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import uvicorn
 
 from mano.adapters.store import SqlStore, make_engines, upgrade
 from mano.api.app import create_app
+from mano.api.auth import Tokens
 from mano.api.config import ApiConfig
 from mano.api.services import Services
 from mano.domain.access import AccessRole, Client, Credentials
 from mano.settings import Limits
+from tests.api.world import World
 
 ADMIN_TOKEN = "admin-token-for-tests-only"
 TENANT_A = "11111111-1111-4111-8111-111111111111"
@@ -115,6 +117,7 @@ def serving(services: Services, config: ApiConfig) -> Iterator[Api]:
     try:
         yield Api(port)
     finally:
+        app.state.stopping.set()
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive()
@@ -153,3 +156,21 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder.parent / "secret.txt").write_text("secret beside the bundle")
     (folder / "escape").symlink_to(folder.parent / "secret.txt")
     return folder
+
+
+@pytest.fixture(scope="module")
+def world(store: SqlStore, health: Well, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(store, tmp_path_factory.mktemp("world"), health)
+
+
+@pytest.fixture(scope="module")
+def served(world: World) -> Iterator[Api]:
+    """A server over the whole world."""
+    with serving(world.services, ApiConfig(credentials=CREDENTIALS, limits=LIMITS)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def tenant_a(served: Api) -> Api:
+    """The same server, as another tenant."""
+    return replace(served, token=Tokens(CREDENTIALS).issue(CREDENTIALS.clients[1], 600))

@@ -276,7 +276,7 @@ def test_the_dashboard_serves_nothing_beside_its_folder(api: Api, path: str) -> 
 
 def test_an_unbuilt_dashboard_says_how_to_build_it(services: Services) -> None:
     with serving(services, ApiConfig(credentials=CREDENTIALS)) as api:
-        assert b"make dashboard" in replace(api, token=None).get("/ui/").body
+        assert b"scripts.set_up demo" in replace(api, token=None).get("/ui/").body
 
 
 def test_metrics_count_by_route_template_and_never_by_what_was_written(api: Api) -> None:

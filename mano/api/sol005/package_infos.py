@@ -62,7 +62,7 @@ def vnf_pkg_info(package: Package, root: str) -> dict[str, Any]:
             "vnfdVersion": package.descriptor_version,
             "checksum": {"algorithm": "SHA-256", "hash": package.checksum},
             "softwareImages": list(_software_images(package)),
-            "additionalArtifacts": [_artifact(artifact) for artifact in package.artifacts],
+            "additionalArtifacts": [{**artifact, "isEncrypted": False} for artifact in _artifacts(package)],
             "vnfmInfo": list(package.descriptor.get("vnfm_info") or ()),
         }
         document |= _security("packageSecurityOption", package)
@@ -91,7 +91,7 @@ def nsd_info(package: Package, root: str, vnf_package_ids: Sequence[str] = ()) -
             "nsdVersion": package.descriptor_version,
             "nsdDesigner": package.provider,
             "nsdInvariantId": package.invariant_id,
-            "artifacts": [_archive_artifact(artifact) for artifact in package.artifacts],
+            "artifacts": list(_artifacts(package)),
         }
         document |= _security("archiveSecurityOption", package)
     document |= {
@@ -116,7 +116,7 @@ def pnfd_info(package: Package, root: str) -> dict[str, Any]:
             "pnfdVersion": package.descriptor_version,
             "pnfdProvider": package.provider,
             "pnfdInvariantId": package.invariant_id,
-            "artifacts": [_archive_artifact(artifact) for artifact in package.artifacts],
+            "artifacts": list(_artifacts(package)),
         }
         document |= _security("archiveSecurityOption", package)
     document |= {
@@ -150,12 +150,11 @@ def _security(name: str, package: Package) -> dict[str, str]:
     return {} if option is None else {name: option}
 
 
-def _artifact(artifact: Mapping[str, Any]) -> dict[str, Any]:
-    return {"isEncrypted": False, **artifact}
-
-
-def _archive_artifact(artifact: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: artifact[name] for name in ("artifactPath", "checksum", "metadata") if name in artifact}
+def _artifacts(package: Package) -> Iterator[dict[str, Any]]:
+    """Those whose checksum the manifest has: the standard's types require one."""
+    for artifact in package.artifacts:
+        if artifact.get("checksum"):
+            yield {"artifactPath": artifact["artifactPath"], "checksum": artifact["checksum"]}
 
 
 def _software_images(package: Package) -> Iterator[dict[str, Any]]:
