@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mano.adapters.vim_local import netns
-from mano.adapters.vim_local.commands import run
+from mano.adapters.vim_local.commands import CommandFailed, run
 
 LABEL = "catena:"
 """Every interface of ours carries an alias that begins so and says what it is for."""
@@ -59,8 +59,14 @@ def change(namespace: str, commands: Iterable[Sequence[str]]) -> None:
 
 def remove(namespace: str, name: str) -> None:
     """Delete one interface, and with it the other end of a pair; nothing to do when it is gone."""
-    if name in read_links(namespace):
+    if name not in read_links(namespace):
+        return
+    try:
         change(namespace, [["link", "delete", "dev", name]])
+    except CommandFailed:
+        # The kernel ends a deleted namespace in its own time, and pairs that reach into it with it.
+        if name in read_links(namespace):
+            raise
 
 
 def switch_checksum_offload_off(namespace: str, interface: str) -> None:

@@ -1,0 +1,103 @@
+"""Where a scenario is played: the local VIM on this machine, or the simulated one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Protocol
+
+from mano.adapters.vim_local import LocalVim
+from mano.adapters.vim_local.cleanup import cleanup, find_remains
+from mano.adapters.vim_local.effects import Watcher
+from mano.adapters.vim_simulated import SimulatedVim
+from mano.ports.vim import ComputeSpec, VimDriver
+from tests.scenarios.vim_contract.samples import DIES, NEVER_READY, SERVES, Image, build_image, member
+
+
+class World(Protocol):
+    """What a scenario needs besides the driver."""
+
+    directory: Path
+
+    def driver(self, watcher: Watcher | None = None) -> VimDriver:
+        """A new driver, as a server makes one when it starts; what earlier ones made is there."""
+
+    def kill_switch(self, host: str) -> None:
+        """The host's switch dies by itself."""
+
+    def kill_compute(self, compute_id: str) -> None:
+        """The VNFC's process dies by itself."""
+
+    def remains(self) -> list[str]:
+        """An independent look: everything that is left, in words."""
+
+    def clean_up(self) -> None:
+        """After a failed test."""
+
+
+class LocalWorld:
+    """Namespaces, switches and processes of one lab."""
+
+    def __init__(self, directory: Path, lab: str) -> None:
+        self.directory = directory
+        self.lab = lab
+
+    def driver(self, watcher: Watcher | None = None) -> LocalVim:
+        return LocalVim(self.directory, lab=self.lab, watcher=watcher, ready_deadline_s=10.0)
+
+    def kill_switch(self, host: str) -> None:
+        rundir = self.driver().switch_of(host).rundir
+        os.kill(int((rundir / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+
+    def kill_compute(self, compute_id: str) -> None:
+        directory = self.driver().lab.compute_directory(compute_id)
+        os.kill(int((directory / "pid").read_text().split()[0]), signal.SIGKILL)
+
+    def remains(self) -> list[str]:
+        return find_remains(self.lab)
+
+    def clean_up(self) -> None:
+        cleanup(self.lab)
+
+
+class SimulatedWorld:
+    """A file. Images are not run; the ones that fail here are known by their checksums."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def driver(self, watcher: Watcher | None = None) -> SimulatedVim:
+        return SimulatedVim(self.directory, watcher=watcher, verdict=self._verdict)
+
+    def kill_switch(self, host: str) -> None:
+        self.driver().kill_switch(host)
+
+    def kill_compute(self, compute_id: str) -> None:
+        self.driver().kill_compute(compute_id)
+
+    def remains(self) -> list[str]:
+        observed = self.driver().observe()
+        return [*observed.networks, *observed.ports, *observed.computes]
+
+    def clean_up(self) -> None:
+        """The directory is the test's own."""
+
+    def _verdict(self, compute: ComputeSpec) -> str:
+        content = Path(compute.image_path).read_bytes()
+        return "the licence has run out" if DIES in content else ""
+
+
+def serving_image(world: World) -> Image:
+    """One whose entry point becomes ready and serves."""
+    return build_image(world.directory, [member("entrypoint", SERVES)], "serves.tar")
+
+
+def dying_image(world: World) -> Image:
+    """One whose entry point ends with an error."""
+    return build_image(world.directory, [member("entrypoint", DIES)], "dies.tar")
+
+
+def hanging_image(world: World) -> Image:
+    """One whose entry point never becomes ready."""
+    return build_image(world.directory, [member("entrypoint", NEVER_READY)], "hangs.tar")
