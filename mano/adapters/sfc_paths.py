@@ -12,7 +12,7 @@ from sfc.errors import SfcError
 from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
 from sfc.ovs.location import SwitchLocation
-from sfc.ovs.ofctl import compare_tables, replace_tables
+from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.packet import parse_packet
 from sfc.ovs.stats import flow_counters
 from sfc.ovs.trace import Trace, Verdict, trace
@@ -29,22 +29,29 @@ class OvsServicePaths:
     not know.
     """
 
-    def __init__(self, switch_of: Callable[[str], SwitchLocation], bridge: str = BRIDGE) -> None:
+    def __init__(
+        self,
+        switch_of: Callable[[str], SwitchLocation],
+        bridge: str = BRIDGE,
+        generation: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """``generation`` gives this server's growing token: bridges then refuse older servers. None: no fencing."""
         self._switch_of = switch_of
         self._bridge = bridge
+        self._generation = generation
 
     def program(self, tables: Mapping[str, FlowTables], order: tuple[str, ...] = ()) -> None:
         """Make each host's tables equal to the given ones; hosts that ``order`` does not name come after it."""
         hosts = [host for host in order if host in tables]
         for host in [*hosts, *sorted(set(tables) - set(hosts))]:
             with switch_errors():
-                replace_tables(self._switch_of(host), self._bridge, tables[host])
+                replace_tables(self._switch_of(host), self._bridge, tables[host], generation=self._generation())
 
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Counters of every flow on the host's bridge, settled."""
         with switch_errors():
             counters = flow_counters(self._switch_of(host), self._bridge)
-        return tuple(FlowStatistics(each.cookie, each.packets, each.bytes) for each in counters)
+        return tuple(FlowStatistics(each.cookie, each.packets, each.octets) for each in counters)
 
     def drift(self, tables: Mapping[str, FlowTables]) -> tuple[Drift, ...]:
         """Compare the bridges with the intended tables, in the order of their names."""

@@ -16,7 +16,8 @@ from sfc.model.fields import PACKET_TYPE_ETHERNET, Field
 from sfc.ovs.control import ask
 from sfc.ovs.errors import SwitchRefused
 from sfc.ovs.location import SwitchLocation, check_identifier
-from sfc.ovs.ofctl import flow_actions
+from sfc.ovs.messages import table_behind_decap
+from sfc.ovs.openflow import OpenFlow
 from sfc.ovs.packet import packet_text
 
 _HIT = re.compile(
@@ -31,7 +32,6 @@ _IN_PORT = re.compile(r"\bin_port=(\d+)")
 _PEER = re.compile(r"tunneling to (\d+\.\d+\.\d+\.\d+) via")
 _REGISTER = re.compile(r"\b(reg[0-3])=(0x[0-9a-f]+)")
 _NSH = re.compile(r"\b(nsh_(?:flags|ttl|mdtype|np|spi|si|c[1-4]))=(0x[0-9a-f]+|\d+)")
-_AFTER_DECAP = re.compile(r"decap\(\),resubmit\(,(\d+)\)$")
 _CONTINUATIONS_MAX = 8
 
 
@@ -105,8 +105,8 @@ def _continue(location: SwitchLocation, so_far: Trace, inner: Mapping[Field, int
     for _ in range(_CONTINUATIONS_MAX):
         if so_far.verdict is not Verdict.DECAPSULATED or inner is None or Field.NSH_SPI in inner:
             return so_far
-        rest = _AFTER_DECAP.search(flow_actions(location, so_far.bridge, so_far.hits[-1].cookie, timeout=timeout))
-        if rest is None:
+        table = _table_behind(location, so_far, timeout)
+        if table is None:
             return so_far
         registers = "".join(f"set_field:{value:#x}->{name}," for name, value in so_far.registers.items())
         answer = ask(
@@ -114,11 +114,17 @@ def _continue(location: SwitchLocation, so_far: Trace, inner: Mapping[Field, int
             "ofproto/trace-packet-out",
             so_far.bridge,
             packet_text(inner),
-            f"{registers}resubmit(,{rest.group(1)})",
+            f"{registers}resubmit(,{table})",
             timeout=timeout,
         )
         so_far = _join(so_far, parse_trace(answer, so_far.bridge))
     raise SwitchRefused(location.host, f"the packet was decapsulated more than {_CONTINUATIONS_MAX} times")
+
+
+def _table_behind(location: SwitchLocation, so_far: Trace, timeout: float) -> int | None:
+    with OpenFlow(location, so_far.bridge, timeout=timeout) as switch:
+        last = [flow for flow in switch.flows(so_far.hits[-1].cookie) if flow.table == so_far.hits[-1].table]
+    return table_behind_decap(last[0].instructions) if last else None
 
 
 def _join(first: Trace, second: Trace) -> Trace:

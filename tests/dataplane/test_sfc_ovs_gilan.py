@@ -11,7 +11,7 @@ import pytest
 
 from sfc.model.chains import Direction
 from sfc.model.cookies import Cookie, Kind
-from sfc.ovs.ofctl import compare_tables, replace_tables
+from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.stats import flow_counters
 from tests.dataplane.sfc_ovs_lab import SERVE_TCP, SERVE_UDP, Function, HandLab, hand_lab, inside, python, wait_for
 from tests.plugins.labs import remains_of
