@@ -38,6 +38,8 @@ from mano.vnfm.vnf_lifecycle import VnfLifecycle
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from mano.adapters.vim_local.view import LabView
+
 DATABASE_FILE = "catena.db"
 PACKAGES_DIRECTORY = "packages"
 LOCAL_VIM = "local"
@@ -218,3 +220,10 @@ def _log(what: str, error: CatenaError) -> None:
 
 def _facts(error: CatenaError) -> dict[str, Any]:
     return {"code": error.code, "detail": error.detail, "hint": error.hint}
+
+
+def lab_view(lab: str, data_directory: Path) -> LabView:
+    """A look at a lab of the local VIM, without a server: for the demo and its clean-up."""
+    from mano.adapters.vim_local.view import LabView
+
+    return LabView(lab, data_directory)

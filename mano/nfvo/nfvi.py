@@ -12,6 +12,7 @@ from mano.domain.ns_instance import Reservation
 from mano.errors import InUse, InvalidInput, NotFound, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
+from mano.nfvo.reasons import why
 from mano.nfvo.reserving import Planner
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import host_to_document, inventory_from_document, request_from_document
@@ -225,7 +226,7 @@ def _placement(reservation: Reservation) -> dict[str, Any]:
         "key": reservation.key,
         "host": reservation.host,
         "allocation": dict(reservation.allocation),
-        "decision": dict(reservation.decision),
+        "decision": {**reservation.decision, "why": list(why(reservation.decision))},
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from mano.domain.nfvi import Inventory
 from mano.domain.ns_instance import Reservation
 from mano.errors import NotPlaceable, StaleGeneration
-from mano.placement import PlacementRequest, PlacementResult, explain_decision, request_from_document
+from mano.placement import PlacementRequest, PlacementResult, request_from_document
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 
@@ -98,9 +98,7 @@ def _reservations(
             key=vdu,
             host=placement.host,
             allocation=placement.to_json(),
-            decision={**result.decisions[vdu].to_json(), "why": explain_decision(result.decisions[vdu])}
-            if vdu in result.decisions
-            else {},
+            decision=result.decisions[vdu].to_json() if vdu in result.decisions else {},
             expires_at=expires_at,
         )
         for vdu, placement in result.placements.items()

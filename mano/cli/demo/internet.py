@@ -92,6 +92,7 @@ class DnsHandler(socketserver.BaseRequestHandler):
     """Answers every A question with the server's own address (RFC 1035)."""
 
     log: RequestLog
+    address: str
 
     def handle(self) -> None:
         """One datagram."""
@@ -101,7 +102,7 @@ class DnsHandler(socketserver.BaseRequestHandler):
         question, name = _question(data)
         self.log.add("dns", name, self.client_address[0])
         header = data[:2] + struct.pack("!HHHHH", 0x8580, 1, 1, 0, 0)
-        address = socket.inet_aton(self.server.server_address[0])  # type: ignore[arg-type]
+        address = socket.inet_aton(self.address)
         answer = struct.pack("!HHHIH", 0xC00C, 1, 1, 30, 4) + address
         reply_socket.sendto(header + question + answer, self.client_address)
 
@@ -153,6 +154,7 @@ def main() -> None:
     names: dict[int, str] = {}
     context = tls_context(options.certificate, names)
     DnsHandler.log = EchoHandler.log = log
+    DnsHandler.address = options.address
     plain = web_handler(log, "http", lambda connection, host: host)
     secure = web_handler(log, "tls", lambda connection, host: names.get(id(connection), ""))
     servers: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
