@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mano.adapters.vim_local.attachments import Attachments
@@ -63,10 +64,10 @@ class LocalVim(VimDriver):
         self._registry = Registry(self.lab, data_directory)
 
     def ensure_host(self, host: Host) -> HostStatus:
-        self._registry.register()
-        self._hosts.ensure(host)
-        for attachment in self._attachments.all().values():
-            self._attachments.ensure_namespace(attachment.name)
+        with self._registered():
+            self._hosts.ensure(host)
+            for attachment in self._attachments.all().values():
+                self._attachments.ensure_namespace(attachment.name)
         return self.host_status(host.name)
 
     def remove_host(self, name: str) -> None:
@@ -89,8 +90,8 @@ class LocalVim(VimDriver):
         )
 
     def ensure_network(self, network: NetworkSpec) -> None:
-        self._registry.register()
-        self._networks.ensure(network)
+        with self._registered():
+            self._networks.ensure(network)
 
     def remove_network(self, network: NetworkSpec) -> None:
         self._networks.remove(network)
@@ -117,8 +118,8 @@ class LocalVim(VimDriver):
         return self._attachments.all()
 
     def add_attachment(self, attachment: Attachment) -> None:
-        self._registry.register()
-        self._attachments.add(attachment)
+        with self._registered():
+            self._attachments.add(attachment)
 
     def remove_attachment(self, name: str) -> None:
         self._attachments.remove(name)
@@ -143,9 +144,19 @@ class LocalVim(VimDriver):
         """The network namespace of a VNFC."""
         return self.lab.prefix + self.lab.compute_key(compute_id)
 
-    def read_compute_file(self, compute_id: str, name: str) -> bytes:
+    def read_file(self, compute_id: str, name: str) -> bytes:
         """A file below ``/vnf`` of a running VNFC, such as its counters; 4 MiB at most."""
         return self._computes.read_file(compute_id, name)
+
+    @contextmanager
+    def _registered(self) -> Iterator[None]:
+        """The lab is on record; no longer when nothing of it came to be."""
+        self._registry.register()
+        try:
+            yield
+        except CatenaError:
+            self._registry.retire(self._fabric)
+            raise
 
     def _check_unused(self, name: str) -> None:
         users = [*self._ports.on_host(name), *self._computes.on_host(name)]

@@ -120,9 +120,9 @@ def _admit(member: tarfile.TarInfo, seen: _Seen) -> str:
         seen.files[name] = bool(member.mode & 0o111)
         seen.octets += member.size
     elif member.issym():
-        _inside(posixpath.join(posixpath.dirname(name), member.linkname), "link target")
         if member.linkname.startswith("/"):
             raise InvalidInput(f"software image: link {name!r:.100} leads out of it")
+        _inside(posixpath.join(posixpath.dirname(name), member.linkname), "link target")
         seen.links.add(name)
     elif member.islnk():
         origin = _inside(member.linkname, "link target")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Protocol
 
 from mano.adapters.vim_local import LocalVim
 from mano.adapters.vim_local.cleanup import cleanup, find_remains
 from mano.adapters.vim_local.effects import Watcher
+from mano.adapters.vim_local.launcher import process_start
 from mano.adapters.vim_simulated import SimulatedVim
 from mano.ports.vim import ComputeSpec, VimDriver
 from tests.scenarios.vim_contract.samples import DIES, NEVER_READY, SERVES, Image, build_image, member
@@ -48,11 +50,11 @@ class LocalWorld:
 
     def kill_switch(self, host: str) -> None:
         rundir = self.driver().switch_of(host).rundir
-        os.kill(int((rundir / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+        _kill(int((rundir / "ovs-vswitchd.pid").read_text()))
 
     def kill_compute(self, compute_id: str) -> None:
         directory = self.driver().lab.compute_directory(compute_id)
-        os.kill(int((directory / "pid").read_text().split()[0]), signal.SIGKILL)
+        _kill(int((directory / "pid").read_text().split()[0]))
 
     def remains(self) -> list[str]:
         return find_remains(self.lab)
@@ -86,6 +88,19 @@ class SimulatedWorld:
     def _verdict(self, compute: ComputeSpec) -> str:
         content = Path(compute.image_path).read_bytes()
         return "the licence has run out" if DIES in content else ""
+
+
+def _kill(pid: int) -> None:
+    """SIGKILL, and wait for the end."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            process_start(pid)
+        except OSError:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"process {pid} does not end")
 
 
 def serving_image(world: World) -> Image:
