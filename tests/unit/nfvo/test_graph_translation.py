@@ -1,0 +1,130 @@
+"""From VNFFGs, VNFCs and SAPs to chains, ports and service functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mano.errors import InvalidInput
+from mano.nfvo.chain_documents import chain_from_document, match_text
+from mano.nfvo.graph_translation import chain_documents, topology
+from sfc.model import Awareness, Layer, PortRole
+from sfc.path import plan_chain
+from sfc.render import render
+from tests.fakes import gi_lan as fixture
+from tests.fakes.descriptors import gi_lan
+from vnf_descriptors.model import NfpRule, NsFlavour
+
+
+def documents(flavour: NsFlavour | None = None) -> dict[str, dict]:
+    made = chain_documents(fixture.ns(), flavour or gi_lan().flavour(), fixture.live_vnfs(), "op")
+    return {document["name"]: document for document in made}
+
+
+def world(chains: list[dict]):
+    class Stored:
+        def __init__(self, spec: dict) -> None:
+            self.spec = spec
+
+    vnfs = [live for lives in fixture.live_vnfs().values() for live in lives]
+    saps = [fixture.subscribers()]
+    return topology(fixture.hosts(), fixture.networks(), vnfs, saps, [Stored(spec) for spec in chains])
+
+
+def with_rules(*rules: NfpRule) -> NsFlavour:
+    flavour = gi_lan().flavour()
+    vnffg = flavour.vnffgs[0]
+    nfps = (replace(vnffg.nfps[0], rules=rules), *vnffg.nfps[1:])
+    return replace(flavour, vnffgs=(replace(vnffg, nfps=nfps),))
+
+
+def test_each_nfp_becomes_a_chain_with_its_functions_in_order():
+    chains = documents()
+    assert [group["group"] for group in chains["web"]["path"]] == ["firewall", "dpi", "nat"]
+    assert [group["group"] for group in chains["other"]["path"]] == ["firewall", "nat"]
+    assert chains["web"]["ingress"] == fixture.subscribers().port_id
+    assert chains["web"]["egress"] is None
+    assert chains["web"]["order"] < chains["other"]["order"]
+
+
+def test_rules_become_classifiers():
+    web = chain_from_document(documents()["web"])
+    assert [match_text(c.match) for c in web.classifiers] == ["tcp destination port 80", "tcp destination port 443"]
+    assert [c.priority for c in web.classifiers] == [100, 100]
+    other = chain_from_document(documents()["other"])
+    assert [match_text(c.match) for c in other.classifiers] == ["any IP packet"]
+
+
+def test_what_a_function_is_stands_on_its_connection_point():
+    chains = documents()
+    functions = {f.name: f for f in world(list(chains.values())).functions}
+    assert functions["firewall-0"].awareness is Awareness.NONE
+    assert functions["firewall-0"].layer is Layer.L2
+    assert functions["dpi-0"].awareness is Awareness.NSH
+    assert functions["nat-0"].rewrites_5tuple
+    assert len(functions) == 3, "chains share their functions"
+
+
+def test_ports_of_functions_are_no_members_of_their_network():
+    ports = {port.id: port for port in world(list(documents().values())).ports}
+    roles = {
+        cp.cpd_id: ports[cp.port_id].role
+        for lives in fixture.live_vnfs().values()
+        for cp in lives[0].instance.vnfcs[0].connection_points
+        if cp.port_id in ports
+    }
+    assert roles["in"] is roles["out"] is roles["sfc"] is PortRole.SF
+    assert roles["inside"] is roles["mgmt"] is PortRole.TENANT
+    assert "outside" not in roles, "an SR-IOV VF bypasses the bridges"
+
+
+def test_a_bump_in_the_wire_is_no_member_even_without_a_chain():
+    roles = [port.role for port in world([]).ports]
+    assert roles.count(PortRole.SF) == 3
+
+
+def test_the_nats_inside_may_send_from_everywhere():
+    ports = {port.id: port for port in world(list(documents().values())).ports}
+    inside = next(
+        cp for cp in fixture.live_vnfs()["nat"][0].instance.vnfcs[0].connection_points if cp.cpd_id == "inside"
+    )
+    assert [str(prefix) for prefix in ports[inside.port_id].allowed] == ["0.0.0.0/0"]
+
+
+def test_the_translated_chains_render():
+    chains = documents()
+    plane = world(list(chains.values()))
+    planned = [
+        plan_chain(plane, chain_from_document(chains["web"]), 100, 101),
+        plan_chain(plane, chain_from_document(chains["other"]), 200, 201),
+    ]
+    tables = render(plane, planned)
+    assert sorted(tables) == ["h1", "h2", "h3"]
+    assert all(table.flows for table in tables.values())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        NfpRule("r", source_mac="02:00:00:00:00:01"),
+        NfpRule("r", vlan_tags=("7",)),
+    ],
+)
+def test_a_criterion_that_cannot_be_matched_is_refused_and_never_left_out(rule: NfpRule):
+    with pytest.raises(InvalidInput, match="NfpRule r selects by"):
+        documents(with_rules(rule))
+
+
+def test_a_position_on_a_vnf_without_instances_is_refused():
+    with pytest.raises(InvalidInput, match="names vnf dpi, which has no instance"):
+        vnfs = {name: lives for name, lives in fixture.live_vnfs().items() if name != "dpi"}
+        list(chain_documents(fixture.ns(), gi_lan().flavour(), vnfs, "op"))
+
+
+def test_a_path_without_a_sap_position_begins_at_the_only_sap_on_a_bridge():
+    flavour = gi_lan().flavour()
+    vnffg = flavour.vnffgs[0]
+    nfps = tuple(replace(nfp, positions=nfp.positions[1:]) for nfp in vnffg.nfps)
+    chains = documents(replace(flavour, vnffgs=(replace(vnffg, nfps=nfps),)))
+    assert chains["web"]["ingress"] == fixture.subscribers().port_id
