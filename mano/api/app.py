@@ -33,6 +33,7 @@ def create_app(services: Services, config: ApiConfig) -> FastAPI:
     """The ASGI application over the use cases.
 
     Whoever stops the server sets ``app.state.stopping`` first: streams without an end then come to theirs.
+    ``app.state.dashboard_token()`` is a token for the dashboard's page, empty where none is needed.
     """
     registry = CollectorRegistry()
     app = FastAPI(
@@ -44,6 +45,7 @@ def create_app(services: Services, config: ApiConfig) -> FastAPI:
     _add_layers(app, config, registry)
     _add_error_handlers(app)
     app.state.stopping = threading.Event()
+    app.state.dashboard_token = lambda: tokens.dashboard_token(config.credentials) if config.credentials else ""
     _add_routers(app, services, app.state.stopping)
     registry.register(StateCollector(services))
     return app

@@ -1,0 +1,193 @@
+"""``mano serve``: one server, from its settings to its orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mano.cli.exits import Exit, Failure, told
+from mano.cli.output import note
+from mano.cli.places import default_data_dir
+from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, Role, Settings, Tier
+
+if TYPE_CHECKING:
+    from mano.bootstrap import Catena
+
+BACKLOG = 2048
+GRACE_S = 5
+LOCK = "server.lock"
+UNDRAINED = 70
+"""Exit status when running steps did not end in time; the next server goes on with them."""
+
+
+class ListenerType(click.ParamType[Listener]):
+    """HOST:PORT."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Listener:
+        """The listener; what is wrong with it otherwise."""
+        if isinstance(value, Listener):
+            return value
+        try:
+            return Listener.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.option("--role", type=click.Choice([role.value for role in Role]), default="all", show_default=True)
+@click.option(
+    "--listen",
+    type=ListenerType(),
+    envvar="CATENA_LISTEN",
+    default=f"{DEFAULT_HOST}:{DEFAULT_PORT}",
+    show_default=True,
+    help="Where to listen; port 0 takes a free one. Anything but loopback needs --tls-cert and --tls-key.",
+)
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), envvar="CATENA_DATA_DIR")
+@click.option("--database", envvar="CATENA_DATABASE", default="", help="SQLAlchemy URL; else SQLite in the data dir.")
+@click.option("--auth", type=click.Choice([mode.value for mode in AuthMode]), default="oauth2", show_default=True)
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), envvar="CATENA_TLS_CERT", help="PEM.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), envvar="CATENA_TLS_KEY", help="PEM.")
+@click.option("--lenient-version", is_flag=True, help="Accept requests without a Version header.")
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier]),
+    envvar="CATENA_TIER",
+    help="How real the local VIM is; the best that this machine can do unless said.",
+)
+@click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def serve(
+    role: str,
+    listen: Listener,
+    data_dir: Path | None,
+    database: str,
+    auth: str,
+    tls_cert: str | None,
+    tls_key: str | None,
+    lenient_version: bool,
+    tier: str | None,
+    lab: str,
+    log_level: str,
+) -> None:
+    """Run a server until it is told to stop (SIGINT, SIGTERM)."""
+    if bool(tls_cert) is not bool(tls_key):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    if not listen.is_loopback and not tls_cert:
+        raise click.UsageError(f"{listen} can be reached from elsewhere: it needs --tls-cert and --tls-key")
+    try:
+        settings = Settings(
+            data_dir=(data_dir or default_data_dir()).absolute(),
+            database=database,
+            role=Role(role),
+            listen=listen,
+            auth=AuthMode(auth),
+            lenient_version=lenient_version,
+            tier=Tier(tier) if tier else None,
+            lab=lab,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    with only_server(settings.data_dir), listening(listen) as listener:
+        sys.exit(run(settings, listener, tls={"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}, log_level=log_level))
+
+
+@contextlib.contextmanager
+def only_server(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory's lock; the kernel frees it with the process, however that ends."""
+    with told():
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 20).decode("ascii", "replace").strip()
+            raise Failure(
+                f"another server (process {holder or 'unknown'}) works with {data_dir}",
+                hint="stop it, or give this one its own --data-dir and --lab",
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[socket.socket]:
+    """A bound socket, before anything expensive is built."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise Failure(f"--listen {listener}: {error.strerror}", exit_code=Exit.USAGE) from None
+    bound = socket.socket(family, kind, protocol)
+    with bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+            bound.listen(BACKLOG)
+        except OSError as error:
+            raise _not_bound(listener, error) from None
+        yield bound
+
+
+def _not_bound(listener: Listener, error: OSError) -> Failure:
+    if error.errno == errno.EADDRINUSE:
+        return Failure(
+            f"port {listener.port} is in use already",
+            hint=f"is another server running? `--listen {listener.host}:0` takes a free port",
+        )
+    if error.errno == errno.EACCES:
+        return Failure(f"this user may not listen on {listener}", hint="take a port above 1023")
+    return Failure(f"cannot listen on {listener}: {error.strerror}", hint="`ip address` shows this machine's addresses")
+
+
+def run(settings: Settings, listener: socket.socket, *, tls: dict[str, str | None], log_level: str) -> int:
+    """Build the server, serve until a signal, stop; the exit status."""
+    from mano.cli.serving import configure_logs, serve_until_signal
+
+    configure_logs(log_level)
+    from mano.bootstrap import build
+
+    with told():
+        catena = build(settings)
+        catena.start()
+    try:
+        application = catena.application()
+        ready = announcement(catena, application.state.dashboard_token(), listener, tls)
+        serve_until_signal(application, listener, tls, GRACE_S, lambda: note(ready))
+    finally:
+        drained = catena.stop()
+    if not drained:
+        note("some steps did not end in time; the next server goes on with them")
+        sys.stdout.flush()
+        os._exit(UNDRAINED)
+    return int(Exit.OK)
+
+
+def announcement(catena: Catena, token: str, listener: socket.socket, tls: dict[str, str | None]) -> str:
+    """Where the server is, and how to look at it. The page's token stays in the fragment, which browsers never send."""
+    settings = catena.settings
+    port = listener.getsockname()[1]
+    url = f"{'https' if tls['ssl_certfile'] else 'http'}://{Listener(settings.listen.host, port)}"
+    fragment = f"#token={token}" if token else ""
+    return (
+        f"Catena listens on {url} (data in {settings.data_dir})\n"
+        f"dashboard (may look, not change; for 12 hours): {url}/ui/{fragment}"
+    )
