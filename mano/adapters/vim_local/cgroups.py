@@ -8,6 +8,7 @@ for the reader.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 
 CONTROLLERS = ("cpuset", "memory", "pids")
 PIDS_MAX = 512
+_OOM_FILE = {1: "memory.oom_control", 2: "memory.events"}
 _POLL_S = 0.01
 
 
@@ -83,6 +85,14 @@ class ControlGroups:
             return None
         limit = None if text == "max" else int(text) >> 20
         return limit if limit is None or limit < 1 << 40 else None
+
+    def ran_out_of_memory(self, key: str) -> bool:
+        """Whether the kernel ended a process of the VNFC for want of memory."""
+        hierarchy = self.hierarchies().get("memory")
+        if hierarchy is None:
+            return False
+        words = _words(hierarchy.root / self._name / key / _OOM_FILE[hierarchy.version])
+        return any(name == "oom_kill" and count != "0" for name, count in itertools.pairwise(words))
 
     def processes(self, key: str) -> list[int]:
         """Ids of the processes in the VNFC's groups."""

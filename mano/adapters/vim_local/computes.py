@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,7 @@ LAUNCH_DEADLINE_S = 10.0
 STOP_DEADLINE_S = 2.0
 FILE_READ_MAX = 4 << 20
 _CONSOLE_TAIL = 1500
+_NOT_IN_HOST_NAMES = re.compile(r"[^A-Za-z0-9.-]")
 _POLL_S = 0.01
 
 
@@ -118,11 +120,12 @@ class Computes:
         if record is None:
             return ComputeStatus(compute_id, host, "gone")
         process = self._process(compute_id)
-        if process is None:
-            return ComputeStatus(compute_id, host, "failed", self._last_words(compute_id))
-        state = "running" if process.is_ready() else "starting"
-        realisations, notes = self._realisations(compute_id, process, record)
-        return ComputeStatus(compute_id, host, state, "; ".join(notes), realisations)
+        if process is not None:
+            state = "running" if process.is_ready() else "starting"
+            with contextlib.suppress(OSError):  # it ends while we look
+                realisations, notes = self._realisations(compute_id, process, record)
+                return ComputeStatus(compute_id, host, state, "; ".join(notes), realisations)
+        return ComputeStatus(compute_id, host, "failed", self._last_words(compute_id))
 
     def read_file(self, compute_id: str, name: str) -> bytes:
         """A file below ``/vnf`` of a running VNFC, 4 MiB at most; links are not followed.
@@ -178,7 +181,7 @@ class Computes:
         with self._effects("compute.groups"), self._lab.locked("cgroups"):
             made = self._groups.make(key, Limits(cpus.cpus, nodes, compute.memory_mib))
         plan = Plan(
-            name=compute.name[:63],
+            name=_NOT_IN_HOST_NAMES.sub("-", compute.name)[:63],
             namespace=str(netns.DIRECTORY / self._namespace(compute.id)),
             process_files=[str(path) for path in made.process_files],
             cpus=list(cpus.cpus),
@@ -187,7 +190,7 @@ class Computes:
             configuration=str(directory / "config.json"),
             pid_file=str(directory / "pid"),
             root=str(directory / "root"),
-            root_mib=compute.memory_mib,
+            root_mib=compute.memory_mib // 2,  # files are memory too: full ones must not end the VNFC
             hugepages=pages_to_mount(compute.placement),
         )
         (directory / "root").mkdir(exist_ok=True)
@@ -277,6 +280,8 @@ class Computes:
                 text = file.read(_CONSOLE_TAIL).decode(errors="replace")
         except OSError:
             return "it left no console"
+        if self._groups.ran_out_of_memory(self._lab.compute_key(compute_id)):
+            text += "\nit used more memory than it has\n"
         lines = " | ".join(line.strip() for line in text.splitlines() if line.strip())
         return "".join(character if character.isprintable() else "?" for character in lines) or "it said nothing"
 
@@ -331,10 +336,8 @@ def _run_launcher(directory: Path) -> None:
 
 
 def _status_of(pid: int) -> dict[str, str]:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return {}
+    """The kernel's view of a process; raises ``OSError`` when it has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 

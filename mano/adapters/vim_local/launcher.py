@@ -91,6 +91,7 @@ CONSOLE_KEPT = 1 << 20
 FILE_MAX = 64 << 20
 LAST_WORDS = 2000
 _TICK_S = 1.0
+_OOM_SCORE = -900
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,7 @@ def _first_process(plan: Plan, kernel: Kernel) -> int:
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
+        _set_oom_score(_OOM_SCORE)
         _build_root(plan, kernel)
         kernel.set_hostname(plan.name)
         kernel.keep_capabilities(set(CAPABILITIES_KEPT.values()))
@@ -317,6 +319,7 @@ def _start_entry_point(plan: Plan) -> int:
         return child
     try:
         os.setsid()
+        _set_oom_score(0)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
@@ -332,6 +335,12 @@ def _start_entry_point(plan: Plan) -> int:
     except OSError as error:
         _say(f"cannot run {image.ENTRY_POINT}: {error.strerror}")
     os._exit(126)
+
+
+def _set_oom_score(score: int) -> None:
+    """When memory runs out, the VNFC's own processes are to end, not the one that tells why."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(score))
 
 
 def _watch(child: int, signals: set[signal.Signals]) -> int:
