@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from mano.adapters.dbos_engine.engine import DbosEngine, EngineSettings
 from mano.adapters.dbos_engine.execution import RetryPolicy, Runner
+from mano.adapters.dbos_engine.library import QueueSettings
 
-__all__ = ["DbosEngine", "EngineSettings", "RetryPolicy", "Runner"]
+__all__ = ["DbosEngine", "EngineSettings", "QueueSettings", "RetryPolicy", "Runner"]

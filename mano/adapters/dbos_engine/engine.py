@@ -18,9 +18,13 @@ from mano.adapters.dbos_engine.library import DurableQueues, QueueSettings, dura
 from mano.adapters.dbos_engine.ownership import Ownership, ownership
 from mano.adapters.store import SqlStore, SqlUnitOfWork
 from mano.domain.lcm_op_occ import RUNNING, LcmOpOcc
+from mano.errors import Conflict
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Story
+
+_one_a_process = threading.Lock()
+"""The workflow library is one instance a process, and a POSIX file lock belongs to a process."""
 
 EXIT_LEASE_LOST = 75
 """Exit status of a server that may write no more (EX_TEMPFAIL: start it again)."""
@@ -73,6 +77,7 @@ class DbosEngine:
         self._on_lost = on_lost
         self._active = _Counter()
         self._keeper: threading.Thread | None = None
+        self._holds_right = False
 
     def register(self, story: Story) -> None:
         """Make a kind of operation known."""
@@ -96,27 +101,47 @@ class DbosEngine:
 
     # The server's life
 
-    def launch(self) -> None:
-        """Take the right to run operations, resume what was under way, and begin to take new ones.
+    def acquire(self) -> None:
+        """Take the right to act for this database: before the first device is touched. Repeatable.
 
         Raises :class:`~mano.errors.Conflict` when another server has that right.
         """
+        if self._holds_right:
+            return
+        if not _one_a_process.acquire(blocking=False):
+            raise Conflict("another engine runs in this process", hint="stop it first")
+        try:
+            self._right.take()
+        except BaseException:
+            _one_a_process.release()
+            raise
+        self._holds_right = True
+
+    def _release(self) -> None:
+        if self._holds_right:
+            self._right.release()
+            self._store.guard = None
+            self._holds_right = False
+            _one_a_process.release()
+
+    def launch(self) -> None:
+        """Acquire, resume what was under way, and begin to take new operations."""
         self._stopping.clear()
-        self._right.take()
+        self.acquire()
         try:
             self._store.guard = self._right.check
             self._queues.launch(self._run)
             self._keeper = threading.Thread(target=self._keep, name="catena-keeper", daemon=True)
             self._keeper.start()
         except BaseException:
-            self._right.release()
+            self._release()
             raise
 
     def stop(self) -> bool:
         """Let the running steps end, for as long as the settings say; False when some did not.
 
-        The rest of their operations is done after the next start. If it returns False, leave the process by
-        ``os._exit``: a thread that hangs in a device call would hold up a normal exit.
+        The rest of their operations is done after the next start. If it returns False, call it again, or leave the
+        process by ``os._exit``: a thread that hangs in a device call would hold up a normal exit.
         """
         self._stopping.set()
         if self._keeper is not None:
@@ -125,7 +150,7 @@ class DbosEngine:
         drained = self._active.wait_for_none(self._settings.drain_s)
         self._queues.destroy()
         if drained:
-            self._right.release()
+            self._release()
         return drained
 
     # The workflow

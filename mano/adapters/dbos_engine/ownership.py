@@ -39,7 +39,7 @@ class Ownership(Protocol):
     """The right to run operations."""
 
     def take(self) -> None:
-        """Raises :class:`~mano.errors.Conflict` while another server has it."""
+        """Raises :class:`~mano.errors.Conflict` while another server has it; nothing to do when we have it."""
 
     def keep(self) -> bool:
         """Say that we live; False when the right is lost."""
@@ -70,6 +70,8 @@ class FileOwnership:
 
     def take(self) -> None:
         """Lock the file."""
+        if self._file is not None:
+            return
         file = self._path.open("a+", encoding="ascii")
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,6 +124,8 @@ class LeaseOwnership:
 
     def take(self) -> None:
         """Lock the identifier, then begin a new lease: the former one was a dead process's."""
+        if self._lease is not None:
+            return
         self._session = self._engines.units.connect().execution_options(isolation_level="AUTOCOMMIT")
         deadline = time.monotonic() + self._patience_s
         key = _lock_key(self._server_id)
