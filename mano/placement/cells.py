@@ -60,7 +60,7 @@ def _need(vdu: VduRequest, vcpus: Sequence[int], memory_mib: int, first: bool) -
 def stated(vdu: VduRequest) -> tuple[CellNeed, ...]:
     """The cells that the request lists."""
     assert isinstance(vdu.numa, tuple)
-    return tuple(_need(vdu, cell.vcpus, cell.memory_mib, place == 0) for place, cell in enumerate(vdu.numa))
+    return tuple(_need(vdu, sorted(cell.vcpus), cell.memory_mib, place == 0) for place, cell in enumerate(vdu.numa))
 
 
 def equal(vdu: VduRequest, count: int, page_sizes: Sequence[int]) -> Iterator[tuple[CellNeed, ...]]:

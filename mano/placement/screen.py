@@ -304,7 +304,10 @@ def _bandwidth(
     arrays: FleetArrays, vdu: VduRequest, rows: _Rows, takers: list[InterfaceRequest], able: list[Flags],
     verdicts: _Verdicts,
 ) -> None:  # fmt: skip
-    fast = [nics & (arrays.nic_mbps >= one.bandwidth_mbps) for one, nics in zip(takers, able, strict=True)]
+    fast = [
+        nics & (arrays.nic_mbps >= one.bandwidth_mbps) if one.bandwidth_mbps else nics
+        for one, nics in zip(takers, able, strict=True)
+    ]
     for nics in fast:
         verdicts.require(Code.BANDWIDTH, arrays.hosts_with_nic(nics))
     if not rows.single:
