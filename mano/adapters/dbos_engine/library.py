@@ -261,3 +261,12 @@ def _silence() -> None:
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+        logger.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A workflow that the library leaves at its end is no error: it stays pending and is resumed."""
+    from dbos._error import DBOSException
+
+    error = record.exc_info[1] if record.exc_info else None
+    return not (type(error) is DBOSException and "before DBOS was launched" in str(error))
