@@ -287,11 +287,18 @@ class Rsp:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChain:
-    """A chain with its rendered paths: what :func:`sfc.render.render` turns into flows."""
+    """A chain with its rendered paths: what :func:`sfc.render.render` turns into flows.
+
+    While a chain changes, two versions of it with different SPIs live side by side; one of them is ``classified``.
+    """
 
     chain: Chain
     forward: Rsp
     reverse: Rsp | None = None
+    classified: bool = True
+    """False: the paths carry what is on them, but no new packet enters."""
+    heir: int | None = None
+    """Forward SPI of the version whose reverse path takes the connections marked with this one."""
 
     def __post_init__(self) -> None:
         if self.chain.symmetric != (self.reverse is not None):

@@ -44,6 +44,7 @@ class Kind(IntEnum):
     REVERSE_MARK = 20
     REVERSE_MISS = 21
     REVERSE_NONE = 22
+    REVERSE_OWN = 23
 
     ENTRY = 32
     ENTRY_TTL_ZERO = 33
@@ -147,6 +148,7 @@ _MEANINGS = MappingProxyType(
         Kind.CLASSIFY_NONE: "in no chain: plain network",
         Kind.REVERSE_MARK: "reverse path by connection mark",
         Kind.REVERSE_MISS: "reverse path without mark: classified anew",
+        Kind.REVERSE_OWN: "a connection that began here: on to the classifiers",
         Kind.REVERSE_NONE: "no answer to a chain: on to the classifiers",
         Kind.ENTRY: "SFF entry: TTL decremented",
         Kind.ENTRY_TTL_ZERO: "SFF entry: TTL 0 counts as 64",

@@ -50,7 +50,12 @@ def _render_bridge(world: World, sff: Sff) -> FlowTables:
 
 def _check(chains: Sequence[PlannedChain]) -> None:
     owners: dict[int, str] = {}
+    classified: set[str] = set()
     for planned in chains:
+        if planned.classified and planned.chain.id in classified:
+            raise RenderError("CHAIN_TWICE", f"two versions of chain {planned.chain.id} want its packets")
+        if planned.classified:
+            classified.add(planned.chain.id)
         for rsp in planned.rsps:
             if rsp.spi in owners:
                 raise RenderError(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from sfc.classifier import ranking
 from sfc.errors import RenderError
 from sfc.model.actions import Action, EncapNsh, Resubmit, SetField
 from sfc.model.chains import Chain, Direction, PlannedChain, Rsp
@@ -92,6 +93,12 @@ class World:
     def route_of(self) -> dict[tuple[int, Direction], Route]:
         """Route by the chain's forward SPI and the direction."""
         return {(route.mark, route.rsp.direction): route for route in self.routes}
+
+    def way_back(self, route: Route) -> Route:
+        """The reverse route of connections that carry a reverse route's mark: its own, or its heir's."""
+        if route.planned.heir is None:
+            return route
+        return self.route_of.get((route.planned.heir, Direction.REVERSE), route)
 
     def other(self, route: Route) -> Route | None:
         """The same chain's other direction."""
@@ -194,22 +201,13 @@ class Bridge:
         return FlowTables(self.sff.name, tuple(self.flows), tuple(self.groups), tuple(self.meters))
 
 
-def precedence(route: Route, priority: int) -> tuple[int, int, str]:
-    """Sort key of a classifier: the higher priority, then the VNFFG's order, then the chain's id."""
-    return (-priority, route.chain.order, route.chain.id)
-
-
 def ranked(routes: Iterable[Route], place: str) -> list[tuple[int, Route, int]]:
     """Classifiers of several routes as (flow priority, route, number in its chain), best first."""
-    rules = [
-        (precedence(route, classifier.priority), index, route)
-        for route in routes
-        for index, classifier in enumerate(route.chain.classifiers)
-    ]
-    rules.sort(key=lambda rule: (rule[0], rule[1], rule[2].rsp.spi))
+    route_of = {route.chain.id: route for route in routes if route.planned.classified}
+    rules = ranking(route.chain for route in route_of.values())
     if len(rules) > CLASSIFIER_TOP - CLASSIFIER_BOTTOM:
         raise RenderError("CLASSIFIERS", f"port {place} has {len(rules)} classifiers, more than priorities")
-    return [(CLASSIFIER_TOP - rank, route, index) for rank, (_, index, route) in enumerate(rules)]
+    return [(CLASSIFIER_TOP - rank, route_of[chain.id], index) for rank, (chain, index) in enumerate(rules)]
 
 
 def _by_start(routes: Iterable[Route], direction: Direction) -> dict[str, list[Route]]:

@@ -35,7 +35,7 @@ def render_classifiers(bridge: Bridge) -> None:
             _fragments(bridge, port, starts)
             _forward(bridge, port, starts)
         if ends:
-            _reverse(bridge, port, ends, has_starts=bool(starts))
+            _reverse(bridge, port, ends, starts)
 
 
 def _remembers(route: Route) -> bool:
@@ -74,18 +74,22 @@ def _forward(bridge: Bridge, port: Port, starts: list[Route]) -> None:
     bridge.add(Table.CLASSIFY, 1, (in_port(port.ofport),), actions, kind, port.ofport)
 
 
-def _reverse(bridge: Bridge, port: Port, ends: list[Route], has_starts: bool) -> None:
+def _reverse(bridge: Bridge, port: Port, ends: list[Route], starts: list[Route]) -> None:
     """The connection mark names the chain; without one the reversed classifiers do, for packets to its ingress."""
     here = in_port(port.ofport)
     for route in ends:
         for version in route.versions:
             match = (here, FAMILY[version], ct_mark(route.mark))
-            actions = route.impose(SI_FIRST)
+            actions = bridge.world.way_back(route).impose(SI_FIRST)
             bridge.add_for(route, SI_FIRST, Table.REVERSE, 64000, match, actions, Kind.REVERSE_MARK)
     bridge.add(Table.REVERSE, 63000, (here, TRACKED_INVALID), (), Kind.DROP_INVALID, port.ofport)
+    for route in starts:
+        if _remembers(route):
+            own = (here, ct_mark(route.mark))
+            bridge.add(Table.REVERSE, 62000, own, (Resubmit(Table.CLASSIFY),), Kind.REVERSE_OWN, port.ofport)
     for priority, route, index in ranked(ends, port.id):
         _miss(bridge, port, route, index, priority)
-    if has_starts:
+    if starts:
         bridge.add(Table.REVERSE, 1, (here,), (Resubmit(Table.CLASSIFY),), Kind.REVERSE_NONE, port.ofport)
     else:
         kind, onward = _unclassified(port)
@@ -94,6 +98,7 @@ def _reverse(bridge: Bridge, port: Port, ends: list[Route], has_starts: bool) ->
 
 
 def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -> None:
+    """No mark or one that nobody knows any more: begun outside, before a restart, on a version that is gone."""
     match = route.chain.classifiers[index].match.reversed()
     ingress = bridge.world.topology.port(route.rsp.end)
     drops = route.chain.on_miss is OnMiss.DROP
@@ -101,7 +106,7 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     actions = () if drops else route.impose(SI_FIRST)
     for version in _versions(route, index):
         for parts in traffic(match, version):
-            whole = (in_port(port.ofport), eth_dst(ingress.mac), TRACKED_VALID, ct_mark(0), *parts)
+            whole = (in_port(port.ofport), eth_dst(ingress.mac), TRACKED_VALID, *parts)
             bridge.add_for(route, index, Table.REVERSE, priority, whole, actions, kind)
 
 

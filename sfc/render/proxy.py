@@ -6,13 +6,14 @@ A bridging function's packets are told apart by a MAC tag, a routing one's by th
 
 from __future__ import annotations
 
+from sfc.classifier import precedence
 from sfc.errors import RenderError
 from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
 from sfc.model.chains import SI_FIRST, Direction, Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import Awareness, Layer, ServiceFunction
-from sfc.render.bridge import Bridge, Route, precedence
+from sfc.render.bridge import Bridge, Route
 from sfc.render.guard import FORGET_IN_PORT, proxy_arp
 from sfc.render.matches import (
     ETHERNET_NSH,
@@ -139,13 +140,14 @@ def _track_legs(bridge: Bridge, function: ServiceFunction) -> None:
 
 
 def _through(bridge: Bridge, function: ServiceFunction) -> list[Route]:
-    """Routes that pass a function, the most general chain last."""
+    """Routes that pass a function, the most general chain that takes packets last."""
     routes = [route for route in bridge.routes if any(hop.function == function.id for hop in route.rsp.hops)]
     return sorted(routes, key=_generality)
 
 
-def _generality(route: Route) -> tuple[int, int, str]:
-    return max(precedence(route, classifier.priority) for classifier in route.chain.classifiers)
+def _generality(route: Route) -> tuple[bool, tuple[int, int, str], int]:
+    last = max(precedence(route.chain, classifier) for classifier in route.chain.classifiers)
+    return (route.planned.classified, last, route.rsp.spi)
 
 
 def _own_errors(bridge: Bridge, function: ServiceFunction) -> None:

@@ -51,6 +51,8 @@ class Simulator:
         self._sff_of_address = {int(sff.underlay_ip): sff for sff in topology.sffs}
         self._port_at = {(port.sff, port.ofport): port for port in topology.ports}
         self._behind = _owners(topology)
+        self.injected = 0
+        """Packets that came in so far."""
 
     def inject(self, port_id: str, packet: Packet) -> Trace:
         """The station at a port sends a packet."""
@@ -59,6 +61,7 @@ class Simulator:
 
     def inject_at(self, sff: str, ofport: int, packet: Packet, tun_src: int = 0, tun_id: int = 0) -> Trace:
         """A packet comes in by any port of a bridge, with tunnel fields when it is the tunnel's."""
+        self.injected += 1
         walk = _Walk(self)
         walk.queue.append((sff, ofport, packet, tun_src, tun_id))
         return walk.run()

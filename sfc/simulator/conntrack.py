@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sfc.model.addresses import IpAddress
 from sfc.model.fields import CT_EST, CT_INV, CT_NEW, CT_REL, CT_RPL, CT_TRK
 from sfc.render.matches import ICMP_ERRORS, ICMPV6_ERRORS
-from sfc.simulator.packets import Icmp, Ip, Tcp, Udp
+from sfc.simulator.packets import Icmp, Ip, Sctp, Tcp, Udp
 
 _Tuple = tuple[IpAddress, int, IpAddress, int, int]
 _ECHO = {8: 0, 0: 8, 128: 129, 129: 128}
@@ -79,7 +79,7 @@ def _about(ip: Ip) -> Ip | None:
 
 def _tuple(ip: Ip, reverse: bool = False) -> _Tuple:
     match ip.payload:
-        case Tcp() | Udp() as transport:
+        case Tcp() | Udp() | Sctp() as transport:
             ports = (transport.source_port, transport.destination_port)
         case Icmp() as icmp:
             ports = (icmp.identifier << 8 | icmp.type, icmp.identifier << 8 | _ECHO.get(icmp.type, icmp.type))

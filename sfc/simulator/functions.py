@@ -11,7 +11,7 @@ from sfc.model.addresses import IpAddress, Mac
 from sfc.model.chains import PathPosition
 from sfc.model.topology import Layer, ServiceFunction, Topology
 from sfc.render.tables import SFF_MAC
-from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Tcp, Udp, answer_to
+from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Sctp, Tcp, Udp, answer_to
 
 Sent = Iterable[tuple[str, Packet]]
 
@@ -126,7 +126,7 @@ def _default(topology: Topology, function: ServiceFunction) -> FunctionModel | N
 
 def _port_of(ip: Ip, source: bool) -> tuple[int, int]:
     match ip.payload:
-        case Tcp() | Udp() as transport:
+        case Tcp() | Udp() | Sctp() as transport:
             return ip.protocol, transport.source_port if source else transport.destination_port
         case payload:
             return ip.protocol, getattr(payload, "identifier", 0)

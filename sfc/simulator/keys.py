@@ -10,7 +10,7 @@ from sfc.errors import SimulationError
 from sfc.model.addresses import IpAddress, Mac
 from sfc.model.chains import PathPosition
 from sfc.model.fields import PACKET_TYPE_ETHERNET, PACKET_TYPE_NSH, Field
-from sfc.simulator.packets import Arp, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Tcp, Udp
+from sfc.simulator.packets import Arp, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Sctp, Tcp, Udp
 
 Key = dict[Field, int]
 
@@ -96,7 +96,7 @@ def _extract_ip(ip: Ip, key: Key) -> None:
     # OVS gives a later fragment the transport fields of all zeros.
     visible = ip.fragment is not Fragment.LATER
     match ip.payload:
-        case Tcp() | Udp() as transport:
+        case Tcp() | Udp() | Sctp() as transport:
             key[Field.L4_SRC] = transport.source_port if visible else 0
             key[Field.L4_DST] = transport.destination_port if visible else 0
         case Icmp() as icmp:

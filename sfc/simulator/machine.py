@@ -184,7 +184,7 @@ class _Run:
             case EncapEthernet():
                 self.encap_ethernet(state)
             case Decap():
-                self.decap(state)
+                return self.decap(state)
             case DecNshTtl():
                 return self.decrement(state)
             case Ct():
@@ -201,7 +201,7 @@ class _Run:
             raise SimulationError("ENCAP", "encap(ethernet) is not supported for packet type ethernet")
         state.become(Ethernet(Mac(0), Mac(0), packet))
 
-    def decap(self, state: State) -> None:
+    def decap(self, state: State) -> bool:
         packet = state.settled()
         inner: Packet | Raw
         if isinstance(packet, Nsh):
@@ -211,9 +211,11 @@ class _Run:
         else:
             raise SimulationError("DECAP", "decap() of a frame that carries no NSH")
         if isinstance(inner, Raw):
-            raise SimulationError("DECAP", f"the simulator does not go on with NSH next protocol {inner.kind}")
+            self.drop(state, Loss.NEXT_PROTOCOL)
+            return False
         state.become(inner)
         state.decapsulated = True
+        return True
 
     def decrement(self, state: State) -> bool:
         ttl = state.key[Field.NSH_TTL]

@@ -13,6 +13,7 @@ from sfc.model.chains import (
     ETH_IPV6,
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
+    PROTOCOL_SCTP,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     PathPosition,
@@ -56,6 +57,12 @@ class Udp:
 
 
 @dataclass(frozen=True, slots=True)
+class Sctp:
+    source_port: int
+    destination_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Icmp:
     """ICMP or, under IPv6, ICMPv6."""
 
@@ -87,7 +94,7 @@ class Ip:
 
     source: IpAddress
     destination: IpAddress
-    payload: Tcp | Udp | Icmp | Neighbour | Raw
+    payload: Tcp | Udp | Sctp | Icmp | Neighbour | Raw
     ttl: int = 64
     dscp: int = 0
     fragment: Fragment = Fragment.NO
@@ -104,6 +111,8 @@ class Ip:
                 return PROTOCOL_TCP
             case Udp():
                 return PROTOCOL_UDP
+            case Sctp():
+                return PROTOCOL_SCTP
             case Icmp():
                 return PROTOCOL_ICMP if self.source.version == 4 else PROTOCOL_ICMPV6
             case Neighbour():
@@ -204,6 +213,8 @@ def answer_to(packet: Ethernet, flags: str = "SA") -> Ethernet:
             payload = Tcp(payload.destination_port, payload.source_port, flags)
         case Udp():
             payload = Udp(payload.destination_port, payload.source_port, payload.data)
+        case Sctp():
+            payload = Sctp(payload.destination_port, payload.source_port)
         case Icmp(type=8):
             payload = Icmp(0, payload.code, payload.identifier)
         case Icmp(type=128):

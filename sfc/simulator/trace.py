@@ -21,6 +21,7 @@ class Loss(StrEnum):
     NO_PORT = "no such port"
     PORT_DOWN = "the port has no carrier"
     PACKET_TYPE = "a bare NSH packet cannot leave by this port"
+    NEXT_PROTOCOL = "decap of an NSH next protocol that is neither Ethernet nor NSH"
     NO_OUTPUT = "the actions output nothing"
     FUNCTION = "the function kept it"
     LOOP = "it went round too long"

@@ -1,4 +1,4 @@
-"""Simulated packets as the octets that a switch would see, checksums included; one direction only."""
+"""Simulated packets as the octets that a switch would see, checksums included (but SCTP's); one direction only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from sfc.model.addresses import IpAddress, Mac
 from sfc.model.fields import Field
 from sfc.nsh import NshHeader
-from sfc.simulator.packets import O_BIT, Arp, Ethernet, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Tcp, Udp
+from sfc.simulator.packets import O_BIT, Arp, Ethernet, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Sctp, Tcp, Udp
 
 _TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 _GPE_NEXT = {True: 4, False: 3}  # draft-ietf-nvo3-vxlan-gpe section 3.2: NSH, Ethernet
@@ -107,6 +107,8 @@ def _transport(ip: Ip) -> bytes:
         case Udp() as udp:
             body = struct.pack("!HHHH", udp.source_port, udp.destination_port, 8 + len(udp.data), 0) + udp.data
             return _summed(ip, body, 6)
+        case Sctp() as sctp:
+            return struct.pack("!HHII", sctp.source_port, sctp.destination_port, 0, 0)
         case Icmp() as icmp:
             return _icmp(ip, icmp)
         case Neighbour() as neighbour:

@@ -9,6 +9,7 @@ from sfc.errors import SimulationError
 from sfc.model import (
     Bucket,
     Chain,
+    Classifier,
     Cookie,
     Decap,
     Direction,
@@ -21,12 +22,14 @@ from sfc.model import (
     Kind,
     Layer,
     Mac,
+    Match,
     Network,
     Output,
     PathGroup,
     PathPosition,
     PlannedChain,
     Port,
+    PortRange,
     Resubmit,
     SetField,
     ToGroup,
@@ -169,6 +172,19 @@ def test_without_a_mark_the_reversed_classifiers_decide_and_count() -> None:
     back = network.inject("nat-in", answer_to(tcp(), "A"))
     assert (back.functions, Kind.REVERSE_MISS in back.kinds) == (("dpi", "fw"), True)
     assert network.inject("nat-in", answer_to(udp())).functions == ("fw",)
+
+
+def test_the_mark_of_a_version_that_is_gone_is_classified_anew() -> None:
+    lan = gilan()
+    network = simulator(lan)
+    network.inject("sub", tcp())
+    later = plan_chain(lan.topology, lan.web.chain, 500, 501)
+    tables = render(lan.topology, (later, lan.other))
+    renewed = Simulator(lan.topology, tables)
+    for name, bridge in renewed.bridges.items():
+        bridge.connections = network.bridges[name].connections
+    back = renewed.inject("nat-in", answer_to(tcp(), "A"))
+    assert (back.functions, Kind.REVERSE_MISS in back.kinds) == (("dpi", "fw"), True)
 
 
 def test_a_syn_ack_to_nobody_is_invalid_and_dropped() -> None:
@@ -501,6 +517,12 @@ def test_a_port_in_two_roles_starts_its_own_connections_on_its_own_chain() -> No
     network = Simulator(topology, render(topology, (*lan.chains, plan_chain(topology, outward, 300))))
     network.inject("sub", tcp())
     assert network.inject("nat-in", answer_to(tcp())).functions == ("dpi", "fw")
+    ranged = (Classifier(Match(protocol=17, source_port=PortRange(7, 7))),)
+    remembering = plan_chain(topology, replace(outward, classifiers=ranged), 300)
+    network = Simulator(topology, render(topology, (*lan.chains, remembering)))
+    own = Ethernet(GATEWAY, SUB, Ip(WEB_IP, SUB_IP, Udp(7, 9)))
+    network.bridges["h3"].connections.commit(31, own.payload, 300)  # type: ignore[arg-type]
+    assert network.inject("nat-in", own).functions == ("dpi",)
     elsewhere = Ethernet(GATEWAY, Mac(0x020000000077), Ip(WEB_IP, SUB_IP, Udp(7, 7)))
     assert network.inject("nat-in", elsewhere).functions == ("dpi",)
 

@@ -1,0 +1,153 @@
+"""Which classifier wins, and which of them get in each other's way.
+
+The order is one for the whole library: the higher priority, then the chain's place in its VNFFG, then its id. The
+renderer turns it into flow priorities, the verifier into its expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+
+from sfc.model.addresses import IpNetwork, covers
+from sfc.model.chains import Chain, Classifier, Match, PortRange
+from sfc.model.topology import Topology
+
+
+def precedence(chain: Chain, classifier: Classifier) -> tuple[int, int, str]:
+    """Sort key: the smaller wins."""
+    return (-classifier.priority, chain.order, chain.id)
+
+
+def ranking(chains: Iterable[Chain]) -> tuple[tuple[Chain, int], ...]:
+    """(chain, number of its classifier) of all classifiers, the winner first."""
+    rules = [(chain, index) for chain in chains for index in range(len(chain.classifiers))]
+    return tuple(sorted(rules, key=lambda rule: (precedence(rule[0], rule[0].classifiers[rule[1]]), rule[1])))
+
+
+class DecidedBy(StrEnum):
+    """What makes one of two overlapping classifiers win."""
+
+    PRIORITY = "priority"
+    ORDER = "order"
+    ID = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two classifiers of one port that some packet satisfies both."""
+
+    ingress: str
+    winner: str
+    winner_classifier: int
+    loser: str
+    loser_classifier: int
+    decided_by: DecidedBy
+    shadows: bool
+    """The loser never takes a packet: the winner takes all of its traffic."""
+
+    def __str__(self) -> str:
+        share = "all" if self.shadows else "a part"
+        return (
+            f"classifier {self.winner_classifier} of chain {self.winner} takes {share} of the traffic of classifier "
+            f"{self.loser_classifier} of chain {self.loser} at port {self.ingress}, by {self.decided_by.value}"
+        )
+
+
+def overlaps(chains: Iterable[Chain]) -> tuple[Overlap, ...]:
+    """Overlapping classifiers of different chains, by port and in the order of precedence."""
+    by_port: dict[str, list[Chain]] = {}
+    for chain in chains:
+        by_port.setdefault(chain.ingress, []).append(chain)
+    return tuple(overlap for port in sorted(by_port) for overlap in _overlaps_at(port, ranking(by_port[port])))
+
+
+@dataclass(frozen=True, slots=True)
+class NeverMatches:
+    """A classifier for traffic that its port may not send at all."""
+
+    chain: str
+    classifier: int
+    ingress: str
+
+    def __str__(self) -> str:
+        return f"classifier {self.classifier} of chain {self.chain} wants what port {self.ingress} may not send"
+
+
+def idle_classifiers(topology: Topology, chains: Iterable[Chain]) -> tuple[NeverMatches, ...]:
+    """Classifiers whose IP version or source no allowed packet of their port has."""
+    return tuple(
+        NeverMatches(chain.id, index, chain.ingress)
+        for chain in chains
+        for index, classifier in enumerate(chain.classifiers)
+        if not _possible(topology, chain, classifier.match)
+    )
+
+
+def intersect(one: Match, other: Match) -> bool:
+    """True when some packet satisfies both."""
+    return (
+        bool(set(one.versions) & set(other.versions))
+        and _meet(one.protocol, other.protocol)
+        and _meet(one.dscp, other.dscp)
+        and _meet(one.vlan, other.vlan)
+        and _prefixes_meet(one.source, other.source)
+        and _prefixes_meet(one.destination, other.destination)
+        and _ranges_meet(one.source_port, other.source_port)
+        and _ranges_meet(one.destination_port, other.destination_port)
+    )
+
+
+def contains(outer: Match, inner: Match) -> bool:
+    """True when every packet of ``inner`` satisfies ``outer``."""
+    return (
+        set(inner.versions) <= set(outer.versions)
+        and outer.protocol in (None, inner.protocol)
+        and outer.dscp in (None, inner.dscp)
+        and outer.vlan in (None, inner.vlan)
+        and _prefix_contains(outer.source, inner.source)
+        and _prefix_contains(outer.destination, inner.destination)
+        and _range_contains(outer.source_port, inner.source_port)
+        and _range_contains(outer.destination_port, inner.destination_port)
+    )
+
+
+def _overlaps_at(port: str, ranked: Sequence[tuple[Chain, int]]) -> Iterable[Overlap]:
+    for (winner, first), (loser, second) in combinations(ranked, 2):
+        one, other = winner.classifiers[first], loser.classifiers[second]
+        if winner.id != loser.id and intersect(one.match, other.match):
+            shadows = contains(one.match, other.match)
+            yield Overlap(port, winner.id, first, loser.id, second, _decision(winner, one, loser, other), shadows)
+
+
+def _decision(winner: Chain, one: Classifier, loser: Chain, other: Classifier) -> DecidedBy:
+    if one.priority != other.priority:
+        return DecidedBy.PRIORITY
+    return DecidedBy.ORDER if winner.order != loser.order else DecidedBy.ID
+
+
+def _possible(topology: Topology, chain: Chain, match: Match) -> bool:
+    sources = [prefix for prefix in topology.port(chain.ingress).sources if prefix.version in match.versions]
+    return any(match.source is None or _prefixes_meet(prefix, match.source) for prefix in sources)
+
+
+def _meet(one: int | None, other: int | None) -> bool:
+    return one is None or other is None or one == other
+
+
+def _prefixes_meet(one: IpNetwork | None, other: IpNetwork | None) -> bool:
+    return one is None or other is None or covers(one, other) or covers(other, one)
+
+
+def _prefix_contains(outer: IpNetwork | None, inner: IpNetwork | None) -> bool:
+    return outer is None or (inner is not None and covers(outer, inner))
+
+
+def _ranges_meet(one: PortRange | None, other: PortRange | None) -> bool:
+    return one is None or other is None or (one.first <= other.last and other.first <= one.last)
+
+
+def _range_contains(outer: PortRange | None, inner: PortRange | None) -> bool:
+    return outer is None or (inner is not None and outer.first <= inner.first and inner.last <= outer.last)

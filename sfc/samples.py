@@ -1,0 +1,143 @@
+"""Packets that stand for a classifier's traffic, and which chain should take a packet, decided without any table.
+
+This is the reference that the verifier holds the rendered tables against, so it shares no code with the renderer but
+the order of precedence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from sfc.classifier import ranking
+from sfc.model.addresses import IpAddress, IpNetwork, covers
+from sfc.model.chains import (
+    PROTOCOL_ICMP,
+    PROTOCOL_ICMPV6,
+    PROTOCOL_TCP,
+    PROTOCOL_UDP,
+    PROTOCOLS_WITH_PORTS,
+    Chain,
+    Match,
+    PortRange,
+)
+from sfc.model.topology import Port, Topology
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Raw, Sctp, Tcp, Udp
+
+# TEST-NET-3 of RFC 5737 and the documentation prefix of RFC 3849: somewhere outside.
+OUTSIDE: dict[int, IpAddress] = {4: IPv4Address("203.0.113.1"), 6: IPv6Address("2001:db8::1")}
+EPHEMERAL = 40000
+DISCARD = 9
+
+
+def samples(topology: Topology, chain: Chain, end: Port, index: int) -> Iterator[Ethernet]:
+    """Packets of one classifier as its port may send them: every version, the edges of every range."""
+    ingress = topology.port(chain.ingress)
+    match = chain.classifiers[index].match
+    for version in match.versions:
+        source = _source(ingress, match.source, version)
+        if source is None:
+            continue
+        destination = OUTSIDE[version] if match.destination is None else host_of(match.destination)
+        for payload in _payloads(match, version):
+            yield Ethernet(ingress.mac, end.mac, Ip(source, destination, payload, dscp=match.dscp or 0))
+
+
+def plain_samples(ingress: Port, to: Port) -> Iterator[Ethernet]:
+    """A packet of each kind that a port may send to another."""
+    for version in ingress.versions:
+        source = _source(ingress, None, version)
+        if source is not None:
+            for payload in _payloads(Match(), version):
+                yield Ethernet(ingress.mac, to.mac, Ip(source, OUTSIDE[version], payload))
+
+
+def takes(match: Match, ip: Ip) -> bool:
+    """True when the packet satisfies the match; later fragments have no ports."""
+    if ip.source.version not in match.versions or match.protocol not in (None, ip.protocol):
+        return False
+    if match.dscp not in (None, ip.dscp) or match.vlan is not None:
+        return False
+    if not _within(ip.source, match.source) or not _within(ip.destination, match.destination):
+        return False
+    if not match.has_ports:
+        return True
+    payload = ip.payload
+    if not isinstance(payload, Tcp | Udp | Sctp) or ip.fragment:
+        return False
+    return _in_range(payload.source_port, match.source_port) and _in_range(
+        payload.destination_port, match.destination_port
+    )
+
+
+def chain_for(chains: Iterable[Chain], port: str, ip: Ip) -> Chain | None:
+    """The chain that a packet from ``port`` enters."""
+    for chain, index in ranking(chain for chain in chains if chain.ingress == port):
+        if takes(chain.classifiers[index].match, ip):
+            return chain
+    return None
+
+
+def chain_back_for(topology: Topology, chains: Iterable[Chain], answer: Ethernet) -> Chain | None:
+    """The chain that an answer without a mark belongs to; ``chains`` are those that end at the port it came from."""
+    ip = answer.payload
+    if not isinstance(ip, Ip):
+        return None
+    for chain, index in ranking(chain for chain in chains if chain.symmetric):
+        if topology.port(chain.ingress).mac == answer.destination and takes(
+            chain.classifiers[index].match.reversed(), ip
+        ):
+            return chain
+    return None
+
+
+def host_of(prefix: IpNetwork) -> IpAddress:
+    """Some address of a prefix, not its first when there are others."""
+    return prefix[1] if prefix.num_addresses > 1 else prefix[0]
+
+
+def _source(port: Port, wanted: IpNetwork | None, version: int) -> IpAddress | None:
+    for prefix in port.sources:
+        if prefix.version != version:
+            continue
+        if wanted is None or covers(wanted, prefix):
+            return host_of(prefix)
+        if covers(prefix, wanted):
+            return host_of(wanted)
+    return None
+
+
+def _payloads(match: Match, version: int) -> Iterator[Tcp | Udp | Sctp | Icmp | Raw]:
+    icmp = PROTOCOL_ICMP if version == 4 else PROTOCOL_ICMPV6
+    protocols = (PROTOCOL_TCP, PROTOCOL_UDP, icmp) if match.protocol is None else (match.protocol,)
+    for protocol in protocols:
+        if protocol == icmp:
+            yield Icmp(8 if version == 4 else 128, identifier=7)
+        elif protocol in PROTOCOLS_WITH_PORTS:
+            for source in _edges(match.source_port, EPHEMERAL):
+                for destination in _edges(match.destination_port, DISCARD):
+                    yield _transport(protocol, source, destination)
+        else:
+            yield Raw(protocol)
+
+
+def _transport(protocol: int, source: int, destination: int) -> Tcp | Udp | Sctp:
+    match protocol:
+        case 6:
+            return Tcp(source, destination, "S")
+        case 17:
+            return Udp(source, destination)
+        case _:
+            return Sctp(source, destination)
+
+
+def _edges(ports: PortRange | None, default: int) -> tuple[int, ...]:
+    return (default,) if ports is None else tuple(dict.fromkeys((ports.first, ports.last)))
+
+
+def _within(address: IpAddress, prefix: IpNetwork | None) -> bool:
+    return prefix is None or address in prefix
+
+
+def _in_range(port: int, ports: PortRange | None) -> bool:
+    return ports is None or port in ports
