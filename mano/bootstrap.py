@@ -38,7 +38,7 @@ from mano.vnfm.vnf_lifecycle import VnfLifecycle
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from mano.adapters.vim_local.view import LabView
+    from mano.adapters.vim_local.view import LabView as LabView
 
 DATABASE_FILE = "catena.db"
 PACKAGES_DIRECTORY = "packages"

@@ -21,9 +21,10 @@ class LibraryReader:
 
     def read(self, path: str) -> ReadPackage:
         """Check and load the archive; never raises for its content."""
-        from vnf_descriptors import load_with_report
+        from vnf_descriptors.loader import load_with_report
 
-        model, report = load_with_report(path)
+        loaded = load_with_report(path)
+        model, report = loaded.descriptor, loaded.report
         document = report.to_json()
         if model is None:
             return ReadPackage(None, None, tuple(document["findings"]), report.signature.value)
@@ -37,7 +38,8 @@ class LibraryReader:
 
     def members(self, path: str) -> PackageMembers:
         """The parts of an archive that was read without errors."""
-        from vnf_descriptors import DescriptorError, open_package
+        from vnf_descriptors.csar import open_package
+        from vnf_descriptors.report import DescriptorError
 
         try:
             with open_package(path) as package:
@@ -47,7 +49,7 @@ class LibraryReader:
             raise InvalidInput(f"the stored package cannot be read any more: {error}") from None
 
     def _artifacts(self, path: str) -> tuple[dict[str, Any], ...]:
-        from vnf_descriptors import open_package
+        from vnf_descriptors.csar import open_package
 
         with open_package(path) as package:
             return tuple(

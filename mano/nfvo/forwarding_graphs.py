@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sfc.verify import Proof, verify
+from sfc.verify import Proof, prove
 
 from mano.domain.catalogue import Package
 from mano.domain.ns_instance import ServiceChain
@@ -139,7 +139,7 @@ def render_all(world: Topology, chains: Sequence[PlannedChain]) -> Mapping[str, 
 
 def require_proven(plane: DataPlane) -> Proof:
     """Run the tables on the simulator; raises ChainUnproven with every violation."""
-    proof = verify(plane.topology, plane.chains, plane.tables)
+    proof = prove(plane.topology, plane.chains, plane.tables)
     if proof.violations:
         first = proof.violations[0]
         raise ChainUnproven(

@@ -2,84 +2,54 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from mano.cli.client import Client
 from mano.cli.demo.errors import DemoProblem
+from mano.cli.exits import Failure
 
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 30.0
-CALL_TIMEOUT_S = 60.0
 POLL_S = 0.05
-VERSIONS = {"nslcm": "2.4.0", "vnfpkgm": "2.4.0", "nsd": "2.4.0", "vnflcm": "2.3.0"}
-"""The ``Version`` header by API root."""
 
 
 class Api:
-    """HTTP with JSON, the token and the ``Version`` header; an error becomes a :class:`DemoProblem`."""
+    """Calls to the demo's server; an error becomes a :class:`DemoProblem`."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
-        self._place = urlsplit(url)
-        self._token = token
+        self._client = Client(url, token)
 
     def get(self, path: str) -> Any:
         """The document at a path."""
-        return self._call("GET", path, None)[0]
+        with _problems():
+            return self._client.get(path)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The answer's document; for 202 the ``Location`` of the operation."""
-        document, location = self._call("POST", path, body)
-        return location if document is None else document
+        """The answer's document; for 202 the path of the operation."""
+        with _problems():
+            answer = self._client.post(path, body)
+        return answer.json if answer.body else self._client.path_of(answer.headers.get("location", ""))
 
     def delete(self, path: str) -> None:
         """Delete a resource."""
-        self._call("DELETE", path, None)
+        with _problems():
+            self._client.delete(path)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Change a resource by JSON merge patch."""
-        return self._call("PATCH", path, body, "application/merge-patch+json")[0]
-
-    def upload(self, path: str, content: bytes) -> None:
+    def upload(self, path: str, archive: Path) -> None:
         """PUT a package's content."""
-        self._send("PUT", path, content, "application/zip")
-
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None, media: str = "application/json"
-    ) -> tuple[Any, str]:
-        content = None if body is None else json.dumps(body).encode()
-        return self._send(method, path, content, media)
-
-    def _send(self, method: str, path: str, content: bytes | None, media: str) -> tuple[Any, str]:
-        connection = http.client.HTTPConnection(str(self._place.hostname), self._place.port, timeout=CALL_TIMEOUT_S)
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        root = path.split("/")[1]
-        if root in VERSIONS:
-            headers["Version"] = VERSIONS[root]
-        if content is not None:
-            headers["Content-Type"] = media
-        try:
-            connection.request(method, urlsplit(path).path, content, headers)
-            response = connection.getresponse()
-            data = response.read()
-        except OSError as error:
-            raise DemoProblem(f"the server does not answer: {error}") from None
-        finally:
-            connection.close()
-        document = json.loads(data) if data else None
-        if response.status >= 400:
-            raise DemoProblem(_problem(document, response.status))
-        return document, response.getheader("Location", "")
+        with _problems(), archive.open("rb") as file:
+            self._client.upload(path, file, archive.stat().st_size)
 
     def wait_for(self, operation: str, timeout_s: float, on_change: Callable[[Mapping[str, Any]], None]) -> None:
         """Wait until an NS operation is over; raises DemoProblem with its error unless it COMPLETED."""
@@ -91,18 +61,27 @@ class Api:
             if state == "COMPLETED":
                 return
             if state in ("FAILED", "FAILED_TEMP", "ROLLED_BACK", "PARTIALLY_COMPLETED"):
-                raise DemoProblem(f"{found['lcmOperationType']} ended as {state}: {_problem(found.get('error'), 0)}")
+                raise DemoProblem(f"{found['lcmOperationType']} ended as {state}: {_problem(found.get('error'))}")
             if time.monotonic() > deadline:
                 raise DemoProblem(f"{found['lcmOperationType']} is {state} after {timeout_s:.0f} s")
             time.sleep(POLL_S)
 
 
-def _problem(document: Any, status: int) -> str:
+def _problem(document: Any) -> str:
     """A ProblemDetails as one sentence."""
     if not isinstance(document, Mapping):
-        return f"HTTP status {status}"
+        return "no reason was given"
     hint = f" ({document['hint']})" if document.get("hint") else ""
     return f"{document.get('detail', 'no detail')}{hint}"
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except Failure as failure:
+        hint = f" ({failure.hint})" if failure.hint else ""
+        raise DemoProblem(f"{failure.message}{hint}") from None
 
 
 @dataclass(slots=True)
@@ -124,7 +103,7 @@ class ServerProcess:
                 self.process.wait()
 
 
-def start(data_dir: Path, lab: str, tier: str, listen: str, *, detached: bool) -> ServerProcess:
+def start(data_dir: Path, lab: str, tier: str, listen: str) -> ServerProcess:
     """Start ``mano serve`` and wait until it is ready; raises DemoProblem with its last words if it ends."""
     log = data_dir / "server.log"
     command = [sys.executable, "-m", "mano.cli", "serve", "--data-dir", str(data_dir), "--listen", listen]

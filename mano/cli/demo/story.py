@@ -130,9 +130,7 @@ class Story:
 
     def _start_server(self) -> None:
         with self._stage.step("start mano serve"):
-            self._server = server.start(
-                self._options.directory, LAB, self._options.tier, self._options.listen, detached=self._options.keep
-            )
+            self._server = server.start(self._options.directory, LAB, self._options.tier, self._options.listen)
 
     def _add_hosts(self) -> None:
         inventory = sample_inventory(self._options.hosts)
@@ -156,7 +154,7 @@ class Story:
     def _upload(self, collection: str, content: str, archive: Path) -> Mapping[str, Any]:
         created = self._api.post(collection, {})
         path = f"{collection}/{created['id']}"
-        self._api.upload(f"{path}/{content}", archive.read_bytes())
+        self._api.upload(f"{path}/{content}", archive)
         info: Mapping[str, Any] = self._api.get(path)
         state = info.get("onboardingState") or info.get("nsdOnboardingState")
         if state != "ONBOARDED":

@@ -96,7 +96,8 @@ class DemoWorld:
 
     def statistics(self, chain: str) -> Mapping[str, Any]:
         """The counters of a chain now."""
-        return self.api.get(f"/mano/v1/chains/{self.chains[chain]['id']}/statistics")
+        document: Mapping[str, Any] = self.api.get(f"/mano/v1/chains/{self.chains[chain]['id']}/statistics")
+        return document
 
     def drops(self, chain: str) -> dict[tuple[str, str], int]:
         """Dropped packets by host and reason, on the hosts that the chain passes."""
