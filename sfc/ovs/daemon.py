@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from sfc.model.addresses import Mac
 from sfc.ovs.control import ask
 from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
 from sfc.ovs.jsonrpc import JsonRpc
@@ -33,7 +34,10 @@ FRAGMENT_MIN_V4 = 400
 
 @dataclass(frozen=True, slots=True)
 class TunnelNeighbour:
-    """A peer of the underlay. Told beforehand, not even the first packet towards it is lost."""
+    """A peer of the underlay. Told beforehand, not even the first packet towards it is lost.
+
+    Raises :class:`~sfc.errors.ModelError` for a ``mac`` that is none.
+    """
 
     bridge: str
     address: IPv4Address
@@ -41,9 +45,7 @@ class TunnelNeighbour:
 
     def __post_init__(self) -> None:
         check_identifier("bridge", self.bridge)
-        octets = self.mac.split(":")
-        if len(octets) != 6 or not all(len(octet) == 2 and octet.isalnum() for octet in octets):
-            raise ValueError(f"{self.mac!r} is no MAC address")
+        Mac.parse(self.mac)
 
 
 class SwitchDaemon:
@@ -88,8 +90,8 @@ class SwitchDaemon:
         """SIGKILL ovs-vswitchd and leave it dead."""
         pid = self._pid("ovs-vswitchd")
         if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            self._await_end("ovs-vswitchd", time.monotonic() + timeout)
+            _signal(pid, signal.SIGKILL)
+            self._await_end(pid, "ovs-vswitchd", time.monotonic() + timeout)
 
     def stop(self, *, timeout: float = 10.0) -> None:
         """End both processes and their devices; the database file remains."""
@@ -170,13 +172,13 @@ class SwitchDaemon:
         else:
             _signal(pid, signal.SIGTERM)
         try:
-            self._await_end(program, min(deadline, time.monotonic() + 3.0))
+            self._await_end(pid, program, min(deadline, time.monotonic() + 3.0))
         except SwitchTimeout:
             _signal(pid, signal.SIGKILL)
-            self._await_end(program, deadline)
+            self._await_end(pid, program, deadline)
 
-    def _await_end(self, program: str, deadline: float) -> None:
-        while self._alive(program):
+    def _await_end(self, pid: int, program: str, deadline: float) -> None:
+        while self._is(pid, program):  # not by the pid file: it goes before the process does
             if time.monotonic() >= deadline:
                 raise SwitchTimeout(self.location.host, f"{program} did not end in time")
             time.sleep(_POLL_S)
@@ -185,15 +187,22 @@ class SwitchDaemon:
         return self._pid(program) is not None
 
     def _pid(self, program: str) -> int | None:
-        """The process that wrote the pid file, if it still is the one: pids are reused."""
+        """The process that wrote the pid file, if it still runs."""
         try:
             pid = int(self._pid_file(program).read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
+        return pid if self._is(pid, program) else None
+
+    def _is(self, pid: int, program: str) -> bool:
+        """Whether this process is our program: numbers are used again, and a zombie has ended."""
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
         ours = str(self._pid_file(program)).encode()
-        return pid if state != "Z" and any(ours in argument for argument in command) else None
+        return state != "Z" and any(ours in argument for argument in command)
 
     def _pid_file(self, program: str) -> Path:
         return self.location.rundir / f"{program}.pid"

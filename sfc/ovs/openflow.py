@@ -106,9 +106,12 @@ class OpenFlow:
             about[xid] = message.about
             inner = message.encode(xid)
             octets += Message(Type.BUNDLE_ADD, struct.pack("!IHH", bundle, 0, _BUNDLE_FLAGS) + inner).encode(xid)
+        # A message that the bundle refuses does not keep the switch from committing the others: look first.
+        barrier = next(self._xids)
+        self._send(octets + Message(Type.BARRIER_REQUEST, b"").encode(barrier))
+        self._answer(barrier, about)
         last = next(self._xids)
-        octets += _bundle_control(bundle, _BUNDLE_COMMIT).encode(last)
-        self._send(octets)
+        self._send(_bundle_control(bundle, _BUNDLE_COMMIT).encode(last))
         self._answer(last, about)
 
     def send(self, messages: Iterable[Message]) -> None:

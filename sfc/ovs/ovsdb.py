@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from sfc.ovs.commands import Command, WrongBridge
+from sfc.ovs.commands import Command, EnsureBridge, EnsurePort, WrongBridge
 from sfc.ovs.control import ask
 from sfc.ovs.errors import SwitchRefused, SwitchTimeout
 from sfc.ovs.jsonrpc import JsonRpc
@@ -85,6 +85,10 @@ class Database:
         return results
 
     def _plan(self, commands: tuple[Command, ...], now: Snapshot) -> list[Operation]:
+        known = set(now.bridges) | {command.name for command in commands if isinstance(command, EnsureBridge)}
+        for command in commands:
+            if isinstance(command, EnsurePort) and command.bridge not in known:
+                raise SwitchRefused(self._location.host, f"port {command.name}: there is no bridge {command.bridge}")
         try:
             return [operation for command in commands for operation in command.operations(now)]
         except WrongBridge as error:

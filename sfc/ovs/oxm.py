@@ -137,8 +137,8 @@ def encode_match(match: Iterable[FieldMatch]) -> bytes:
 def match_parts(match: Iterable[FieldMatch]) -> Iterator[bytes]:
     """One OXM for each field."""
     parts = {part.field: part for part in match}
-    if parts.get(Field.PACKET_TYPE) == _ETHERNET:
-        del parts[Field.PACKET_TYPE]  # what a match without it means
+    if Field.ETH_TYPE in parts and parts.get(Field.PACKET_TYPE) == _ETHERNET:
+        del parts[Field.PACKET_TYPE]  # an ethertype says as much
     protocol = parts[Field.IP_PROTO].value if Field.IP_PROTO in parts else None
     for number, pair in enumerate(_REGISTER_PAIRS):
         if any(register in parts for register in pair):

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from sfc.errors import ModelError
 from sfc.model.addresses import Mac
-from sfc.model.fields import Field, Format, format_value
+from sfc.model.fields import Field, Format, format_masked
 
 _ALIASES: Mapping[str, str] = {
     "eth_src": "dl_src",
@@ -47,13 +47,7 @@ def parse_packet(packet: Mapping[str, object]) -> dict[Field, int]:
 def packet_text(packet: Mapping[Field, int]) -> str:
     """The packet as ``ofproto/trace`` reads it."""
     ordered = sorted(packet.items(), key=lambda item: item[0].rank)
-    return ",".join(f"{field.text}={_value_text(field, value)}" for field, value in ordered)
-
-
-def _value_text(field: Field, value: int) -> str:
-    if field is Field.IP_FRAG:
-        return {0: "no", 1: "first", 3: "later"}[value]
-    return format_value(field, value)
+    return ",".join(f"{field.text}={format_masked(field, value, None)}" for field, value in ordered)
 
 
 def _number(field: Field, value: object) -> int:
