@@ -62,7 +62,7 @@ class ListenerType(click.ParamType[Listener]):
 @click.option("--lenient-version", is_flag=True, help="Accept requests without a Version header.")
 @click.option(
     "--tier",
-    type=click.Choice([tier.value for tier in Tier]),
+    type=click.Choice([Tier.ROOT.value, Tier.SIMULATED.value]),
     envvar="CATENA_TIER",
     help="How real the local VIM is; the best that this machine can do unless said.",
 )

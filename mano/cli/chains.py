@@ -1,0 +1,170 @@
+"""``mano chain``: service function chains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mano.cli.client import Client, with_client
+from mano.cli.exits import Exit
+from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
+from mano.cli.resolve import CHAIN, identify
+
+
+def _paths(chain: Row) -> list[Row]:
+    return list(chain.get("paths") or ())
+
+
+def _way(chain: Row) -> str:
+    forward = next((path for path in _paths(chain) if path["direction"] == "forward"), None)
+    if forward is None:
+        return ""
+    end = [forward["terminator"]["sfName"]] if forward.get("terminator") else []
+    return " > ".join([*(str(hop["sfName"]) for hop in forward["hops"]), *end])
+
+
+COLUMNS = (
+    Column("ID", "id"),
+    Column("NAME", "name"),
+    Column("STATE", "state"),
+    Column(
+        "SPI", lambda chain: "/".join(str(spi) for spi in (chain.get("forwardSpi"), chain.get("reverseSpi")) if spi)
+    ),
+    Column("PATH", _way),
+    Column("CLASSIFIERS", lambda chain: [item["text"] for item in chain.get("classifiers") or ()]),
+)
+FIELDS = (*COLUMNS, Column("NS", "nsInstanceId"), Column("VERSION", "version"), Column("SYMMETRIC", "symmetric"))
+HOPS = (
+    Column("DIRECTION", "direction"),
+    Column("SPI", "spi"),
+    Column("SI", "si"),
+    Column("HOST", "host"),
+    Column("SF", "sfName"),
+    Column("AWARENESS", "awareness"),
+    Column("LAYER", "layer"),
+)
+COUNTERS = (
+    Column("DIRECTION", "direction"),
+    Column("SPI", "spi"),
+    Column("SI", "si"),
+    Column("HOST", "host"),
+    Column("SF", "sfName"),
+    Column("PACKETS", "packets"),
+    Column("BYTES", "bytes"),
+)
+DROPS = (Column("HOST", "host"), Column("REASON", "reason"), Column("PACKETS", "packets"))
+TRACE = (
+    Column("HOST", "host"),
+    Column("TABLE", "table"),
+    Column("SPI", "spi"),
+    Column("SI", "si"),
+    Column("TTL", "ttl"),
+    Column("RULE", "rule"),
+    Column("ACTION", "action"),
+)
+
+
+@click.group("chain")
+def chain() -> None:
+    """Service function chains (RFC 7665)."""
+
+
+@chain.command("list")
+@output_option
+@with_client
+def list_all(client: Client, output: str) -> None:
+    """List the chains."""
+    show_list(client.list(CHAIN.path), output, COLUMNS)
+
+
+@chain.command("show")
+@click.argument("name")
+@output_option
+@with_client
+def show(client: Client, name: str, output: str) -> None:
+    """Show one chain hop by hop."""
+    found = client.get(_one(client, name))
+    show_one(found, output, FIELDS)
+    if output == "table":
+        click.echo()
+        click.echo(table(_hops(found), HOPS), nl=False)
+
+
+@chain.command("stats")
+@click.argument("name")
+@output_option
+@with_client
+def stats(client: Client, name: str, output: str) -> None:
+    """Count the packets of every hop, and the drops with their reasons."""
+    found = client.get(f"{_one(client, name)}/statistics")
+    if output != "table":
+        show_document(found, output)
+        return
+    click.echo(table(_hops(found), COUNTERS), nl=False)
+    if found["drops"]:
+        click.echo()
+        click.echo(table(found["drops"], DROPS), nl=False)
+
+
+@chain.command("verify")
+@click.argument("name")
+@output_option
+@with_client
+def verify(client: Client, name: str, output: str) -> None:
+    """Prove a chain on the simulator and compare the switches with it; exit code 1 unless all holds."""
+    found = client.post(f"{_one(client, name)}/verify").json
+    if output != "table":
+        show_document(found, output)
+    else:
+        click.echo(f"proven on the simulator: {'yes' if found['proven'] else 'NO'} ({found['packetsTried']} packets)")
+        for violation in found["violations"]:
+            note(f"violation: {violation}")
+        for step in found["traces"]:
+            click.echo(f"{step['host']}: {step['verdict']}")
+        for drift in found["drift"]:
+            note(f"{drift['host']} differs: {len(drift['missing'])} flows missing, {len(drift['foreign'])} foreign")
+    if not found["proven"] or found["drift"]:
+        raise SystemExit(int(Exit.BAD))
+
+
+@chain.command("trace")
+@click.argument("name")
+@click.option("--source", required=True, help="IP address.")
+@click.option("--destination", required=True, help="IP address.")
+@click.option("--protocol", default="tcp", show_default=True, help="tcp, udp, icmp, … or a number.")
+@click.option("--source-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
+@click.option("--destination-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
+@output_option
+@with_client
+def trace(client: Client, name: str, output: str, **packet: Any) -> None:
+    """Follow one packet through the rendered tables, on the simulator."""
+    found = client.post(f"{_one(client, name)}/trace", _packet(packet)).json
+    if output != "table":
+        show_document(found, output)
+        return
+    click.echo(table(found["hops"], TRACE), nl=False)
+    simulated = " (simulated)" if found.get("simulated") else ""
+    click.echo(f"verdict{simulated}: {found['verdict']}")
+
+
+def _packet(options: dict[str, Any]) -> dict[str, Any]:
+    protocol = options["protocol"]
+    packet = {
+        "source": options["source"],
+        "destination": options["destination"],
+        "protocol": int(protocol) if protocol.isdigit() else protocol.lower(),
+        "sourcePort": options["source_port"],
+        "destinationPort": options["destination_port"],
+    }
+    return {key: value for key, value in packet.items() if value is not None}
+
+
+def _one(client: Client, name: str) -> str:
+    return f"{CHAIN.path}/{identify(client, CHAIN, name)}"
+
+
+def _hops(document: Row) -> list[dict[str, Any]]:
+    return [
+        {"direction": path["direction"], "spi": path["spi"], **hop} for path in _paths(document) for hop in path["hops"]
+    ]

@@ -1,0 +1,181 @@
+"""``mano package``: VNF packages, with and without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mano.cli.exits import Exit, Failure, told
+from mano.cli.onboarding import Catalogue, add_catalogue_commands, archive_of
+from mano.cli.output import Column, note, output_option, show_document
+from mano.cli.resolve import PACKAGE
+
+if TYPE_CHECKING:
+    from vnf_descriptors import Report
+
+COLUMNS = (
+    Column("ID", "id"),
+    Column("NAME", "vnfProductName"),
+    Column("VERSION", "vnfdVersion"),
+    Column("PROVIDER", "vnfProvider"),
+    Column("STATE", "onboardingState"),
+    Column("ENABLED", lambda row: row.get("operationalState") == "ENABLED"),
+    Column("USED", lambda row: row.get("usageState") == "IN_USE"),
+)
+FIELDS = (
+    *COLUMNS,
+    Column("VNFD", "vnfdId"),
+    Column("SOFTWARE", "vnfSoftwareVersion"),
+    Column("CHECKSUM", "checksum.hash"),
+    Column("SIGNATURE", "packageSecurityOption"),
+    Column("ARTIFACTS", lambda row: [item.get("artifactPath") for item in row.get("additionalArtifacts") or ()]),
+    Column("FAILURE", "onboardingFailureDetails.detail"),
+)
+
+
+@click.group("package")
+def package() -> None:
+    """VNF packages (SOL004): validate, build, compare, on-board."""
+
+
+add_catalogue_commands(
+    package, Catalogue(PACKAGE, "package_content", "onboardingState", "operationalState", COLUMNS, FIELDS)
+)
+
+
+@package.command("validate")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml", "name", "sarif"]), default="table", show_default=True
+)
+def validate(paths: tuple[Path, ...], output: str) -> None:
+    """Tell everything that is wrong with packages, source trees or YAML files; needs no server."""
+    from vnf_descriptors import to_sarif
+    from vnf_descriptors import validate as check
+
+    reports = [check(path) for path in paths]
+    if output == "sarif":
+        click.echo(to_sarif(reports))
+    elif output in ("json", "yaml"):
+        show_document([report.to_json() for report in reports], output)
+    elif output == "name":
+        click.echo("".join(f"{report.path}\n" for report in reports if not report.ok), nl=False)
+    else:
+        for report in reports:
+            click.echo(report.to_text(with_path=len(paths) > 1), nl=False)
+    if not all(report.ok for report in reports):
+        raise SystemExit(int(Exit.BAD))
+
+
+@package.command("build")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The CSAR to write.")
+@click.option("--sign", "key", type=click.Path(exists=True, path_type=Path), help="Private key (PEM).")
+@click.option("--cert", type=click.Path(exists=True, path_type=Path), help="Its certificate and those above it (PEM).")
+@click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="Holds the key's password.")
+def build(directory: Path, out: Path, key: Path | None, cert: Path | None, password_file: Path | None) -> None:
+    """Build the package that a source tree describes, and validate it."""
+    from vnf_descriptors import DescriptorError, SigningKey
+    from vnf_descriptors import build as build_package
+
+    if (key is None) is not (cert is None):
+        raise click.UsageError("--sign and --cert go together")
+    signing = None
+    with told():
+        if key is not None and cert is not None:
+            password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
+            signing = SigningKey(key.read_bytes(), cert.read_bytes(), password)
+        try:
+            report = build_package(directory, out, signing)
+        except DescriptorError as error:
+            click.echo(error.report.to_text(), nl=False)
+            raise Failure(f"{directory} is not built", hint="mend what is listed above") from None
+        except ValueError as error:
+            raise Failure(
+                f"the package cannot be signed: {error}", hint="check --sign, --cert, --password-file"
+            ) from None
+    _tell(report)
+    note(f"wrote {out} ({out.stat().st_size} octets)")
+
+
+def _tell(report: Report) -> None:
+    for line in report.to_text().splitlines():
+        note(line)
+
+
+@package.command("init")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--sample", type=click.Choice(["firewall", "dpi", "nat", "gi-lan"]), default="firewall", show_default=True
+)
+def init(directory: Path, sample: str) -> None:
+    """Begin a package: copy a working source tree to DIRECTORY, which must not exist or be empty."""
+    import shutil
+    from importlib.resources import as_file, files
+
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise Failure(f"{directory} exists and is not empty", hint="name a new directory")
+    with told(), as_file(files("vnf_descriptors") / "samples" / sample) as source:
+        shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    note(f"{directory} is a copy of the sample {sample!r}; give it a descriptor_id of its own, then:")
+    note(f"  mano package validate {directory}")
+    note(f"  mano package build {directory} -o {directory.name}.csar")
+
+
+@package.command("diff")
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
+@output_option
+def diff(a: Path, b: Path, output: str) -> None:
+    """Compare what two packages describe; exit code 10 when there are differences."""
+    differences = [
+        {"path": path, "a": before, "b": after} for path, before, after in _differences(_model(a), _model(b), "")
+    ]
+    if output == "table":
+        for entry in differences:
+            click.echo(f"{entry['path']}: {_brief(entry['a'])} -> {_brief(entry['b'])}")
+    elif output == "name":
+        click.echo("".join(f"{entry['path']}\n" for entry in differences), nl=False)
+    else:
+        show_document(differences, output)
+    if differences:
+        raise SystemExit(int(Exit.DIFFERENCES))
+
+
+ABSENT = "absent"
+
+
+def _model(path: Path) -> Any:
+    from vnf_descriptors import DescriptorError, load, to_json
+
+    with archive_of(path) as archive:
+        try:
+            return to_json(load(archive))
+        except DescriptorError as error:
+            note(error.report.to_text(with_path=True).rstrip("\n"))
+            raise Failure(f"{path} cannot be loaded", hint="mano package validate") from None
+
+
+def _differences(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """(path, before, after) for every leaf that differs; members of lists are known by their ``id``."""
+    if isinstance(a, list) and isinstance(b, list):
+        a, b = _keyed(a), _keyed(b)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _differences(a.get(key, ABSENT), b.get(key, ABSENT), f"{path}/{key}")
+    elif a != b:
+        yield path or "/", a, b
+
+
+def _keyed(items: list[Any]) -> dict[str, Any]:
+    keys = [item.get("id") if isinstance(item, Mapping) else None for item in items]
+    unique = None not in keys and len(set(keys)) == len(keys)
+    return {str(keys[index] if unique else index): item for index, item in enumerate(items)}
+
+
+def _brief(value: Any) -> str:
+    text = ABSENT if value is ABSENT else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
