@@ -1,0 +1,129 @@
+"""Changing a running chain without losing a packet: make before break, as a plan of data.
+
+The new version gets SPIs of its own and is programmed beside the old one, last hop first; then its classifiers take
+over in one step; connections that only the other side speaks on follow by their mark; after a drain longer than the
+slowest function holds a packet, the old version is removed. Every step leads from one proven set of tables to the
+next, so a plan that was interrupted goes on, or back, from any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from sfc.errors import PathError
+from sfc.model.chains import PlannedChain
+from sfc.model.cookies import OWNER
+from sfc.model.flows import Flow, FlowTables
+from sfc.model.topology import Topology
+from sfc.render import render
+
+DRAIN_S = 1.0
+
+
+class Phase(StrEnum):
+    """Steps of a change, in order."""
+
+    ADD = "add the new paths"
+    FLIP = "let the new version classify"
+    INHERIT = "lead marked connections back on the new path"
+    REMOVE = "remove the old paths"
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What one bridge gains and loses in one bundle. A flow with the same match as a lost one replaces it."""
+
+    sff: str
+    add: tuple[Flow, ...]
+    delete: tuple[Flow, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to do."""
+        return not self.add and not self.delete
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: a bundle for each bridge in this order, then ``wait_s`` seconds before the next step."""
+
+    phase: Phase
+    changes: tuple[TableChange, ...]
+    chains: tuple[PlannedChain, ...]
+    """All chains as they are after the step: rendering them gives the tables that then hold."""
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """The whole change. Stored by its steps' ``chains``, it can be completed or undone after a crash."""
+
+    chain: str
+    steps: tuple[Step, ...]
+
+
+def differences(before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> dict[str, TableChange]:
+    """What leads each bridge from one set of tables to another; bridges without a change are left out."""
+    changes = {}
+    for sff in sorted(after):
+        old = {flow.key: flow for flow in before[sff].flows} if sff in before else {}
+        new = {flow.key: flow for flow in after[sff].flows}
+        add = tuple(flow for key, flow in new.items() if old.get(key) != flow)
+        delete = tuple(flow for key, flow in old.items() if key not in new)
+        change = TableChange(sff, add, delete)
+        if not change.is_empty:
+            changes[sff] = change
+    return changes
+
+
+def make_before_break(
+    topology: Topology,
+    chains: Sequence[PlannedChain],
+    new: PlannedChain,
+    *,
+    drain_s: float = DRAIN_S,
+    owner: int = OWNER,
+    epoch: int = 1,
+) -> ChangePlan:
+    """Replace the version of ``new``'s chain among ``chains`` by ``new``.
+
+    Raises :class:`PathError` when the chain is not there or both versions share an SPI.
+    """
+    old = next((planned for planned in chains if planned.chain.id == new.chain.id and planned.classified), None)
+    if old is None:
+        raise PathError("NO_OLD", f"chain {new.chain.id} is not there to be changed", "program it as a new one")
+    shared = {rsp.spi for rsp in old.rsps} & {rsp.spi for rsp in new.rsps}
+    if shared:
+        raise PathError("SPI_SHARED", f"both versions of chain {new.chain.id} use SPI {min(shared)}")
+    rest = tuple(planned for planned in chains if planned is not old)
+    retired = replace(old, classified=False)
+    heired = replace(retired, heir=new.forward.spi) if new.reverse is not None else retired
+    states = (
+        (Phase.ADD, (*rest, old, replace(new, classified=False)), 0.0),
+        (Phase.FLIP, (*rest, retired, new), 0.0),
+        (Phase.INHERIT, (*rest, heired, new), drain_s),
+        (Phase.REMOVE, (*rest, new), 0.0),
+    )
+    steps = []
+    tables = render(topology, chains, owner=owner, epoch=epoch)
+    for phase, after, wait_s in states:
+        rendered = render(topology, after, owner=owner, epoch=epoch)
+        order = _order(phase, old, new)
+        changes = differences(tables, rendered)
+        steps.append(Step(phase, tuple(_sorted(changes, order)), after, wait_s))
+        tables = rendered
+    return ChangePlan(new.chain.id, tuple(steps))
+
+
+def _order(phase: Phase, old: PlannedChain, new: PlannedChain) -> list[str]:
+    """Bridges of a path from its end to its beginning when it is made, from its beginning when it is removed."""
+    planned = old if phase is Phase.REMOVE else new
+    walk = [planned.forward.start_sff, *(hop.sff for hop in planned.forward.hops), planned.forward.end_sff]
+    return walk if phase is Phase.REMOVE else walk[::-1]
+
+
+def _sorted(changes: Mapping[str, TableChange], order: Sequence[str]) -> Iterable[TableChange]:
+    ranks = {sff: rank for rank, sff in reversed(list(enumerate(order)))}
+    return (changes[sff] for sff in sorted(changes, key=lambda sff: (ranks.get(sff, len(ranks)), sff)))
