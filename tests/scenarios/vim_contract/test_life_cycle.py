@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -193,3 +194,28 @@ def test_two_saps_may_end_at_one_attachment(world: World) -> None:
         driver.remove_port(port)
     driver.remove_network(OVERLAY)
     take_host_down(driver)
+
+
+def test_many_threads_at_once_do_what_one_would(world: World) -> None:
+    driver = world.driver()
+    names = ("h1", "h2", "h3")
+    image = serving_image(world)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(status.reachable for status in pool.map(driver.ensure_host, map(host, names)))
+        planes = [driver.host_status(name).dataplane for name in names]
+        assert len({plane.underlay_ip for plane in planes}) == len(names)
+        ports = [
+            inside(name, id=f"port-{name}-{n}", mac=f"02:10:00:00:0{name[1]}:{n:02x}", addresses=())
+            for name in names
+            for n in range(4)
+        ]
+        before = list(pool.map(driver.ensure_port, ports))
+        assert len({(status.host, status.ofport) for status in before}) == len(ports)
+        vnfcs = [compute(image, (port,), id=f"compute-{port.id}", host=port.host) for port in ports[::2]]
+        assert {status.state for status in pool.map(driver.ensure_compute, vnfcs)} == {"running"}
+        assert list(pool.map(driver.ensure_port, ports)) == before
+        assert len(driver.observe().computes) == len(vnfcs)
+        list(pool.map(lambda vnfc: driver.remove_compute(vnfc.id, vnfc.host), vnfcs))
+        list(pool.map(driver.remove_port, ports))
+        assert driver.observe() == NOTHING
+        list(pool.map(driver.remove_host, names))
