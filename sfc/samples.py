@@ -38,7 +38,7 @@ def samples(topology: Topology, chain: Chain, end: Port, index: int) -> Iterator
         source = _source(ingress, match.source, version)
         if source is None:
             continue
-        destination = OUTSIDE[version] if match.destination is None else host_of(match.destination)
+        destination = _destination(end, match.destination, version)
         for payload in _payloads(match, version):
             yield Ethernet(ingress.mac, end.mac, Ip(source, destination, payload, dscp=match.dscp or 0))
 
@@ -49,7 +49,7 @@ def plain_samples(ingress: Port, to: Port) -> Iterator[Ethernet]:
         source = _source(ingress, None, version)
         if source is not None:
             for payload in _payloads(Match(), version):
-                yield Ethernet(ingress.mac, to.mac, Ip(source, OUTSIDE[version], payload))
+                yield Ethernet(ingress.mac, to.mac, Ip(source, _destination(to, None, version), payload))
 
 
 def takes(match: Match, ip: Ip) -> bool:
@@ -105,6 +105,23 @@ def _source(port: Port, wanted: IpNetwork | None, version: int) -> IpAddress | N
         if covers(prefix, wanted):
             return host_of(wanted)
     return None
+
+
+def may_answer(end: Port, packet: Ethernet) -> bool:
+    """True when the packet's destination is an address that the end may send from."""
+    ip = packet.payload
+    return isinstance(ip, Ip) and any(ip.destination in prefix for prefix in end.sources)
+
+
+def _destination(end: Port, wanted: IpNetwork | None, version: int) -> IpAddress:
+    """Somewhere outside when the end routes there, else an address that it has, as far as the match allows it."""
+    outside = OUTSIDE[version]
+    if (wanted is None or outside in wanted) and any(outside in prefix for prefix in end.sources):
+        return outside
+    own = _source(end, wanted, version)
+    if own is not None:
+        return own
+    return outside if wanted is None else host_of(wanted)
 
 
 def _payloads(match: Match, version: int) -> Iterator[Tcp | Udp | Sctp | Icmp | Raw]:

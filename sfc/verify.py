@@ -18,7 +18,7 @@ from sfc.model.chains import SI_FIRST, Direction, OnMiss, PathPosition, PlannedC
 from sfc.model.cookies import Kind
 from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import Port, PortRole, Topology, Unclassified
-from sfc.samples import chain_back_for, chain_for, plain_samples, samples
+from sfc.samples import chain_back_for, chain_for, may_answer, plain_samples, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import O_BIT, Ethernet, Icmp, Ip, Nsh, Packet, Raw, Tcp, answer_to, ip_of
 from sfc.simulator.trace import Dropped, Matched, nsh_of
@@ -103,14 +103,15 @@ class _Proof:
     def _chain(self, planned: PlannedChain) -> Iterator[Violation]:
         """Samples there and back by mark, then back again after every bridge has lost its connections."""
         taken = list(self._taken(planned))
+        end = self.topology.port(planned.forward.end)
         for packet in taken:
             yield from self._walk(planned, planned.forward, packet)
-            if planned.reverse is not None:
+            if planned.reverse is not None and may_answer(end, packet):
                 yield from self._walk(planned, planned.reverse, self._answer(planned, packet))
         for sff in self.network.bridges:
             self.network.restart(sff)
         if planned.reverse is not None:
-            for packet in taken:
+            for packet in filter(lambda packet: may_answer(end, packet), taken):
                 yield from self._miss(planned, planned.reverse, self._answer(planned, packet))
 
     def _taken(self, planned: PlannedChain) -> Iterator[Ethernet]:
