@@ -15,7 +15,7 @@ import structlog
 
 from mano.adapters.dbos_engine.execution import RetryPolicy, Runner, Stopping
 from mano.adapters.dbos_engine.library import DurableQueues, QueueSettings, durable, workflow_id
-from mano.adapters.dbos_engine.ownership import Ownership, ownership
+from mano.adapters.dbos_engine.ownership import LEASE_S, Ownership, ownership
 from mano.adapters.store import SqlStore, SqlUnitOfWork
 from mano.domain.lcm_op_occ import RUNNING, LcmOpOcc
 from mano.errors import Conflict
@@ -32,17 +32,24 @@ EXIT_LEASE_LOST = 75
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """``heartbeat_s`` is also how often the work of dead servers is looked for; ``reconcile_s`` how often an operation
-    without a workflow is; ``keep_s`` how long ended workflows and ``keep_events_s`` how long events are remembered."""
+    """``lease_s`` is how long after its last heartbeat a server on PostgreSQL counts as dead; ``heartbeat_s``, at most
+    a third of it, is also how often the work of dead servers is looked for; ``reconcile_s`` how often an operation
+    without a workflow is; ``keep_s`` how long ended workflows and ``keep_events_s`` how long events are remembered.
+    ``drain_s`` is how long a stopping server waits for the steps that run."""
 
     queues: QueueSettings = field(default_factory=QueueSettings)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     drain_s: float = 20.0
+    lease_s: float = LEASE_S
     heartbeat_s: float = 5.0
     reconcile_s: float = 30.0
     prune_s: float = 300.0
     keep_s: float = 3600.0
     keep_events_s: float = 7 * 86400.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.heartbeat_s <= self.lease_s / 3:
+            raise ValueError("a lease must last three heartbeats or more")
 
 
 def leave_at_once() -> None:
@@ -73,7 +80,7 @@ class DbosEngine:
         self._runner = Runner(store.open_unit, clock, retries=self._settings.retries, is_stopping=self._stopping.is_set)
         self._clock = clock
         self._queues = DurableQueues(store.engines, server_id, self._settings.queues)
-        self._right: Ownership = ownership(store.engines, server_id)
+        self._right: Ownership = ownership(store.engines, server_id, self._settings.lease_s)
         self._on_lost = on_lost
         self._active = _Counter()
         self._keeper: threading.Thread | None = None

@@ -54,11 +54,11 @@ class Ownership(Protocol):
         """Those that have no right any more, so that their work may be taken over."""
 
 
-def ownership(engines: Engines, server_id: str) -> Ownership:
-    """The kind that fits the database."""
+def ownership(engines: Engines, server_id: str, lease_s: float) -> Ownership:
+    """The kind that fits the database; only PostgreSQL's knows leases."""
     if engines.is_sqlite:
         return FileOwnership(Path(f"{engines.url.database}.lock"))
-    return LeaseOwnership(engines, server_id)
+    return LeaseOwnership(engines, server_id, lease_s=lease_s)
 
 
 class FileOwnership:
