@@ -19,12 +19,12 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import Any, Self, final
 
 from sfc.errors import NshError
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+Buffer = bytes | bytearray | memoryview
+"""What ``decode`` is declared to take; at run time anything with a contiguous buffer will do."""
 
 __all__ = [
     "BadLength",
