@@ -76,6 +76,7 @@ class LocalVim(VimDriver):
         self._registry.retire(self._fabric)
 
     def host_status(self, name: str) -> HostStatus:
+        self._registry.notice()
         try:
             dataplane = self._hosts.dataplane(name)
         except CatenaError as error:
@@ -98,6 +99,7 @@ class LocalVim(VimDriver):
         self._registry.retire(self._fabric)
 
     def ensure_port(self, port: PortSpec) -> PortStatus:
+        self._registry.notice()
         return self._ports.ensure(port)
 
     def remove_port(self, port: PortSpec) -> None:
@@ -105,6 +107,7 @@ class LocalVim(VimDriver):
         self._registry.retire(self._fabric)
 
     def ensure_compute(self, compute: ComputeSpec) -> ComputeStatus:
+        self._registry.notice()
         return self._computes.ensure(compute)
 
     def remove_compute(self, compute_id: str, host: str) -> None:
@@ -126,6 +129,7 @@ class LocalVim(VimDriver):
         self._registry.retire(self._fabric)
 
     def observe(self) -> Observed:
+        self._registry.notice()
         return Observed(
             networks=tuple(sorted(self._networks.ids())),
             ports=tuple(sorted(self._ports.ids())),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from mano.adapters.vim_local.commands import CommandFailed, run
+from mano.adapters.vim_local.kernel import CLONE_NEWNET, Kernel
 from mano.errors import DeadlineExceeded
 
 T = TypeVar("T")
 
 DIRECTORY = Path("/run/netns")
-CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
@@ -103,10 +102,7 @@ def inside(name: str, action: Callable[[], T]) -> T:
 
     def enter_and_act() -> None:
         try:
-            with open(DIRECTORY / name, "rb") as namespace:
-                libc = ctypes.CDLL(None, use_errno=True)
-                if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), f"cannot enter namespace {name}")
+            Kernel().enter(str(DIRECTORY / name), CLONE_NEWNET)
             results.append(action())
         except BaseException as error:  # handed to the caller's thread
             errors.append(error)

@@ -36,6 +36,11 @@ class Registry:
             self._alive = os.open(self._sign, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._alive, fcntl.LOCK_SH)
 
+    def notice(self) -> None:
+        """Sign a lab that is there already; a lab that is not does not come to be."""
+        if (self._lab.run / "lab.json").exists():
+            self.register()
+
     def retire(self, fabric: Fabric) -> None:
         """Remove the fabric and the run directory once no host, network, port, VNFC or attachment is left."""
         if not self._lab.run.exists() or self._is_used():
