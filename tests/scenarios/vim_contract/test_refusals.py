@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -41,62 +42,61 @@ def refused(kind: type[CatenaError], word: str, action: Callable[[], object]) ->
     assert word in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("port", "kind", "word"),
-    [
-        pytest.param(inside(id="a port"), InvalidInput, "a port", id="white space in the identifier"),
-        pytest.param(inside(id="x\nlink delete lo"), InvalidInput, "identifier", id="a second command"),
-        pytest.param(inside(host="../h1"), InvalidInput, "../h1", id="a host that is a path"),
-        pytest.param(inside(host=""), InvalidInput, "host", id="no host"),
-        pytest.param(inside(host="h9"), NotFound, "h9", id="an unknown host"),
-        pytest.param(inside(mtu=9000), InvalidInput, "9000", id="an MTU beyond the underlay"),
-        pytest.param(inside(mac="02:10:00:00:00"), InvalidInput, "MAC", id="a short MAC address"),
-        pytest.param(inside(mac="02:10:00:00:00:+1"), InvalidInput, "MAC", id="a MAC address that int() would take"),
-        pytest.param(inside(addresses=("10.10.0.1/33",)), InvalidInput, "10.10.0.1/33", id="a bad prefix"),
-        pytest.param(inside(gateway="10.10.0.1/24"), InvalidInput, "10.10.0.1/24", id="a gateway with a prefix"),
-        pytest.param(inside(vnic_type="smart-nic"), InvalidInput, "smart-nic", id="an unknown vNIC type"),
-        pytest.param(inside(vnic_type="direct", pci=PCI, vf=0), InvalidInput, "overlay", id="a VF on an overlay"),
-        pytest.param(outside(vnic_type="normal"), InvalidInput, "provider", id="a vNIC on a provider network"),
-        pytest.param(outside(pci="0000:5e:00.0"), NotFound, "0000:5e:00.0", id="an unknown NIC"),
-        pytest.param(outside(vf=4), InvalidInput, "VF 4", id="a VF beyond the last"),
-        pytest.param(
-            outside(network=replace(PROVIDER, physical_network="dc2")), InvalidInput, "dc2", id="a NIC elsewhere"
-        ),
-        pytest.param(subscriber_port(attachment="nowhere"), NotFound, "nowhere", id="an unknown attachment"),
-        pytest.param(subscriber_port(attachment="inet"), InvalidInput, "inet", id="an attachment on the wrong network"),
-        pytest.param(internet_port(attachment="sub"), InvalidInput, "sub", id="an attachment beside a host"),
-    ],
-)
-def test_a_port_that_cannot_be(world: World, port: PortSpec, kind: type[CatenaError], word: str) -> None:
+PORTS_THAT_CANNOT_BE: list[tuple[PortSpec, type[CatenaError], str]] = [
+    (inside(id="a port"), InvalidInput, "a port"),
+    (inside(id="x\nlink delete lo"), InvalidInput, "identifier"),
+    (inside(host="../h1"), InvalidInput, "../h1"),
+    (inside(host=""), InvalidInput, "host"),
+    (inside(host="h9"), NotFound, "h9"),
+    (inside(mtu=9000), InvalidInput, "9000"),
+    (inside(mac="02:10:00:00:00"), InvalidInput, "MAC"),
+    (inside(mac="02:10:00:00:00:+1"), InvalidInput, "MAC"),
+    (inside(addresses=("10.10.0.1/33",)), InvalidInput, "10.10.0.1/33"),
+    (inside(gateway="10.10.0.1/24"), InvalidInput, "10.10.0.1/24"),
+    (inside(vnic_type="smart-nic"), InvalidInput, "smart-nic"),
+    (inside(vnic_type="direct", pci=PCI, vf=0), InvalidInput, "overlay"),
+    (outside(vnic_type="normal"), InvalidInput, "provider"),
+    (outside(pci="0000:5e:00.0"), NotFound, "0000:5e:00.0"),
+    (outside(vf=4), InvalidInput, "VF 4"),
+    (outside(network=replace(PROVIDER, physical_network="dc2")), InvalidInput, "dc2"),
+    (subscriber_port(attachment="nowhere"), NotFound, "nowhere"),
+    (subscriber_port(attachment="inet"), InvalidInput, "inet"),
+    (internet_port(attachment="sub"), InvalidInput, "sub"),
+]
+
+
+def test_ports_that_cannot_be(world: World) -> None:
     driver = world.driver()
     build_host(driver)
-    refused(kind, word, lambda: driver.ensure_port(port))
-    assert driver.observe() == NOTHING
+    for port, kind, word in PORTS_THAT_CANNOT_BE:
+        refused(kind, word, partial(driver.ensure_port, port))
+        assert driver.observe() == NOTHING, word
     take_host_down(driver)
 
 
-@pytest.mark.parametrize(
-    ("network", "word"),
-    [
-        pytest.param(replace(OVERLAY, mtu=1551), "1551", id="no room for the tunnel's headers"),
-        pytest.param(replace(OVERLAY, mtu=67), "67", id="smaller than IPv4 allows"),
-        pytest.param(replace(OVERLAY, id="net;1"), "net;1", id="a strange identifier"),
-        pytest.param(NetworkSpec("net-1", NetworkKind.PROVIDER, 1500), "physical", id="a provider without a network"),
-        pytest.param(replace(OVERLAY, physical_network="dc1"), "physical", id="an overlay with a physical network"),
-        pytest.param(replace(PROVIDER, physical_network="dc 1"), "dc 1", id="a strange physical network"),
-    ],
-)
-def test_a_network_that_cannot_be(world: World, network: NetworkSpec, word: str) -> None:
-    driver = world.driver()
-    refused(InvalidInput, word, lambda: driver.ensure_network(network))
-    assert driver.observe() == NOTHING
+NETWORKS_THAT_CANNOT_BE = [
+    (replace(OVERLAY, mtu=1551), "1551"),
+    (replace(OVERLAY, mtu=67), "67"),
+    (replace(OVERLAY, id="net;1"), "net;1"),
+    (NetworkSpec("net-1", NetworkKind.PROVIDER, 1500), "physical"),
+    (replace(OVERLAY, physical_network="dc1"), "physical"),
+    (replace(PROVIDER, physical_network="dc 1"), "dc 1"),
+]
 
 
-@pytest.mark.parametrize("name", ["fabric", "v-1", "a/b", "", "-x", "ü", "h" * 64])
-def test_a_host_whose_name_is_not_possible(world: World, name: str) -> None:
+def test_networks_that_cannot_be(world: World) -> None:
     driver = world.driver()
-    refused(InvalidInput, "name", lambda: driver.ensure_host(replace(host("h1"), name=name or " ")))
-    assert world.remains() == []
+    for network, word in NETWORKS_THAT_CANNOT_BE:
+        refused(InvalidInput, word, partial(driver.ensure_network, network))
+        assert driver.observe() == NOTHING, word
+        assert world.remains() == [], word
+
+
+def test_hosts_whose_names_are_not_possible(world: World) -> None:
+    driver = world.driver()
+    for name in ("fabric", "v-1", "a/b", " ", "-x", "ü", "h" * 64):
+        refused(InvalidInput, "name", partial(driver.ensure_host, replace(host("h1"), name=name)))
+        assert world.remains() == [], name
 
 
 def test_a_vf_serves_one_port(world: World) -> None:
@@ -154,33 +154,32 @@ def test_attachments_that_cannot_be(world: World) -> None:
     take_host_down(driver)
 
 
-@pytest.mark.parametrize(
-    ("members", "word"),
-    [
-        pytest.param([member("../entrypoint", SERVES)], "leads out", id="a path upwards"),
-        pytest.param([member("entrypoint", SERVES), member("/etc/passwd", b"x")], "relative", id="an absolute path"),
-        pytest.param(
-            [
-                member("entrypoint", SERVES),
-                member("lib", kind=tarfile.SYMTYPE, link="/etc"),
-                member("lib/passwd", b"x"),
-            ],
-            "leads out",
-            id="through a link out of it",
-        ),
-        pytest.param([member("entrypoint", SERVES), member("null", kind=tarfile.CHRTYPE)], "device", id="a device"),
-        pytest.param([member("start", SERVES)], "entrypoint", id="no entry point"),
-        pytest.param([member("entrypoint", SERVES, mode=0o644)], "executable", id="an entry point that cannot run"),
-        pytest.param([member("entrypoint", SERVES), member("ready", b"")], "ready", id="ready before it began"),
-    ],
-)
-def test_a_software_image_that_is_not_safe(world: World, members: list, word: str) -> None:
+IMAGES_THAT_ARE_NOT_SAFE = [
+    ([member("../entrypoint", SERVES)], "leads out"),
+    ([member("entrypoint", SERVES), member("/etc/passwd", b"x")], "relative"),
+    (
+        [
+            member("entrypoint", SERVES),
+            member("lib", kind=tarfile.SYMTYPE, link="/etc"),
+            member("lib/passwd", b"x"),
+        ],
+        "leads out",
+    ),
+    ([member("entrypoint", SERVES), member("null", kind=tarfile.CHRTYPE)], "device"),
+    ([member("start", SERVES)], "entrypoint"),
+    ([member("entrypoint", SERVES, mode=0o644)], "executable"),
+    ([member("entrypoint", SERVES), member("ready", b"")], "ready"),
+]
+
+
+def test_software_images_that_are_not_safe(world: World) -> None:
     driver = world.driver()
     driver.ensure_host(host("h1"))
-    vnfc = compute(build_image(world.directory, members))
-    refused(InvalidInput, word, lambda: driver.ensure_compute(vnfc))
-    assert driver.compute_status(vnfc.id, "h1").state == "gone"
-    assert driver.observe() == NOTHING
+    for members, word in IMAGES_THAT_ARE_NOT_SAFE:
+        vnfc = compute(build_image(world.directory, members))
+        refused(InvalidInput, word, partial(driver.ensure_compute, vnfc))
+        assert driver.compute_status(vnfc.id, "h1").state == "gone", word
+        assert driver.observe() == NOTHING, word
     driver.remove_host("h1")
 
 
