@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vnf_descriptors.build import SigningKey, build
+    from vnf_descriptors.builder import SigningKey, build
     from vnf_descriptors.codes import Severity, explain
     from vnf_descriptors.csar import open_package
     from vnf_descriptors.loader import load, load_with_report, validate
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Where each public name lives. Resolved on first use, so that importing the package costs nothing.
 _HOMES = {
-    "build": "build",
-    "SigningKey": "build",
+    "build": "builder",
+    "SigningKey": "builder",
     "Severity": "codes",
     "explain": "codes",
     "open_package": "csar",

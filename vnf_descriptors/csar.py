@@ -83,7 +83,7 @@ def _open_archive(stream: BinaryIO, shown: str, stack: contextlib.ExitStack) -> 
 def _open_directory(
     path: Path, shown: str, policy: Policy, stack: contextlib.ExitStack
 ) -> tuple[Package | None, list[Finding]]:
-    from vnf_descriptors.build import tree_members
+    from vnf_descriptors.builder import tree_members
 
     members, findings = tree_members(path)
     stack.callback(members.close)

@@ -242,4 +242,12 @@ TOSCA = (
         _TEMPLATES,
         "A requirement that the type wants fulfilled is neither fulfilled nor mapped to the outside.",
     ),
+    Code(
+        "TOSCA030",
+        ERROR,
+        "descriptor cannot be modelled",
+        _TEMPLATES,
+        "The descriptor passes every rule, but two of its facts cannot both hold in the model that the rest of the "
+        "system works with; the message says which.",
+    ),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 #: Longest identifier that a descriptor may give to one of its parts, in characters.
 MAX_NAME = 255
 
@@ -12,16 +10,6 @@ def check_name(value: str, what: str) -> None:
     """Raise ValueError unless `value` is 1 to 255 printable characters on one line."""
     if not value or len(value) > MAX_NAME or not value.isprintable():
         raise ValueError(f"{what} must be 1 to {MAX_NAME} printable characters, not {value[:40]!r}")
-
-
-def check_uuid(value: str, what: str) -> None:
-    """Raise ValueError unless `value` is a UUID in its usual text form."""
-    try:
-        parsed = uuid.UUID(value)
-    except ValueError:
-        raise ValueError(f"{what} must be a UUID, not {value[:40]!r}") from None
-    if str(parsed) != value.lower():
-        raise ValueError(f"{what} must be a UUID in its hyphenated form, not {value[:40]!r}")
 
 
 def check_at_least(value: int, minimum: int, what: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from vnf_descriptors.model.checks import check_at_least, check_name, check_unique, check_uuid
+from vnf_descriptors.model.checks import check_at_least, check_name, check_unique
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
 from vnf_descriptors.model.vnfd import AffinityRule, Bitrate, L2Protocol, L3Protocol, Qos
 
@@ -300,7 +300,7 @@ class NsFlavour:
 
 @dataclass(frozen=True, slots=True)
 class Nsd:
-    """An NS descriptor (IFA 014 clause 6.2). `descriptor_id` and `invariant_id` are UUIDs."""
+    """An NS descriptor (IFA 014 clause 6.2). Its identifiers are UUIDs in all but a few older descriptors."""
 
     descriptor_id: str
     invariant_id: str
@@ -313,8 +313,8 @@ class Nsd:
     sol001_edition: str | None = None
 
     def __post_init__(self) -> None:
-        check_uuid(self.descriptor_id, "descriptor_id")
-        check_uuid(self.invariant_id, "invariant_id")
+        check_name(self.descriptor_id, "descriptor_id")
+        check_name(self.invariant_id, "invariant_id")
         if not self.flavours:
             raise ValueError("an NSD needs at least one deployment flavour")
         check_unique([flavour.id for flavour in self.flavours], "flavour")

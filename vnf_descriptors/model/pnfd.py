@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vnf_descriptors.model.checks import check_uuid
+from vnf_descriptors.model.checks import check_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PnfExtCp:
 
 @dataclass(frozen=True, slots=True)
 class Pnfd:
-    """A PNF descriptor. `descriptor_id` and `invariant_id` are UUIDs."""
+    """A PNF descriptor. `descriptor_id` and `invariant_id` are UUIDs in all but a few older ones."""
 
     descriptor_id: str
     invariant_id: str
@@ -33,5 +33,5 @@ class Pnfd:
     sol001_edition: str | None = None
 
     def __post_init__(self) -> None:
-        check_uuid(self.descriptor_id, "descriptor_id")
-        check_uuid(self.invariant_id, "invariant_id")
+        check_name(self.descriptor_id, "descriptor_id")
+        check_name(self.invariant_id, "invariant_id")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from vnf_descriptors.model.checks import check_at_least, check_name, check_unique, check_uuid
+from vnf_descriptors.model.checks import check_at_least, check_name, check_unique
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
 
 
@@ -530,7 +530,7 @@ class VnfFlavour:
 
 @dataclass(frozen=True, slots=True)
 class Vnfd:
-    """A VNF descriptor (IFA 011 clause 7.1.2). `descriptor_id` is a UUID."""
+    """A VNF descriptor (IFA 011 clause 7.1.2). `descriptor_id` is a UUID in all but a few older descriptors."""
 
     descriptor_id: str
     provider: str
@@ -550,7 +550,7 @@ class Vnfd:
     sol001_edition: str | None = None
 
     def __post_init__(self) -> None:
-        check_uuid(self.descriptor_id, "descriptor_id")
+        check_name(self.descriptor_id, "descriptor_id")
         if not self.flavours:
             raise ValueError("a VNFD needs at least one deployment flavour")
         check_unique([flavour.id for flavour in self.flavours], "flavour")

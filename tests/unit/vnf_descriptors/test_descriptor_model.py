@@ -115,7 +115,7 @@ def test_json_round_trip_through_text(model: Vnfd | Nsd | Pnfd) -> None:
         (("flavours", 0, "vdus", 0, "cpu", "policy"), "mine", "must be one of dedicated, shared, mixed"),
         (("flavours", 0, "vdus", 0, "memory_mib"), True, "memory_mib must be of type int"),
         (("flavours", 0, "vdus", 0, "memory_mib"), 0, "must be at least 1"),
-        (("descriptor_id",), "nobody", "descriptor_id must be a UUID"),
+        (("descriptor_id",), "a\nb", "descriptor_id must be 1 to 255 printable"),
     ],
 )
 def test_json_that_does_not_fit_says_where(path: tuple[str | int, ...], value: object, problem: str) -> None:

@@ -59,10 +59,12 @@ def build(directory: str | os.PathLike[str], out: str | os.PathLike[str], signin
     from vnf_descriptors.loader import validate
 
     root, target = Path(directory), Path(out)
-    members, findings = tree_members(root)
+    members, findings = tree_members(root, signing)
+    if not _has_manifest(members):
+        message = "the tree needs one manifest, at its root or where TOSCA.meta says"
+        findings.append(finding("MF001", Position("."), message, severity=Severity.ERROR))
     if any(entry.severity is Severity.ERROR for entry in findings):
         raise DescriptorError(Report(str(directory), tuple(findings)))
-    members = with_manifest(members, signing)
     with tempfile.NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name}.", suffix=".csar", delete=False
     ) as file:
@@ -80,7 +82,7 @@ def build(directory: str | os.PathLike[str], out: str | os.PathLike[str], signin
     return Report(str(out), report.findings, report.signature, report.signer)
 
 
-def tree_members(root: Path) -> tuple[Members, list[Finding]]:
+def tree_members(root: Path, signing: SigningKey | None = None) -> tuple[Members, list[Finding]]:
     """The files of the package in a directory: those of an unpacked one as they are, those of a source tree built.
 
     A directory is a source tree unless its manifest already lists files.
@@ -102,9 +104,11 @@ def tree_members(root: Path) -> tuple[Members, list[Finding]]:
             packed[f"Files/images/{image}.tar"] = pack_image(root / IMAGES / image, tree, files)
         members = MemoryMembers(packed, TreeMembers(root, own))
         packed.update(_filled_definitions(members, findings))
+        members = MemoryMembers(packed, TreeMembers(root, own))
+        return with_manifest(members, signing), findings
     except MemberError as error:
-        findings.append(finding("ZIP008", Position(str(root)), str(error)))
-    return MemoryMembers(packed, TreeMembers(root, own)), findings
+        findings.append(finding("ZIP008", Position(root.name), str(error)))
+        return tree, findings
 
 
 def _lists_files(tree: Members) -> bool:
@@ -213,10 +217,14 @@ def _apply(text: str, edits: list[Edit]) -> str:
 
 
 def with_manifest(members: Members, signing: SigningKey | None) -> Members:
-    """The files with the manifest's list of digests computed, and signed when a key is given."""
+    """The files with the manifest's list of digests computed, and signed when a key is given.
+
+    A tree without a manifest stays as it is.
+    """
     path = _manifest_path(members)
-    text = read(members, path, manifest.MAX_BYTES).decode().rstrip("\n") + "\n"
-    parts = [text]
+    if path is None:
+        return members
+    parts = [read(members, path, manifest.MAX_BYTES).decode("utf-8-sig", "replace").rstrip("\n") + "\n"]
     for name in members.names():
         if name != path:
             parts.append(f"\nSource: {name}\nAlgorithm: SHA-256\nHash: {digest(members.chunks(name), 'SHA-256')}\n")
@@ -228,17 +236,18 @@ def with_manifest(members: Members, signing: SigningKey | None) -> Members:
     return MemoryMembers({path: content}, members)
 
 
-def _manifest_path(members: Members) -> str:
-    roots = [name for name in members.names() if name.endswith(".mf")]
+def _has_manifest(members: Members) -> bool:
+    return _manifest_path(members) is not None
+
+
+def _manifest_path(members: Members) -> str | None:
     if tosca_meta.PATH in members:
         meta, _ = tosca_meta.parse(read(members, tosca_meta.PATH, tosca_meta.MAX_BYTES))
         named = meta.get("ETSI-Entry-Manifest")
-        if named is not None and named[0] in members:
-            return named[0]
-    if len(roots) == 1:
-        return roots[0]
-    message = f"the tree has {len(roots)} manifests; it needs one that TOSCA.meta names"
-    raise DescriptorError(Report(".", (finding("MF001", Position("."), message, severity=Severity.ERROR),)))
+        if named is not None:
+            return named[0] if named[0] in members else None
+    roots = [name for name in members.names() if "/" not in name and name.endswith(".mf")]
+    return roots[0] if len(roots) == 1 else None
 
 
 def write_archive(members: Members, stream: io.IOBase | tempfile._TemporaryFileWrapper[bytes]) -> None:

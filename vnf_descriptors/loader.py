@@ -1,0 +1,87 @@
+"""Load and validate descriptors: the two calls that most users of this library need."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from vnf_descriptors.context import Context, Kind, read_context
+from vnf_descriptors.csar import inspect
+from vnf_descriptors.model import Nsd, Pnfd, Vnfd
+from vnf_descriptors.package import Package, Policy
+from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding
+from vnf_descriptors.rules import rules_for, template_rules
+
+Descriptor = Vnfd | Nsd | Pnfd
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A descriptor (None when it has errors) and everything that was found."""
+
+    descriptor: Descriptor | None
+    report: Report
+
+
+def validate(path: str | os.PathLike[str], policy: Policy | None = None) -> Report:
+    """Everything that is wrong with a CSAR, a directory or a YAML file. Never raises for content."""
+    return load_with_report(path, policy).report
+
+
+def load(path: str | os.PathLike[str], policy: Policy | None = None) -> Descriptor:
+    """The descriptor of a CSAR, a directory or a YAML file; DescriptorError(report) when it has errors."""
+    loaded = load_with_report(path, policy)
+    if loaded.descriptor is None:
+        raise DescriptorError(loaded.report)
+    return loaded.descriptor
+
+
+def load_with_report(path: str | os.PathLike[str], policy: Policy | None = None) -> Loaded:
+    """The descriptor together with the report, warnings included. Never raises for content."""
+    package, findings = inspect(path, policy or Policy())
+    shown = os.fspath(path)
+    if package is None:
+        return Loaded(None, Report(shown, tuple(findings)))
+    with package:
+        descriptor, more = read_descriptor(package)
+        report = Report(shown, tuple(findings + more), package.signature, package.signer)
+    return Loaded(descriptor if report.ok else None, report)
+
+
+def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]:
+    """The descriptor of an open package (None when it has errors), and what was found in its templates."""
+    from vnf_descriptors.tosca import second_opinion
+
+    context, findings = read_context(package)
+    if not context.templates.files:
+        return None, findings
+    for rule in (*template_rules(), *rules_for(context.kind)):
+        findings.extend(rule(context))
+    if not context.topologies and not _has_errors(findings):
+        findings.append(finding("TOSCA027", Position(package.entry), "the entry definitions have no topology_template"))
+    if not _has_errors(findings):
+        findings.extend(second_opinion(context))
+    if _has_errors(findings):
+        return None, findings
+    try:
+        return _read(context), findings
+    except ValueError as error:
+        return None, [*findings, finding("TOSCA030", Position(package.entry), str(error))]
+
+
+def _read(context: Context) -> Descriptor:
+    if context.kind is Kind.NSD:
+        from vnf_descriptors.read_nsd import read_nsd
+
+        return read_nsd(context)
+    if context.kind is Kind.PNFD:
+        from vnf_descriptors.read_pnfd import read_pnfd
+
+        return read_pnfd(context)
+    from vnf_descriptors.read_vnfd import read_vnfd
+
+    return read_vnfd(context)
+
+
+def _has_errors(findings: list[Finding]) -> bool:
+    return any(entry.severity is Severity.ERROR for entry in findings)

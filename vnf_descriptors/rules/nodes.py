@@ -1,0 +1,296 @@
+"""Faults of node templates. Each function finds one fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vnf_descriptors.builder import artifact_path
+from vnf_descriptors.context import SELF_TYPES, Context
+from vnf_descriptors.package import Layout
+from vnf_descriptors.report import Finding, Severity, finding, quote
+from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.topology import NodeTemplate, RequirementUse, Topology
+from vnf_descriptors.typesystem import RequirementDef, property_defs
+from vnf_descriptors.yamltree import Mapping, Node, Scalar
+
+_KEYWORDS = {
+    "type",
+    "description",
+    "metadata",
+    "directives",
+    "properties",
+    "attributes",
+    "requirements",
+    "capabilities",
+    "interfaces",
+    "artifacts",
+    "node_filter",
+    "copy",
+}
+_ABSTRACT = ("tosca.nodes.nfv.VNF", "tosca.nodes.nfv.NS", "tosca.nodes.nfv.PNF")
+
+
+def _nodes(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
+    for topology in context.topologies:
+        for template in topology.nodes.values():
+            yield topology, template
+
+
+def _typed(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
+    for topology, template in _nodes(context):
+        if context.types.get("node_types", template.type) is not None:
+            yield topology, template
+
+
+def unknown_keyword(context: Context) -> Iterator[Finding]:
+    """A node template has a keyword that TOSCA does not know."""
+    for _, template in _nodes(context):
+        for name, key, _ in template.node.items():
+            if name not in _KEYWORDS:
+                message = f"{quote(name)} is no keyword of a node template"
+                yield finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS))
+
+
+def unknown_node_type(context: Context) -> Iterator[Finding]:
+    """A node template is of a type that does not exist."""
+    for _, template in _nodes(context):
+        if template.type and context.types.get("node_types", template.type) is None:
+            place = template.node.get("type") or template.key
+            hint = did_you_mean(template.type, context.types.names("node_types"))
+            yield finding("TOSCA006", place, f"the node type {quote(template.type)} does not exist", hint)
+
+
+def wrong_property(context: Context) -> Iterator[Finding]:
+    """A node's properties are not those of its type."""
+    for _, template in _typed(context):
+        defined = context.types.properties("node_types", template.type)
+        partial = context.types.is_a("node_types", template.type, *_ABSTRACT)
+        given = template.section("properties")
+        yield from context.values.properties(given, defined, template.type, template.key, partial)
+
+
+def incomplete_descriptor_node(context: Context) -> Iterator[Finding]:
+    """A VNF, NS or PNF node lacks a property that no topology, mapping or default gives it."""
+    given: dict[str, set[str]] = {}
+    for topology, template in _typed(context):
+        given.setdefault(template.type, set()).update(template.section("properties").entries)
+        if topology.substitution is not None and topology.substitution.type is not None:
+            names = given.setdefault(topology.substitution.type.text, set())
+            names.update(topology.substitution.properties.entries)
+    seen: set[str] = set()
+    for _, template in _typed(context):
+        if template.type in seen or not context.types.is_a("node_types", template.type, *_ABSTRACT):
+            continue
+        seen.add(template.type)
+        own = context.kind is not None and context.types.is_a("node_types", template.type, SELF_TYPES[context.kind])
+        for name, definition in context.types.properties("node_types", template.type).items():
+            if definition.required and definition.default is None and name not in given[template.type]:
+                severity = None if own else Severity.WARNING
+                message = f"{template.type} lacks the property {quote(name)}"
+                yield finding("TOSCA010", template.key, message, severity=severity)
+
+
+def wrong_attribute(context: Context) -> Iterator[Finding]:
+    """A node's attributes are not those of its type."""
+    for _, template in _typed(context):
+        defined = context.types.properties("node_types", template.type, "attributes")
+        for name, key, _ in template.section("attributes").items():
+            if name not in defined:
+                message = f"{template.type} has no attribute {quote(name)}"
+                yield finding("TOSCA009", key, message, did_you_mean(name, defined))
+
+
+def wrong_capability(context: Context) -> Iterator[Finding]:
+    """A node assigns a capability that its type does not have, or with wrong properties."""
+    for _, template in _typed(context):
+        defined = context.types.capabilities(template.type)
+        section = template.section("capabilities")
+        for name, key, value in section.items():
+            if name not in defined:
+                message = f"{template.type} has no capability {quote(name)}"
+                yield finding("TOSCA017", key, message, did_you_mean(name, defined))
+                continue
+            properties = value.get("properties") if isinstance(value, Mapping) else None
+            if isinstance(value, Mapping):
+                yield from _capability_keywords(value)
+            given = properties if isinstance(properties, Mapping) else Mapping(key.file, key.line, key.column)
+            owner = f"the capability {quote(name)}"
+            yield from context.values.properties(given, defined[name].properties, owner, key)
+        yield from _unassigned_capabilities(context, template, section)
+
+
+def _capability_keywords(value: Mapping) -> Iterator[Finding]:
+    known = {"properties", "attributes", "occurrences", "directives"}
+    for name, key, _ in value.items():
+        if name not in known:
+            message = f"{quote(name)} is no keyword of a capability assignment"
+            yield finding("TOSCA002", key, message, did_you_mean(name, known))
+
+
+def _unassigned_capabilities(context: Context, template: NodeTemplate, section: Mapping) -> Iterator[Finding]:
+    for name, definition in context.types.capabilities(template.type).items():
+        wanted = [each.name for each in definition.properties.values() if each.required and each.default is None]
+        if name not in section.entries and wanted:
+            message = f"the node needs the capability {quote(name)} with {', '.join(wanted)}"
+            yield finding("TOSCA010", template.key, message)
+
+
+def unknown_requirement(context: Context) -> Iterator[Finding]:
+    """A node fulfils a requirement that its type does not have."""
+    for _, template in _typed(context):
+        defined = context.types.requirements(template.type)
+        for use in template.requirements:
+            if use.name not in defined:
+                message = f"{template.type} has no requirement {quote(use.name)}"
+                yield finding("TOSCA013", use.key, message, did_you_mean(use.name, defined))
+
+
+def dangling_requirement(context: Context) -> Iterator[Finding]:
+    """A requirement names a node that does not exist."""
+    for topology, template in _nodes(context):
+        for use in template.requirements:
+            if use.target is None or use.target.text in topology.nodes:
+                continue
+            if isinstance(use.node, Mapping) and context.types.get("node_types", use.target.text) is not None:
+                continue
+            hint = did_you_mean(use.target.text, topology.nodes)
+            yield finding("TOSCA014", use.target, f"there is no node {quote(use.target.text)}", hint)
+
+
+def unsuitable_target(context: Context) -> Iterator[Finding]:
+    """A requirement names a node that cannot fulfil it."""
+    for topology, template in _typed(context):
+        defined = context.types.requirements(template.type)
+        for use in template.requirements:
+            target = topology.nodes.get(use.target.text) if use.target else None
+            definition = defined.get(use.name)
+            if target is None or definition is None or context.types.get("node_types", target.type) is None:
+                continue
+            problem = _unsuitable(context, use, definition, target)
+            if problem:
+                yield finding("TOSCA015", use.place, problem)
+
+
+def _unsuitable(context: Context, use: RequirementUse, wanted: RequirementDef, target: NodeTemplate) -> str:
+    types = context.types
+    has = types.capabilities(target.type)
+    if use.capability is not None:
+        named = use.capability.text
+        if named not in has and not any(types.is_a("capability_types", each.type, named) for each in has.values()):
+            return f"{quote(target.name)} is a {target.type}, which has no capability {quote(named)}"
+    known = wanted.capability is not None and types.get("capability_types", wanted.capability) is not None
+    if known and wanted.capability is not None:
+        kinds = [each.type for each in has.values()]
+        if not any(types.is_a("capability_types", kind, wanted.capability) for kind in kinds):
+            return f"{quote(target.name)} is a {target.type}, which has no capability of type {wanted.capability}"
+    if wanted.node and types.get("node_types", wanted.node) and not types.is_a("node_types", target.type, wanted.node):
+        return f"{quote(target.name)} is a {target.type}; {quote(use.name)} wants a {wanted.node}"
+    return ""
+
+
+def requirement_too_often(context: Context) -> Iterator[Finding]:
+    """A requirement is fulfilled more often than its type allows."""
+    for _, template in _typed(context):
+        for name, definition in context.types.requirements(template.type).items():
+            uses = template.uses(name)
+            if len(uses) > definition.high:
+                message = f"{quote(name)} is given {len(uses)} times; at most {definition.high} is allowed"
+                yield finding("TOSCA016", uses[definition.high].key, message)
+
+
+def unknown_interface(context: Context) -> Iterator[Finding]:
+    """A node implements an interface or an operation that its type does not have."""
+    for _, template in _typed(context):
+        defined = context.types.interfaces(template.type)
+        for name, key, value in template.section("interfaces").items():
+            interface = defined.get(name)
+            if interface is None:
+                message = f"{template.type} has no interface {quote(name)}"
+                yield finding("TOSCA018", key, message, did_you_mean(name, defined))
+                continue
+            known = interface.operations | interface.notifications
+            for operation in _operations(value):
+                if known and operation.text not in known:
+                    message = f"the interface {quote(name)} has no operation {quote(operation.text)}"
+                    yield finding("TOSCA018", operation, message, did_you_mean(operation.text, known))
+
+
+def _operations(interface: Node) -> Iterator[Scalar]:
+    if not isinstance(interface, Mapping):
+        return
+    for name, key, value in interface.items():
+        if name in ("operations", "notifications") and isinstance(value, Mapping):
+            yield from (inner for _, inner, _ in value.items())
+        elif name not in ("type", "description", "inputs"):
+            yield key
+
+
+def wrong_artifact(context: Context) -> Iterator[Finding]:
+    """An artifact is of an unknown type, has wrong properties, or names no file."""
+    for _, template in _typed(context):
+        for name, key, value in template.section("artifacts").items():
+            if not isinstance(value, Mapping):
+                continue
+            kind = value.get("type")
+            if not isinstance(kind, Scalar) or context.types.get("artifact_types", kind.text) is None:
+                shown = kind.text if isinstance(kind, Scalar) else ""
+                hint = did_you_mean(shown, context.types.names("artifact_types"))
+                yield finding("TOSCA006", kind or key, f"the artifact type {quote(shown)} does not exist", hint)
+                continue
+            properties = value.get("properties")
+            defined = context.types.properties("artifact_types", kind.text)
+            given = properties if isinstance(properties, Mapping) else Mapping(key.file, key.line, key.column)
+            partial = not isinstance(properties, Mapping)
+            yield from context.values.properties(given, defined, f"the artifact {quote(name)}", key, partial)
+
+
+def missing_artifact(context: Context) -> Iterator[Finding]:
+    """An artifact's file is not in the package."""
+    if context.package.layout is Layout.BARE:
+        return
+    for topology, template in _nodes(context):
+        for _, _, value in template.section("artifacts").items():
+            file = value.get("file") if isinstance(value, Mapping) else value
+            if not isinstance(file, Scalar) or not file.text or "://" in file.text:
+                continue
+            if isinstance(value, Mapping) and (value.get("repository") or _is_container_image(value, template)):
+                continue
+            if artifact_path(topology.file.path, file.text, context.package.members) is None:
+                message = f"the artifact {quote(file.text)} is not in the package"
+                yield finding("TOSCA020", file, message)
+
+
+def _is_container_image(artifact: Mapping, template: NodeTemplate) -> bool:
+    properties = artifact.get("properties")
+    kind = properties.get("container_format") if isinstance(properties, Mapping) else None
+    docker = isinstance(kind, Scalar) and kind.text == "docker"
+    return docker or template.type == "tosca.nodes.nfv.Vdu.OsContainer"
+
+
+def wrong_input(context: Context) -> Iterator[Finding]:
+    """A topology input has a default that its definition does not allow."""
+    for topology in context.topologies:
+        section = topology.node.get("inputs")
+        defined = property_defs(section)
+        for name, _, value in section.items() if isinstance(section, Mapping) else ():
+            default = value.get("default") if isinstance(value, Mapping) else None
+            if default is not None and not (isinstance(default, Scalar) and default.value is None):
+                yield from context.values.value(default, defined[name].schema, name)
+
+
+NODE_RULES = (
+    unknown_keyword,
+    unknown_node_type,
+    wrong_property,
+    incomplete_descriptor_node,
+    wrong_attribute,
+    wrong_capability,
+    unknown_requirement,
+    dangling_requirement,
+    unsuitable_target,
+    requirement_too_often,
+    unknown_interface,
+    wrong_artifact,
+    missing_artifact,
+    wrong_input,
+)

@@ -1,0 +1,168 @@
+"""Faults of type definitions. Each function finds one fault in the types that the package itself defines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vnf_descriptors.context import Context
+from vnf_descriptors.report import Finding, finding, quote
+from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.typesystem import PRIMITIVES, SECTIONS, TypeDef
+from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
+
+_KEYWORDS = {"derived_from", "version", "metadata", "description", "properties", "attributes"}
+_OF_SECTION = {
+    "node_types": {"requirements", "capabilities", "interfaces", "artifacts"},
+    "data_types": {"constraints", "key_schema", "entry_schema", "type"},
+    "capability_types": {"valid_source_types"},
+    "relationship_types": {"interfaces", "valid_target_types", "valid_source_types"},
+    "group_types": {"members", "interfaces", "capabilities", "requirements"},
+    "policy_types": {"targets", "triggers"},
+    "artifact_types": {"mime_type", "file_ext"},
+}
+
+
+def section_no_map(context: Context) -> Iterator[Finding]:
+    """A section of type definitions, or a definition in it, is no map."""
+    for file in context.templates.files.values():
+        for section in SECTIONS:
+            node = file.root.get(section)
+            if node is None or _is_null(node):
+                continue
+            if not isinstance(node, Mapping):
+                yield finding("TOSCA021", node, f"{section} must be a map")
+                continue
+            for name, key, value in node.items():
+                if not isinstance(value, Mapping) and not _is_null(value):
+                    yield finding("TOSCA021", key, f"the type {quote(name)} must be a map")
+
+
+def derivation_cycle(context: Context) -> Iterator[Finding]:
+    """A type derives from itself."""
+    for definition in context.types.own():
+        seen = {definition.name}
+        current = definition
+        while current.parent is not None:
+            if current.parent == definition.name:
+                place = definition.node.key("derived_from")
+                yield finding("TOSCA007", place, f"the type {quote(definition.name)} derives from itself")
+            if current.parent in seen:
+                break
+            seen.add(current.parent)
+            following = context.types.get(definition.section, current.parent)
+            if following is None:
+                break
+            current = following
+
+
+def unknown_parent(context: Context) -> Iterator[Finding]:
+    """A type derives from one that does not exist."""
+    for definition in context.types.own():
+        parent = definition.parent
+        if parent is None or context.types.get(definition.section, parent) is not None:
+            continue
+        if definition.section == "data_types" and parent in PRIMITIVES:
+            continue
+        if parent.startswith("tosca.") and parent.endswith(".Root"):
+            continue
+        place = definition.node.get("derived_from") or definition.node
+        hint = did_you_mean(parent, context.types.names(definition.section))
+        message = f"{quote(definition.name)} derives from {quote(parent)}, which does not exist"
+        yield finding("TOSCA008", place, message, hint)
+
+
+def unknown_keyword(context: Context) -> Iterator[Finding]:
+    """A type definition has a keyword that its section does not know."""
+    for definition in context.types.own():
+        if definition.section == "interface_types":
+            continue
+        known = _KEYWORDS | _OF_SECTION.get(definition.section, set())
+        for name, key, _ in definition.node.items():
+            if name not in known:
+                message = f"{quote(name)} is no keyword of {definition.section}"
+                yield finding("TOSCA002", key, message, did_you_mean(name, known))
+
+
+def unknown_value_type(context: Context) -> Iterator[Finding]:
+    """A property, attribute or input has a type that does not exist."""
+    for definition in context.types.own():
+        for what in ("properties", "attributes"):
+            section = definition.node.get(what)
+            for name, key, value in section.items() if isinstance(section, Mapping) else ():
+                if isinstance(value, Mapping):
+                    yield from _value_types(context, value)
+                elif not _is_null(value):
+                    yield finding("TOSCA008", key, f"the definition of {quote(name)} must be a map")
+
+
+def _value_types(context: Context, schema: Mapping) -> Iterator[Finding]:
+    kind = schema.get("type")
+    if isinstance(kind, Scalar):
+        yield from _value_type(context, kind)
+    for name in ("entry_schema", "key_schema"):
+        inner = schema.get(name)
+        if isinstance(inner, Mapping):
+            yield from _value_types(context, inner)
+        elif isinstance(inner, Scalar):
+            yield from _value_type(context, inner)
+
+
+def _value_type(context: Context, kind: Scalar) -> Iterator[Finding]:
+    name = kind.text
+    if name in PRIMITIVES or context.types.takes_anything(name) or context.types.get("data_types", name):
+        return
+    if name == "PortDef" or name.startswith("tosca.datatypes.network."):
+        return
+    hint = did_you_mean(name, [*PRIMITIVES, *context.types.names("data_types")])
+    yield finding("TOSCA006", kind, f"the data type {quote(name)} does not exist", hint)
+
+
+def unknown_capability_type(context: Context) -> Iterator[Finding]:
+    """A node type has, or requires, a capability of a type that does not exist."""
+    for definition in context.types.own():
+        if definition.section == "node_types":
+            for place in _capability_types(definition):
+                if context.types.get("capability_types", place.text) is None:
+                    hint = did_you_mean(place.text, context.types.names("capability_types"))
+                    message = f"the capability type {quote(place.text)} does not exist"
+                    yield finding("TOSCA006", place, message, hint)
+
+
+def _capability_types(definition: TypeDef) -> Iterator[Scalar]:
+    capabilities = definition.node.get("capabilities")
+    for _, _, value in capabilities.items() if isinstance(capabilities, Mapping) else ():
+        kind = value.get("type") if isinstance(value, Mapping) else value
+        if isinstance(kind, Scalar) and kind.text:
+            yield kind
+    requirements = definition.node.get("requirements")
+    for item in requirements.items if isinstance(requirements, Sequence) else ():
+        for _, _, value in item.items() if isinstance(item, Mapping) else ():
+            kind = value.get("capability") if isinstance(value, Mapping) else value
+            if isinstance(kind, Scalar) and kind.text:
+                yield kind
+
+
+def wrong_default(context: Context) -> Iterator[Finding]:
+    """A property's default is not what its own definition wants."""
+    for definition in context.types.own():
+        section = definition.node.get("properties")
+        defined = context.types.properties(definition.section, definition.name)
+        for name, _, value in section.items() if isinstance(section, Mapping) else ():
+            default = value.get("default") if isinstance(value, Mapping) else None
+            if default is not None and not _is_null(default):
+                yield from context.values.value(default, defined[name].schema, name)
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+TYPE_RULES = (
+    section_no_map,
+    derivation_cycle,
+    unknown_parent,
+    unknown_keyword,
+    unknown_value_type,
+    unknown_capability_type,
+    wrong_default,
+)
