@@ -17,7 +17,10 @@ from mano.domain.ids import derive_id, mac_address
 from mano.domain.ns_instance import NetworkKind
 from mano.errors import InvalidInput
 from mano.ports.vim import ComputeInterface, ComputeSpec, NetworkSpec, PortSpec
-from vnf_descriptors.model import ExtCp, Vdu, VduCp, VnfFlavour
+from vnf_descriptors.model import ExtCp, SfEncapsulation, Vdu, VduCp, VnfFlavour
+
+NSH_OVERHEAD = 38
+"""Octets of NSH MD type 1 (RFC 8300 section 2.4: 24) and of the Ethernet header inside it (14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +199,18 @@ def _plan_port(
         ),
         mac=mac or mac_address(inputs.op_id, cp.vdu_id, str(definition.index), cp.id),
         addresses=addresses,
-        mtu=int(facts["mtu"]),
+        mtu=_mtu(cp, int(facts["mtu"])),
         vnic_type=cp.vnic_type.value,
         pci=str(attached.get("pci") or ""),
         vf=int(vfs[0]) if vfs else None,
     )
     return PlannedPort(cp.id, ext.id, spec.network.id, spec, _gateway(facts["gateways"], addresses))
+
+
+def _mtu(cp: VduCp, network_mtu: int) -> int:
+    """An NSH-aware function gets whole frames of the network behind an NSH header."""
+    aware = cp.sf is not None and cp.sf.encapsulation is SfEncapsulation.NSH
+    return network_mtu + NSH_OVERHEAD if aware else network_mtu
 
 
 def _connection(

@@ -116,31 +116,14 @@ def check_management_network(world: DemoWorld) -> str:
     for here, _ in stations:
         for there, port in stations:
             for address in port["addresses"] if here["id"] != there["id"] else ():
-                _ping(world.lab.vnfc(here["id"]), address.split("/")[0], network["mtu"])
+                _ping(world, world.lab.vnfc(here["id"]), address.split("/")[0], network["mtu"])
                 pings += 1
     return f"{pings} pings between {len(stations)} VNFs, {network['mtu']} octets, none lost"
 
 
-def _ping(namespace: str, address: str, mtu: int) -> None:
-    header = 48 if ":" in address else 28
-    command = [
-        "ip",
-        "netns",
-        "exec",
-        namespace,
-        "ping",
-        "-c",
-        "1",
-        "-W",
-        "3",
-        "-M",
-        "do",
-        "-s",
-        str(mtu - header),
-        address,
-    ]
-    done = subprocess.run(command, capture_output=True, timeout=10, check=False)
-    _expect(done.returncode == 0, f"ping from {namespace} to {address} was lost")
+def _ping(world: DemoWorld, namespace: str, address: str, mtu: int) -> None:
+    answered = world.lab.inside(namespace, lambda: traffic.ping(address, mtu))
+    _expect(answered, f"an echo of {mtu} octets from {namespace} to {address} was lost")
 
 
 def check_traces(world: DemoWorld) -> str:

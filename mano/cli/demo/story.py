@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -304,8 +305,14 @@ def _realisations(hosts: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _step_rows(operation: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    steps = (operation.get("catena") or {}).get("steps") or ()
-    return [(f"    {step['name']}", step["state"], f"{step['seconds']:.2f} s") for step in steps]
+    steps = operation["catena"]["steps"]
+    return [(f"    {step['name']}", step["state"].lower(), _took(step["startedAt"], step["endedAt"])) for step in steps]
+
+
+def _took(start: str, end: str | None) -> str:
+    if end is None:
+        return ""
+    return f"{(datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds():.2f} s"
 
 
 def placement_lines(placement: Mapping[str, Any]) -> Iterator[str]:

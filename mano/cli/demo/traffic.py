@@ -11,10 +11,21 @@ import secrets
 import socket
 import ssl
 import struct
+import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 TIMEOUT_S = 5.0
+PING_TIMEOUT_S = 3.0
+IP_MTU_DISCOVER, IP_PMTUDISC_DO, IPV6_DONTFRAG = 10, 2, 62
+"""Linux's numbers; Python has no names for them."""
+
+_ICMP = {
+    4: (socket.AF_INET, socket.IPPROTO_ICMP, 8, 0, 20),
+    6: (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129, 40),
+}
+"""Address family, protocol, echo request, echo reply, octets of the IP header, by IP version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,41 @@ def echo(server: str, size: int, port: int = 7007) -> bool:
         channel.settimeout(TIMEOUT_S)
         channel.sendto(payload, (server, port))
         return channel.recvfrom(65535)[0] == payload
+
+
+def ping(address: str, octets: int) -> bool:
+    """Whether an ICMP echo of this size (the whole IP packet, never fragmented) is answered."""
+    version = ip_address(address).version
+    family, protocol, request, reply, header = _ICMP[version]
+    identifier = secrets.token_bytes(4)
+    body = identifier + secrets.token_bytes(octets - header - 8)
+    echo_request = struct.pack("!BBH", request, 0, _checksum(struct.pack("!BBH", request, 0, 0) + body)) + body
+    with socket.socket(family, socket.SOCK_RAW, protocol) as channel:
+        if version == 4:
+            channel.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        else:
+            channel.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, 1)
+        channel.sendto(echo_request, (address, 0))
+        deadline = time.monotonic() + PING_TIMEOUT_S
+        while (left := deadline - time.monotonic()) > 0:
+            channel.settimeout(left)
+            try:
+                data, _ = channel.recvfrom(65535)
+            except TimeoutError:
+                return False
+            answer = data[(data[0] & 0x0F) * 4 :] if version == 4 else data
+            if answer[0] == reply and answer[4:] == body:
+                return True
+    return False
+
+
+def _checksum(data: bytes) -> int:
+    """RFC 1071; the kernel writes that of ICMPv6 anew."""
+    padded = data + b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 def knock(address: str, port: int, timeout_s: float = 2.0) -> str:
