@@ -7,6 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from sfc.errors import ModelError
 from sfc.model.addresses import Mac
+from sfc.model.chains import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
 from sfc.model.fields import Field, Format, format_masked
 
 _ALIASES: Mapping[str, str] = {
@@ -29,6 +30,9 @@ _ALIASES: Mapping[str, str] = {
 """Names of OpenFlow 1.5 beside those of Open vSwitch."""
 
 
+_TRANSPORT: Mapping[int, str] = {PROTOCOL_TCP: "tcp", PROTOCOL_UDP: "udp", PROTOCOL_SCTP: "sctp"}
+
+
 def parse_packet(packet: Mapping[str, object]) -> dict[Field, int]:
     """Fields by name (Open vSwitch's or OpenFlow's) with integers, address objects or their text.
 
@@ -47,7 +51,10 @@ def parse_packet(packet: Mapping[str, object]) -> dict[Field, int]:
 def packet_text(packet: Mapping[Field, int]) -> str:
     """The packet as ``ofproto/trace`` reads it."""
     ordered = sorted(packet.items(), key=lambda item: item[0].rank)
-    return ",".join(f"{field.text}={format_masked(field, value, None)}" for field, value in ordered)
+    protocol = _TRANSPORT.get(packet.get(Field.IP_PROTO, 0), "tcp")
+    # Of a packet, unlike of a flow, the names must say whose ports they are.
+    names = {Field.L4_SRC: f"{protocol}_src", Field.L4_DST: f"{protocol}_dst"}
+    return ",".join(f"{names.get(field, field.text)}={format_masked(field, value, None)}" for field, value in ordered)
 
 
 def _number(field: Field, value: object) -> int:

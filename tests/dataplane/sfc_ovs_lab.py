@@ -180,9 +180,8 @@ class HandLab:
             self.wire("fabric", host, host, "uplink", UNDERLAY_MTU)
             ip(fabric, f"link set {host} master underlay")
             self._start_host(host, number)
-        for number, host in enumerate(hosts, 1):
-            peers = [each for each in range(1, count + 1) if each != number]
-            prepare_switch(self.switches[host].location, neighbours=[_neighbour(peer) for peer in peers])
+        for host in hosts:
+            neighbours_of(self, host)
 
     def _start_host(self, host: str, number: int) -> None:
         location = self.start_switch(host).location
@@ -215,6 +214,12 @@ class HandLab:
 
 def underlay_mac(number: int) -> str:
     return f"02:99:00:00:00:{number:02x}"
+
+
+def neighbours_of(lab: HandLab, host: str) -> None:
+    """Tell a host's switch what it forgets at each start."""
+    peers = [_neighbour(int(name[1:])) for name in lab.switches if name != host]
+    prepare_switch(lab.switches[host].location, neighbours=peers)
 
 
 def _neighbour(number: int) -> TunnelNeighbour:

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import secrets
 import socket
+import struct
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
+from mano.adapters.sfc_paths import OvsServicePaths
+from mano.nfvo.forwarding_graphs import DataPlane
+from mano.nfvo.tracing import bridge_traces
+from sfc.model import Mac
 from sfc.model.chains import Direction
 from sfc.model.cookies import Cookie, Kind
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.stats import flow_counters
-from tests.dataplane.sfc_ovs_lab import SERVE_TCP, SERVE_UDP, Function, HandLab, hand_lab, inside, python, wait_for
+from tests.dataplane.sfc_ovs_lab import (
+    SERVE_TCP,
+    SERVE_UDP,
+    Function,
+    HandLab,
+    hand_lab,
+    inside,
+    neighbours_of,
+    python,
+    run,
+    wait_for,
+)
 from tests.plugins.labs import remains_of
+from tests.unit.images.conftest import load_image
 from tests.unit.sfc.gilan import DPI, FIREWALL_IN, FIREWALL_OUT, GATEWAY, SUB, WEB_IP, GiLan, gilan
 
 pytestmark = pytest.mark.dataplane
@@ -36,8 +55,10 @@ class World:
     def counts(self) -> dict[tuple[str, Kind, int, int, Direction], int]:
         """Packets of every flow so far, by host and what its cookie says."""
         found = {}
-        for host in HOSTS:
-            for each in flow_counters(self.location(host), "br-int"):
+        with ThreadPoolExecutor(len(HOSTS)) as pool:  # each waits for its switch to settle
+            counters = pool.map(lambda host: flow_counters(self.location(host), "br-int"), HOSTS)
+        for host, flows in zip(HOSTS, counters, strict=True):
+            for each in flows:
                 cookie = Cookie.decode(each.cookie)
                 found[host, cookie.kind, cookie.chain, cookie.hop, cookie.direction] = each.packets
         return found
@@ -98,12 +119,11 @@ def build(lab: HandLab) -> World:
     for host in HOSTS:
         replace_tables(world.location(host), "br-int", plan.tables[host])
     wait_for("the server listens", lambda: "LISTEN" in listening(lab))
+    world.request("warm.example")
     return world
 
 
 def listening(lab: HandLab) -> str:
-    from tests.dataplane.sfc_ovs_lab import run
-
     return run("ip", "netns", "exec", lab.namespace("inet"), "ss", "-Hltn", "sport", "=", ":8080")
 
 
@@ -172,8 +192,6 @@ def test_a_megabyte_passes_in_full_sized_segments(world):
     with listener, client, listener.accept()[0] as server:
         server.settimeout(10)
         sent = secrets.token_bytes(1 << 20)
-        import threading
-
         thread = threading.Thread(target=client.sendall, args=(sent,))
         thread.start()
         received = bytearray()
@@ -181,6 +199,136 @@ def test_a_megabyte_passes_in_full_sized_segments(world):
             received += server.recv(1 << 16)
         thread.join()
     assert bytes(received) == sent
+
+
+def test_open_vswitch_itself_says_that_each_classifier_match_walks_the_planned_rules(world):
+    paths = OvsServicePaths(world.location)
+    plane = DataPlane(world.plan.topology, world.plan.chains, world.plan.tables)
+    for planned in world.plan.chains:
+        traces = list(bridge_traces(paths, plane, planned))
+        assert {trace.host for trace in traces} >= {"h1", "h3"}
+        assert [trace for trace in traces if not trace.agrees] == []
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An NSH packet on the underlay."""
+
+    source: str
+    spi: int
+    si: int
+    ttl: int
+    context: tuple[int, int, int, int]
+
+
+def capture(world: World, host: str, seconds_quiet: float = 0.5):
+    """Listen at a host's uplink; returns a function that ends it and gives what was seen."""
+
+    def open_socket() -> socket.socket:
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        packets.bind(("uplink", 0x0800))
+        packets.settimeout(seconds_quiet)
+        return packets
+
+    packets = inside(world.lab.namespace(host), open_socket)
+
+    def finish() -> list[Seen]:
+        found = []
+        with packets:
+            while True:
+                try:
+                    octets, address = packets.recvfrom(2000)
+                except TimeoutError:
+                    return found
+                if address[2] != socket.PACKET_OUTGOING and octets[23] == 17 and octets[36:38] == b"\x12\xb6":
+                    found.append(read_gpe(octets))
+
+    return finish
+
+
+def read_gpe(octets: bytes) -> Seen:
+    """By hand: Ethernet 14, IPv4 20, UDP 8, VXLAN-GPE 8, NSH."""
+    assert octets[42] == 0x0C, "VXLAN-GPE flags: instance and next protocol"
+    assert octets[45] == 4, "VXLAN-GPE next protocol: NSH"
+    first, path, *context = struct.unpack_from("!6I", octets, 50)
+    ttl = first >> 22 & 0x3F
+    return Seen(socket.inet_ntoa(octets[26:30]), path >> 8, path & 0xFF, ttl, tuple(context))
+
+
+def test_the_underlay_carries_the_planned_path_and_what_the_dpi_found(world):
+    forward, reverse = world.plan.web.forward.spi, world.plan.web.reverse.spi
+    name = f"{secrets.token_hex(4)}.example"
+    finish = {host: capture(world, host) for host in ("h1", "h2", "h3")}
+    assert world.request(name).endswith(b"hello from 80")
+    seen = {host: stop() for host, stop in finish.items()}
+    hops = {(host, each.source, each.spi, each.si, each.ttl) for host, found in seen.items() for each in found}
+    assert hops == {
+        ("h2", "10.99.0.1", forward, 254, 61),
+        ("h3", "10.99.0.2", forward, 253, 59),
+        ("h2", "10.99.0.3", reverse, 255, 62),
+        ("h1", "10.99.0.2", reverse, 254, 60),
+    }
+    found = load_image("dpi").names.context_value(name)
+    assert {each.context[1] for each in seen["h2"]} == {0}
+    assert found in {each.context[1] for each in seen["h3"]}
+    assert found in {each.context[1] for each in seen["h1"]}
+
+
+def frame(kind: bytes, payload: bytes, source: str = str(SUB)) -> bytes:
+    return bytes(Mac.parse(str(GATEWAY)).to_bytes(6, "big") + Mac.parse(source).to_bytes(6, "big")) + kind + payload
+
+
+def ipv4(source: str, protocol: int, payload: bytes) -> bytes:
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0)
+    return head + socket.inet_aton(source) + socket.inet_aton(str(WEB_IP)) + payload
+
+
+def udp(port: int, payload: bytes = b"") -> bytes:
+    return struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload
+
+
+NSH = struct.pack("!6I", 0x0FC60103, 101 << 8 | 253, 0, 0, 0, 0)
+FORGED = {
+    "NSH": (frame(b"\x89\x4f", NSH + bytes(40)), Kind.DROP_FORGED_NSH),
+    "NSH in a VLAN": (frame(b"\x81\x00\x00\x05\x89\x4f", NSH + bytes(40)), Kind.DROP_FORGED_NSH_TAGGED),
+    "NSH in QinQ": (frame(b"\x88\xa8\x00\x05\x81\x00\x00\x06\x89\x4f", NSH + bytes(40)), Kind.DROP_TAGGED),
+    "VXLAN-GPE": (frame(b"\x08\x00", ipv4("10.10.0.2", 17, udp(4790, bytes(8) + NSH))), Kind.DROP_FORGED_GPE),
+    "a foreign IP address": (frame(b"\x08\x00", ipv4("10.10.0.77", 17, udp(53))), Kind.DROP_SPOOFED_IP),
+    "a foreign MAC address": (
+        frame(b"\x08\x00", ipv4("10.10.0.2", 17, udp(53)), "02:00:00:00:00:99"),
+        Kind.DROP_SPOOFED_IP,
+    ),
+    "an unknown ethertype": (frame(b"\x88\xb5", bytes(50)), Kind.DROP_NOT_ALLOWED),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_what_the_subscriber_forges_goes_nowhere_and_is_counted(world, what):
+    octets, kind = FORGED[what]
+
+    def drops() -> int:
+        return sum(packets for (host, each, *_), packets in world.counts().items() if host == "h1" and each is kind)
+
+    def send() -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("eth0", 0))
+            raw.send(octets)
+
+    before = drops()
+    inside(world.lab.namespace("sub"), send)
+    wait_for("it is counted as dropped", lambda: drops() == before + 1)
+
+
+def test_a_killed_vswitchd_comes_back_and_traffic_with_it(world):
+    for host in ("h1", "h3"):
+        daemon = world.lab.switches[host]
+        daemon.kill_vswitchd()
+        with pytest.raises(OSError, match="timed out"):
+            world.request("dead.example", seconds=0.3)
+        daemon.start()
+        neighbours_of(world.lab, host)
+        replace_tables(daemon.location, "br-int", world.plan.tables[host])
+        assert world.request("alive.example").endswith(b"hello from 80")
 
 
 def test_a_blocked_port_dies_in_the_firewall(world):

@@ -161,7 +161,9 @@ def test_text_that_is_no_trace_is_a_drop_without_hits():
 
 def test_a_packet_is_written_with_prerequisites_first():
     packet = parse_packet({"tcp_dst": 80, "ip_proto": 6, "eth_type": 0x0800, "nw_src": "10.10.0.2", "in_port": 1})
-    assert packet_text(packet) == "in_port=1,dl_type=0x800,nw_src=10.10.0.2,nw_proto=6,tp_dst=0x50"
+    assert packet_text(packet) == "in_port=1,dl_type=0x800,nw_src=10.10.0.2,nw_proto=6,tcp_dst=0x50"
+    udp = {"eth_type": 0x0800, "ip_proto": 17, "tp_src": 53}
+    assert packet_text(parse_packet(udp)) == "dl_type=0x800,nw_proto=17,udp_src=0x35"
 
 
 def test_values_may_be_numbers_addresses_or_text():
