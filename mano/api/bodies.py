@@ -32,7 +32,9 @@ MacAddress = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}[:-]){5}
 class Body(BaseModel):
     """A JSON object with the standard's camelCase names."""
 
-    model_config = ConfigDict(extra="allow", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False)
+    model_config = ConfigDict(
+        extra="allow", strict=True, alias_generator=to_camel, validate_by_alias=True, validate_by_name=False
+    )
 
     def document(self) -> dict[str, Any]:
         """What was sent, without the nulls."""

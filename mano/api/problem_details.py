@@ -58,7 +58,8 @@ _SENTENCES: Mapping[int, str] = {
 }
 _LOCAL_PATH = re.compile(r"(?<![\w:/.])/(?:[\w.+@-]+/)+[\w.+@-]*")
 _TELLING = (errors.InvalidInput, errors.Conflict, errors.Refused, faults.RequestFault)
-_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""Keys of a client's that an answer may name."""
 
 
 def status_of(error: errors.CatenaError) -> HTTPStatus:
@@ -138,7 +139,7 @@ def error_from_validation(findings: Sequence[Mapping[str, Any]]) -> errors.Caten
 def _pointer(location: Sequence[Any]) -> str:
     """A JSON pointer (RFC 6901) into the body, or ``query``/``header`` and the parameter's name."""
     origin, *rest = location or ("body",)
-    parts = [str(part) if _NAME.fullmatch(str(part)) else "*" for part in rest]
+    parts = [str(part) if PLAIN_NAME.fullmatch(str(part)) else "*" for part in rest]
     if origin != "body":
         return f"{origin} {' '.join(parts)}".rstrip()
     return "/" + "/".join(parts) if parts else "the body"

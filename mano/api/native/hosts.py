@@ -15,6 +15,7 @@ from mano.api.auth import Administrator, Caller, InfrastructureViewer
 from mano.api.bodies import Body, Identifier
 from mano.api.links import uri
 from mano.api.media import JSON, YAML, config_of, media, read_limited, require_content_type
+from mano.api.problem_details import PLAIN_NAME
 from mano.api.resource_routes import add, empty_answer, json_answer, new_router
 from mano.api.services import Nfvi
 from mano.errors import InvalidInput
@@ -138,9 +139,15 @@ def _yaml(content: bytes) -> Any:
         raise _without_quotations(error) from None
 
 
+def _known_pointer(pointer: str) -> str:
+    """The pointer, with ``*`` for a key that is no plain word."""
+    steps = [step if PLAIN_NAME.fullmatch(step) else "*" for step in pointer.split("/")[1:]]
+    return "/" + "/".join(steps)
+
+
 def _without_quotations(error: DocumentError) -> InvalidInput:
     """The same faults without the values that were found: an answer never repeats the input."""
-    faults = [(fault.pointer or "/", _QUOTED.sub("", fault.expected)) for fault in error.faults]
+    faults = [(_known_pointer(fault.pointer), _QUOTED.sub("", fault.expected)) for fault in error.faults]
     if not faults:
         return InvalidInput(_QUOTED.sub("", error.detail), hint=error.hint)
     told = "; ".join(f"{pointer}: expected {expected}" for pointer, expected in faults[:5])

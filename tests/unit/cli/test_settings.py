@@ -30,7 +30,7 @@ def test_what_others_reach_is_no_loopback_and_needs_authentication(host: str, tm
     assert not Listener(host).is_loopback
     with pytest.raises(ValueError, match="--auth none"):
         Settings(tmp_path, listen=Listener(host), auth=AuthMode.NONE)
-    assert Settings(tmp_path, listen=Listener("127.0.0.1"), auth=AuthMode.NONE)
+    assert Settings(tmp_path, listen=Listener("127.0.0.1"), auth=AuthMode.NONE).auth is AuthMode.NONE
 
 
 @pytest.mark.parametrize("lab", ["", "toolonglab", "UPPER", "a-b", "a/b", "..", "123", "ä"])
