@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mano.placement.board import Board, Fleet
-from mano.placement.filters import Filter, installed_filters
+from mano.placement.batch import fill
+from mano.placement.board import Board, Fleet, Snapshot
+from mano.placement.filters import BEFORE_GROUPS, Filter, first_refusal, installed_filters
 from mano.placement.groups import Bounds
 from mano.placement.nics import NicRules
 from mano.placement.numa import Fit, FitRules, fit
@@ -27,6 +28,10 @@ from mano.placement.screen import Screen, screen
 
 EXACT_CANDIDATES = 8
 """Hosts that are fitted exactly and compared in full, once that many fit."""
+
+GREEDY_UP_TO = 200
+FILL_FROM = 12
+"""Up to so many VDUs are placed turn by turn, from so many on by filling hosts; in between both ways compete."""
 
 MAX_ATTEMPTS = 12
 """Orders of VDUs that are tried before the complete search."""
@@ -89,10 +94,14 @@ class Engine:
         packing = packing_keys(self.fleet.arrays, pending) if pending else None
         keys = self._keys(vdu, verdicts, packing)
         for position in _in_order(keys, limit):
-            candidate = self._candidate(vdu, position, turn, packing)
-            if candidate is None:
+            refusal = self.board.chains.refusal(vdu.id, self.board.host_name(position), self.board.places)
+            if refusal is not None:
+                turn.underlay[position] = refusal
                 continue
-            turn.candidates.append(candidate)
+            found = self._fit(vdu, position, bounds)
+            if found is None:
+                continue
+            turn.candidates.append(Candidate(position, found, self._score(vdu, position, found, packing)))
             if len(turn.candidates) >= limit:
                 break
         turn.candidates.sort(key=lambda one: one.score)
@@ -130,30 +139,29 @@ class Engine:
                 costs[fleet.inventory.position(name)] -= SAME_ZONE
         return costs
 
-    def _candidate(
-        self, vdu: VduRequest, position: int, turn: Turn, packing: npt.NDArray[np.int64] | None
-    ) -> Candidate | None:  # fmt: skip
+    def attempt(self, vdu: VduRequest, position: int) -> Fit | None:
+        """The fit on one given host, None where anything forbids it."""
         host = self.fleet.hosts[position]
-        if any(one(host, vdu) is not None for one in self.extensions.filters):
+        if host.storage_gib < vdu.storage_gib or first_refusal(BEFORE_GROUPS, host, vdu) is not None:
             return None
-        refusal = self.board.chains.refusal(vdu.id, host.host.name, self.board.places)
-        if refusal is not None:
-            turn.underlay[position] = refusal
+        bounds = self.board.groups.bounds(vdu.id, self.board.seats)
+        if not bounds.allows(position, host.host.zone):
             return None
-        found = self._fit(vdu, position, turn.bounds.rules_at(position))
-        if found is None:
+        if self.board.chains.refusal(vdu.id, host.host.name, self.board.places) is not None:
             return None
-        return Candidate(position, found, self._score(vdu, position, found, packing))
+        return self._fit(vdu, position, bounds)
 
-    def _fit(self, vdu: VduRequest, position: int, rules: FitRules) -> Fit | None:
-        """The fit that keeps the strict rules, and the soft ones too if it can."""
+    def _fit(self, vdu: VduRequest, position: int, bounds: Bounds) -> Fit | None:
+        """The fit that keeps the strict rules, and the soft ones too if it can; third parties may refuse it."""
         host = self.fleet.hosts[position]
+        if first_refusal(self.extensions.filters, host, vdu) is not None:
+            return None
+        rules = bounds.rules_at(position)
         if any(not group.strict for group in self.board.groups.groups_of(vdu.id)):
             soft = self.board.groups.bounds(vdu.id, self.board.seats, soft=True).rules_at(position)
-            if soft:
-                found = fit(host, vdu, _both(rules, soft))
-                if found is not None:
-                    return found
+            found = fit(host, vdu, _both(rules, soft)) if soft else None
+            if found is not None:
+                return found
         return fit(host, vdu, rules)
 
     def _score(self, vdu: VduRequest, position: int, found: Fit, packing: npt.NDArray[np.int64] | None) -> Score:
@@ -175,8 +183,8 @@ class Engine:
 
     def solve(self, order: Sequence[VduRequest]) -> list[VduRequest]:
         """Place everything; returns those that found no place in the best plan found."""
-        missing = self._greedy(order)
-        best, fewest = self.board.snapshot(), missing
+        best, fewest = self._first_plan(order)
+        missing = fewest
         hopeless = {vdu.id for vdu in missing if self._hopeless(vdu)} if missing else set()
         tried = {tuple(vdu.id for vdu in order)}
         for _ in range(MAX_ATTEMPTS):
@@ -200,10 +208,34 @@ class Engine:
             self.board.restore(best)
         return fewest
 
+    def _first_plan(self, order: Sequence[VduRequest]) -> tuple[Snapshot, list[VduRequest]]:
+        """The best of plans made in different ways; which ways depends on how many VDUs there are."""
+        ways = [self._greedy] if len(order) <= GREEDY_UP_TO else []
+        if len(order) >= FILL_FROM:
+            ways += [self._filled, self._filled_tightly]
+        best: tuple[tuple[int, int], Snapshot, list[VduRequest]] | None = None
+        for way in ways:
+            self.board.clear()
+            missing = way(order)
+            worth = (len(missing), self.board.objective().cost)
+            if best is None or worth < best[0]:
+                best = (worth, self.board.snapshot(), missing)
+        assert best is not None, "small requests go one way, large ones the other"
+        self.board.restore(best[1])
+        return best[1], best[2]
+
+    def _filled_tightly(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+        """As `_filled`, with no regard to chains while a host is being filled."""
+        return self._greedy(fill(self.board, order, self.attempt, along_chains=False))
+
+    def _filled(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+        """Fill host after host, then give single turns to what is left; returns those that found no place."""
+        return self._greedy(fill(self.board, order, self.attempt))
+
     def _greedy(self, order: Sequence[VduRequest]) -> list[VduRequest]:
         """Place one after the other; returns those that found no place."""
         missing = []
-        behind = demands_behind(order) if len(order) > 1 else [NOTHING]
+        behind = demands_behind(order) if len(order) > 1 else [NOTHING] * len(order)
         for vdu, pending in zip(order, behind, strict=True):
             turn = self.turn(vdu, pending=pending)
             self.turns[vdu.id] = turn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 from mano.domain.nfvi import Inventory
 from mano.placement.board import Board, Fleet
@@ -15,6 +16,8 @@ from mano.placement.relax import would_fit_if
 from mano.placement.request import PlacementRequest, Scope, VduRequest
 from mano.placement.result import Decision, Placement, PlacementResult, Unplaced
 
+Optimize = Literal["fast", "best"]
+
 MAX_EXPLAINED = 20
 """Unplaced VDUs for which relaxations are sought; the reasons of all are told."""
 
@@ -23,15 +26,19 @@ def plan(
     inventory: Inventory,
     request: PlacementRequest,
     *,
+    optimize: Optimize = "fast",
+    time_limit_s: float = 10.0,
+    iterations: int | None = None,
     extensions: Extensions | None = None,
 ) -> PlacementResult:
     """Where each VDU of `request` goes on `inventory`, which is not changed.
 
-    The same input gives the same result, but for its `decision_ms`. Raises DocumentError when the
-    request names what is nowhere.
+    `optimize="best"` improves the fast plan for `iterations` rounds (by default as many as the size of the request
+    deserves) and at most `time_limit_s` seconds. The same input gives the same result, but for its `decision_ms`, and
+    but for `best` when the time limit ends it. Raises DocumentError when the request names what is nowhere.
     """
     planner = Planner(inventory, extensions)
-    return planner.plan(request)
+    return planner.plan(request, optimize=optimize, time_limit_s=time_limit_s, iterations=iterations)
 
 
 class Planner:
@@ -54,6 +61,10 @@ class Planner:
     def plan(
         self,
         request: PlacementRequest,
+        *,
+        optimize: Optimize = "fast",
+        time_limit_s: float = 10.0,
+        iterations: int | None = None,
     ) -> PlacementResult:
         """As `plan`, over the planner's inventory."""
         with self._lock:
@@ -62,6 +73,10 @@ class Planner:
             with Board(self._fleet, request) as board:
                 engine = Engine(board, self._extensions)
                 missing = engine.solve(_ordered(request))
+                if optimize == "best":
+                    from mano.placement.improve import improve
+
+                    missing = improve(engine, missing, iterations=iterations, deadline=started + time_limit_s)
                 return _result(engine, missing, started)
 
 
@@ -132,7 +147,9 @@ def _unplaced(engine: Engine, vdu: VduRequest, relax: bool) -> Unplaced:
 
 def _decision(engine: Engine, vdu: str, placement: Placement) -> Decision:
     """What is known of the turn that gave the VDU its seat; later improvements may have moved it."""
-    turn = engine.turns[vdu]
+    turn = engine.turns.get(vdu)
+    if turn is None:
+        return Decision(vdu, placement.host, engine.fleet.arrays.size, 0, {})
     position = engine.fleet.inventory.position(placement.host)
     score = next((one.score.told() for one in turn.candidates if one.position == position), {})
     others = [one for one in turn.candidates if one.position != position]

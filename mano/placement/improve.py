@@ -1,0 +1,166 @@
+"""Large-neighbourhood search: free the VDUs of a few hosts, let CP-SAT place them anew, keep what is not worse.
+
+Each round looks at another few hosts: those of the chain that hops most, the emptiest with others that might take its
+VDUs, or any. A round that cannot be carried out exactly, or makes the plan dearer, is undone. Rounds and seeds are
+fixed, so that the outcome is too, unless the time limit comes first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import numpy as np
+
+from mano.placement.engine import Engine
+from mano.placement.neighbourhood import Limits, Model
+from mano.placement.numa import Fit, FitRules, fit
+from mano.placement.packing import Demand, packing_keys
+from mano.placement.request import VduRequest
+
+DETERMINISTIC_S = 0.6
+"""Solver effort of one round, about that many seconds on a quiet machine."""
+
+WHOLE_AT_ONCE = 400
+"""A request with at most this many pairs of a VDU and a host is also put into one model, with ten times the effort."""
+
+HOSTS_AT_A_TIME = (2, 3, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    missing: int
+    cost: int
+
+    def key(self) -> tuple[int, int]:
+        return self.missing, self.cost
+
+
+def default_iterations(vdus: int) -> int:
+    """Rounds that a request of that size deserves."""
+    return min(200, 10 + 2 * vdus)
+
+
+def improve(
+    engine: Engine, missing: Sequence[VduRequest], *, iterations: int | None, deadline: float
+) -> list[VduRequest]:  # fmt: skip
+    """Improve the plan on the engine's board; returns the VDUs that still have no place. Never worse than before.
+
+    `deadline` is on `time.perf_counter`'s clock.
+    """
+    search = _Search(engine, list(missing))
+    vdus = len(engine.board.request.vdus)
+    if vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE:
+        search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
+    for number in range(default_iterations(vdus) if iterations is None else iterations):
+        if time.perf_counter() >= deadline or search.perfect():
+            break
+        search.round(search.choose(Random(number), number), DETERMINISTIC_S, number, deadline)
+    return search.missing
+
+
+class _Search:
+    def __init__(self, engine: Engine, missing: list[VduRequest]) -> None:
+        self.engine, self.board, self.missing = engine, engine.board, missing
+
+    def worth(self) -> _Worth:
+        return _Worth(len(self.missing), self.board.objective().cost)
+
+    def perfect(self) -> bool:
+        return not self.missing and self.board.objective().cost == 0
+
+    def choose(self, random: Random, number: int) -> list[int]:
+        """The hosts of one round."""
+        used = sorted(self.board.positions_in_use())
+        if not used:
+            return self._fresh(random, 3)
+        count = min(len(used), random.choice(HOSTS_AT_A_TIME))
+        kind = number % 4
+        if kind == 0:
+            chosen = self._emptiest(used, count, random)
+        elif kind == 1:
+            chosen = self._of_a_chain(used, count, random)
+        else:
+            chosen = random.sample(used, count)
+        return sorted({*chosen, *self._fresh(random, 1 + number % 2)})
+
+    def _emptiest(self, used: Sequence[int], count: int, random: Random) -> list[int]:
+        ranked = sorted(used, key=lambda position: (len(tuple(self.board.vdus_on(position))), position))
+        first = ranked[min(int(random.expovariate(0.7)), len(ranked) - 1)]
+        others = [position for position in used if position != first]
+        return [first, *random.sample(others, count - 1)]
+
+    def _of_a_chain(self, used: Sequence[int], count: int, random: Random) -> list[int]:
+        """Hosts of chains that hop, one chain after the other until there are enough."""
+        places = self.board.places
+        hopping = [
+            chain
+            for chain in self.board.request.chains
+            if len({places[one] for one in chain.path if one in places}) > 1
+        ]
+        random.shuffle(hopping)
+        inventory = self.engine.fleet.inventory
+        usable = set(used)
+        chosen: dict[int, None] = {}
+        for chain in hopping:
+            for member in chain.path:
+                if member in places and len(chosen) < count:
+                    position = inventory.position(places[member])
+                    if position in usable:
+                        chosen[position] = None
+        return list(chosen) or random.sample(used, count)
+
+    def _fresh(self, random: Random, count: int) -> list[int]:
+        """Unused hosts that would hold much."""
+        arrays = self.engine.fleet.arrays
+        demand = Demand()
+        for vdu in self.board.request.vdus:
+            demand = demand.and_also(vdu)
+        keys = packing_keys(arrays, demand)
+        able = np.flatnonzero(arrays.enabled & ~arrays.opened)
+        best = able[np.lexsort((self.engine.fleet.rank[able], keys[able]))][:24].tolist()
+        return random.sample(best, min(count, len(best)))
+
+    def round(self, positions: Sequence[int], effort: float, seed: int, deadline: float) -> None:
+        """Place the VDUs of these hosts anew, and those that have no place."""
+        before, snapshot = self.worth(), self.board.snapshot()
+        kept_missing = list(self.missing)
+        free = [self.board.vdus[one] for position in positions for one in self.board.vdus_on(position)]
+        was = {}
+        for vdu in free:
+            position, old = self.board.unplace(vdu.id)
+            was[vdu.id] = (position, frozenset(old.allocation.nodes))
+        everyone = [*free, *self.missing]
+        model = Model(self.board, everyone, sorted(positions))
+        model.hint(was)
+        wall = max(0.01, deadline - time.perf_counter())
+        solution = model.solve(Limits(effort, wall, seed))
+        if solution is None or not self._carry_out(everyone, solution) or self.worth().key() > before.key():
+            self.board.restore(snapshot)
+            self.missing = kept_missing
+
+    def _carry_out(self, vdus: Sequence[VduRequest], solution: dict[str, tuple[int, frozenset[int]]]) -> bool:
+        """Place the VDUs exactly as the solution has them; False where the exact fit does not agree."""
+        self.missing = [vdu for vdu in vdus if vdu.id not in solution]
+        for vdu in sorted(vdus, key=lambda one: -one.dedicated_count):
+            if vdu.id not in solution:
+                continue
+            position, nodes = solution[vdu.id]
+            found = self._fit(vdu, position, nodes)
+            if found is None or self.board.place(vdu.id, position, found) is not None:
+                return False
+        return True
+
+    def _fit(self, vdu: VduRequest, position: int, nodes: frozenset[int]) -> Fit | None:
+        bounds = self.board.groups.bounds(vdu.id, self.board.seats)
+        host = self.engine.fleet.hosts[position]
+        if not bounds.allows(position, host.host.zone):
+            return None
+        rules = bounds.rules_at(position)
+        if rules.exact_nodes is None and len(nodes) == 1:
+            found = fit(host, vdu, replace(rules, exact_nodes=nodes) if rules else FitRules(exact_nodes=nodes))
+            if found is not None:
+                return found
+        return self.engine.attempt(vdu, position)
