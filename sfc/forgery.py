@@ -12,6 +12,8 @@ from sfc.model.topology import VNI_NSH, Awareness, Port, PortRole, Topology
 from sfc.render.tables import mac_tag
 from sfc.simulator.packets import Arp, Ethernet, Ip, Nsh, Packet, Raw, Udp, Vlan
 
+POSITIONS_MAX = 64
+"""Foreign positions tried at one leg: what a leg may send is a list, so any of the others stands for all."""
 STRANGER_MAC = Mac(0x06FFFFFFFF01)
 FOREIGN: dict[int, IpAddress] = {4: IPv4Address("240.0.0.1"), 6: IPv6Address("100::1")}
 """Addresses that no port has: reserved space and the discard prefix of RFC 6666."""
@@ -103,10 +105,9 @@ def _nsh_in_every_wrapping(port: Port, rsps: Sequence[Rsp]) -> Iterator[Forgery]
 
 
 def _positions(rsps: Sequence[Rsp]) -> Iterator[PathPosition]:
-    """Every position that some path uses, and one that none does."""
-    for rsp in rsps:
-        for si in range(255, rsp.end_si - 1, -1):
-            yield rsp.position(si)
+    """Positions that some path uses, spread over all when they are many, and one that none does."""
+    used = [rsp.position(si) for rsp in rsps for si in range(255, rsp.end_si - 1, -1)]
+    yield from used[:: len(used) // POSITIONS_MAX + 1]
     yield PathPosition(0xFFFFFF, 255)
 
 

@@ -7,15 +7,20 @@ an outsider chose: no name of a chain, port or function is ever printed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
+from operator import attrgetter
 
 from sfc.errors import ModelError
 from sfc.model.actions import TABLE_MAX, Action
 from sfc.model.cookies import Cookie
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import check_range
+
+FlowKey = tuple[int, int, tuple[tuple[int, int, int], ...]]
+"""(table, priority below zero, (rank of the field, value, mask or -1) of each part of the match)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +33,19 @@ class Flow:
     actions: tuple[Action, ...]
     cookie: Cookie
 
+    key: FlowKey = field(init=False, compare=False, repr=False)
+    """What tells it from other flows of the bridge; also the order of printing."""
+
     def __post_init__(self) -> None:
         check_range("table", self.table, 0, TABLE_MAX)
         check_range("priority", self.priority, 0, 65535)
-        ranks = [part.field.rank for part in self.match]
-        if sorted(set(ranks)) != ranks:
-            raise ModelError("MATCH_ORDER", "fields of a match stand once each, in the order of Field", "use flow()")
-
-    @property
-    def key(self) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
-        """What tells it from other flows of the bridge; also the order of printing."""
-        parts = tuple((part.field.rank, part.value, part.mask or -1) for part in self.match)
-        return (self.table, -self.priority, parts)
+        parts = tuple([(part.field.rank, part.value, part.mask or -1) for part in self.match])
+        for before, after in pairwise(parts):
+            if before[0] >= after[0]:
+                raise ModelError(
+                    "MATCH_ORDER", "fields of a match stand once each, in the order of Field", "use flow()"
+                )
+        object.__setattr__(self, "key", (self.table, -self.priority, parts))
 
     def text(self) -> str:
         """One line of an ``ovs-ofctl`` flow file."""
@@ -125,16 +131,15 @@ class FlowTables:
     meters: tuple[Meter, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "flows", tuple(sorted(self.flows, key=lambda each: each.key)))
-        keys: set[tuple[int, int, tuple[tuple[int, int, int], ...]]] = set()
+        object.__setattr__(self, "flows", tuple(sorted(self.flows, key=attrgetter("key"))))
+        for before, after in pairwise(self.flows):
+            if before.key == after.key:
+                raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {after}")
         rules: dict[int, tuple[int, int]] = {}
         for each in self.flows:
-            place = (each.table, each.priority)
-            if each.key in keys:
-                raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {each}")
+            place = each.key[:2]
             if rules.setdefault(each.cookie.encode(), place) != place:
                 raise ModelError("COOKIE_TWICE", f"{self.sff}: two rules with one cookie: {each}")
-            keys.add(each.key)
 
     @cached_property
     def by_cookie(self) -> Mapping[int, tuple[Flow, ...]]:
