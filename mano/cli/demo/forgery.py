@@ -43,7 +43,7 @@ class Forger:
         nsh = NshHeader(self.spi, self.si).encode() + inner
         yield Forgery("NSH", self._ethernet(NSH) + nsh, "guard: NSH forged by the port")
         tag = struct.pack("!HH", 1, NSH)
-        yield Forgery("NSH in a VLAN", self._ethernet(VLAN) + tag + nsh, "guard: VLAN-tagged frame")
+        yield Forgery("NSH in a VLAN", self._ethernet(VLAN) + tag + nsh, "guard: NSH forged by the port, in a VLAN")
         double = struct.pack("!HHHH", 1, VLAN, 2, NSH)
         yield Forgery("NSH in QinQ", self._ethernet(SERVICE_VLAN) + double + nsh, "guard: VLAN-tagged frame")
         gpe = struct.pack("!BBBBI", 0x0C, 0, 0, 4, 7 << 8) + nsh
