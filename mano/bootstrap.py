@@ -36,8 +36,6 @@ from mano.vnfm.stories import InstantiateVnf, TerminateVnf, VnfmWorld
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from mano.adapters.vim_local.view import LabView as LabView
 
 DATABASE_FILE = "catena.db"
@@ -78,8 +76,8 @@ class Catena:
             self.store.close()
         return drained
 
-    def application(self) -> FastAPI:
-        """The ASGI application over the use cases."""
+    def application(self) -> Any:
+        """The ASGI application (FastAPI's) over the use cases."""
         from mano.api.app import create_app
 
         return create_app(self.services, self.config)
