@@ -132,6 +132,12 @@ class Client:
             ) from None
         finally:
             connection.close()
+        if answer.status == 401 and not self._token:
+            raise Failure(
+                "the server asks for a token, and there is no credentials file",
+                hint="name the server's --data-dir, or set CATENA_TOKEN",
+                exit_code=Exit.SERVER,
+            )
         if answer.status >= 400:
             raise failure_of(answer)
         return answer
@@ -168,8 +174,6 @@ def failure_of(answer: Answer) -> Failure:
         return Failure(
             f"the server answered {answer.status}", exit_code=Exit.SERVER, hint="is there another server on this port?"
         )
-    if answer.status == 401 and not hint:
-        hint = "set CATENA_TOKEN"
     return Failure(detail, hint=hint, exit_code=exit_of(code, answer.status))
 
 

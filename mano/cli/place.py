@@ -144,10 +144,13 @@ def why_not(client: Client, key: str, host: str, output: str) -> None:
     found = _find(client, key)
     if found["host"] == host:
         raise Failure(f"{found['key']} is on {host}", hint=f"mano place why {found['key']}")
-    reasons = (found.get("decision") or {}).get("notElsewhere") or {}
+    decision = found.get("decision") or {}
+    reasons = dict(decision.get("notElsewhere") or {})
+    if decision.get("runnerUp"):
+        reasons.setdefault(decision["runnerUp"], f"it would fit, but was the second best: {decision.get('why', '')}")
     if host not in reasons:
         known = ", ".join(sorted(reasons)) or "no other host"
-        raise Failure(f"nothing is known of {host} for {found['key']}", hint=f"the decision looked at {known}")
+        raise Failure(f"nothing is known of {host} for {found['key']}", hint=f"reasons are kept for {known}")
     answer = {"key": found["key"], "host": host, "reason": reasons[host]}
     show_one(answer, output, (Column("KEY", "key"), Column("HOST", "host"), Column("REASON", "reason")), name="reason")
 

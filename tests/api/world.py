@@ -274,7 +274,12 @@ def furnish(uow: UnitOfWork, ns_id: str, vnf_id: str) -> str:
         connection_points=(point, replace(point, id=random_id(), cpd_id="out", ext_cpd_id="", addresses=())),
         realisations={"cpus": Realisation.ENFORCED},
     )
-    link = {"id": network.id, "resourceId": network.id, "extCps": [{"cpdId": "in"}]}
+    addresses = [{"type": "IPV4", "fixedAddresses": ["10.10.0.2"]}]
+    ethernet = {"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": {"macAddress": point.mac}}
+    with_address = {**ethernet, "ipOverEthernet": {"macAddress": point.mac, "ipAddresses": addresses}}
+    configs = {"0": {"cpProtocolData": [ethernet, with_address]}, "1": None}
+    cps = [{"cpdId": "in", "cpConfig": configs}, {"cpdId": "out"}]
+    link = {"id": network.id, "resourceId": network.id, "extCps": cps}
     uow.vnf_instances.save(
         replace(
             vnf,

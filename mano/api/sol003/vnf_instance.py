@@ -149,8 +149,28 @@ def _ext_link(item: Mapping[str, Any], points: Iterable[ConnectionPoint], *, sol
         ],
     }
     if sol003:
-        document["currentVnfExtCpData"] = list(item.get("extCps") or ())
+        document["currentVnfExtCpData"] = [_ext_cp_data(cp) for cp in item.get("extCps") or ()]
     return document
+
+
+def _ext_cp_data(cp: Mapping[str, Any]) -> dict[str, Any]:
+    """VnfExtCpData as it was requested."""
+    configs = {key: _ext_cp_config(config) for key, config in (cp.get("cpConfig") or {}).items() if config}
+    return {**cp, "cpConfig": configs} if configs else {"cpdId": cp["cpdId"]}
+
+
+def _ext_cp_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    protocols = [_requested_protocol(protocol) for protocol in config.get("cpProtocolData") or ()]
+    return {**config, "cpProtocolData": protocols}
+
+
+def _requested_protocol(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    ethernet = protocol.get("ipOverEthernet")
+    if ethernet is None:
+        return dict(protocol)
+    # As in protocol_info: the OpenAPI document requires the addresses at this level, too.
+    fixed = [address for kind in ethernet.get("ipAddresses") or () for address in kind.get("fixedAddresses") or ()]
+    return {**protocol, "ipOverEthernet": {**ethernet, "fixedAddresses": fixed}}
 
 
 def _links(instance: VnfInstance, here: str) -> dict[str, Any]:
