@@ -215,7 +215,7 @@ def _check_meta_paths(meta: ToscaMeta, members: Members) -> Iterator[Finding]:
     for keyword, (value, place) in meta.entries.items():
         if not value or "entry-" not in keyword:
             continue
-        directory = keyword in ("etsi-entry-tests", "etsi-entry-licenses") and _is_directory(value, members)
+        directory = keyword in ("etsi-entry-tests", "etsi-entry-licenses") and members.has_directory(value)
         if value not in members and not directory:
             problem = guard.check_name(value)
             why = f"its name {problem}" if problem else "it is not in the package"
@@ -226,14 +226,9 @@ def _check_meta_paths(meta: ToscaMeta, members: Members) -> Iterator[Finding]:
     if meta.get("ETSI-Entry-Change-Log") is None:
         yield finding("CSAR007", Position(tosca_meta.PATH), "TOSCA.meta names no change log")
     for block in meta.blocks:
-        if "name" in block and block["name"][0] not in members:
-            value, place = block["name"]
+        value, place = block.get("name", ("", Position(tosca_meta.PATH)))
+        if value and "://" not in value and value not in members and not members.has_directory(value):
             yield finding("CSAR004", place, f"the block names {quote(value)}, but it is not in the package")
-
-
-def _is_directory(path: str, members: Members) -> bool:
-    prefix = path.rstrip("/") + "/"
-    return any(name.startswith(prefix) for name in members.names())
 
 
 def _check_nested(members: Members) -> Iterator[Finding]:

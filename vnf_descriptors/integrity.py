@@ -115,7 +115,13 @@ def _verify_manifest(package: Package, listing: Manifest, policy: Policy) -> Ver
     named = package.meta.get("ETSI-Entry-Certificate") if package.meta else None
     beside = named[0] if named else f"{listing.path.rpartition('.')[0]}.cert"
     certificates = read(package.members, beside, MAX_SIGNATURE) if beside in package.members else b""
-    return verify([listing.signed_part], listing.cms, certificates, policy.trust, policy.time())
+    verdict = verify([listing.signed_part], listing.cms, certificates, policy.trust, policy.time())
+    if verdict.code == "SIG001":
+        # Signing tools sign text with the line ends of mail (RFC 8551 3.1.1) unless told otherwise.
+        canonical = listing.signed_part.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        again = verify([canonical], listing.cms, certificates, policy.trust, policy.time())
+        return verdict if again.state is SignatureState.INVALID else again
+    return verdict
 
 
 def _check_artifact_signatures(package: Package, listing: Manifest, policy: Policy) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class Members(Protocol):
 
     def __contains__(self, name: str) -> bool: ...
 
+    def has_directory(self, name: str) -> bool:
+        """True for a directory, also an empty one."""
+        ...
+
     def size(self, name: str) -> int:
         """Octets of a file; KeyError when there is none."""
         ...
@@ -33,6 +37,11 @@ class Members(Protocol):
     def close(self) -> None:
         """Give back what is open."""
         ...
+
+
+def _holds(names: Iterable[str], directory: str) -> bool:
+    prefix = directory.rstrip("/") + "/"
+    return any(name.startswith(prefix) for name in names)
 
 
 def read(members: Members, name: str, limit: int) -> bytes:
@@ -48,12 +57,16 @@ class ZipMembers:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        self._directories = frozenset(info.filename.rstrip("/") for info in archive.infolist() if info.is_dir())
 
     def names(self) -> list[str]:
         return sorted(self._infos)
 
     def __contains__(self, name: str) -> bool:
         return name in self._infos
+
+    def has_directory(self, name: str) -> bool:
+        return name.rstrip("/") in self._directories or _holds(self._infos, name)
 
     def size(self, name: str) -> int:
         return self._infos[name].file_size
@@ -83,6 +96,9 @@ class TreeMembers:
     def __contains__(self, name: str) -> bool:
         return name in self._sizes
 
+    def has_directory(self, name: str) -> bool:
+        return _holds(self._sizes, name)
+
     def size(self, name: str) -> int:
         return self._sizes[name]
 
@@ -111,6 +127,10 @@ class MemoryMembers:
 
     def __contains__(self, name: str) -> bool:
         return name in self._contents or (self._behind is not None and name in self._behind)
+
+    def has_directory(self, name: str) -> bool:
+        behind = self._behind is not None and self._behind.has_directory(name)
+        return behind or _holds(self._contents, name)
 
     def size(self, name: str) -> int:
         if name in self._contents:

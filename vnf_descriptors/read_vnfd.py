@@ -39,6 +39,7 @@ from vnf_descriptors.vnf_nodes import (
     exposed,
     ext_cp_nodes,
     integer_of,
+    is_unspecified,
     storages,
     text_of,
     texts_of,
@@ -173,7 +174,10 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
 
 def _vdus(context: Context, topology: Topology) -> Iterator[Vdu]:
     for node in compute_nodes(topology):
-        yield _compute(context, topology, node)
+        if is_unspecified(topology, node):
+            yield _container_unit(topology, node)
+        else:
+            yield _compute(context, topology, node)
     for node in container_units(topology):
         yield _container_unit(topology, node)
 
@@ -210,7 +214,10 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
 
 
 def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
-    """A group of containers, with what they request together: thousandths of CPUs rounded up to whole ones."""
+    """A group of containers, with what they request together: thousandths of CPUs rounded up to whole ones.
+
+    What is not requested counts as the least that the model can hold: one CPU, one MiB.
+    """
     low, high = _profile(topology, node)
     inside = [topology.nodes[use.target.text] for use in node.uses("container") if use.target]
     milli_cpu = sum(integer_of(topology.property_of(each, "requested_cpu_resources")) or 0 for each in inside)

@@ -216,7 +216,9 @@ def _check_trust(signer: Any, pool: list[Any], trust: TrustStore, now: datetime.
     for certificate in path or [signer]:
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             subject = quote(certificate.subject.rfc4514_string())
-            return Verdict(SignatureState.INVALID, "SIG004", f"the certificate of {subject} is not valid now", name)
+            return Verdict(
+                SignatureState.UNKNOWN_SIGNER, "SIG004", f"the certificate of {subject} is not valid now", name
+            )
     if path is None:
         return Verdict(SignatureState.UNKNOWN_SIGNER, "SIG002", f"the signer {quote(name)} is not trusted", name)
     return Verdict(SignatureState.VALID, signer=name)

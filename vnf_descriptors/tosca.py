@@ -130,11 +130,14 @@ def _property(schema: Any, open_ended: bool) -> Any:
     # Inside data types the parser wants a value even for what has a default.
     if open_ended or "default" in out:
         out["required"] = False
-    if str(out.get("type", "")).startswith("scalar-unit") or out.get("type") == "range":
-        out.pop("constraints", None)
-    if isinstance(out.get("constraints"), dict):
-        out["constraints"] = [{name: value} for name, value in out["constraints"].items()]
-    out.pop("key_schema", None)
+    return _unconstrained(out)
+
+
+def _unconstrained(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without constraints, which this library's rules check, and of which the parser fails at some."""
+    out = {key: value for key, value in schema.items() if key not in ("constraints", "key_schema")}
+    if isinstance(out.get("entry_schema"), dict):
+        out["entry_schema"] = _unconstrained(out["entry_schema"])
     return out
 
 
@@ -162,10 +165,7 @@ def _template(topology: Topology, definitions: dict[str, Any]) -> dict[str, Any]
 
 
 def _input(node: Mapping) -> dict[str, Any]:
-    out = to_plain(node)
-    out["required"] = False
-    out.pop("status", None)
-    out.pop("metadata", None)
+    out = _property(to_plain(node), open_ended=True)
     return {key: value for key, value in out.items() if value is not None}
 
 

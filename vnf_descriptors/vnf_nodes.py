@@ -58,6 +58,20 @@ def storages(topology: Topology) -> list[NodeTemplate]:
     )
 
 
+def is_unspecified(topology: Topology, node: NodeTemplate) -> bool:
+    """True for a Vdu.Compute that says neither what it needs, nor what it boots, nor where it is attached.
+
+    Packages for container platforms use such nodes for what their own manifests describe.
+    """
+    if not topology.types.is_a("node_types", node.type, f"{_NFV}Vdu.Compute"):
+        return False
+    if node.section("capabilities").entries or node.section("artifacts").entries:
+        return False
+    if node.section("properties").get("sw_image_data") is not None:
+        return False
+    return not any(node.name == cp.target("virtual_binding") for cp in vdu_cp_nodes(topology))
+
+
 def exposed(topology: Topology) -> dict[str, str]:
     """Node -> requirement of the VNF, for every node whose link the substitution mapping opens to the outside."""
     mapping = topology.substitution

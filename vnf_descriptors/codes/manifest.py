@@ -149,7 +149,7 @@ MANIFEST = (
     ),
     Code(
         "SIG004",
-        ERROR,
+        WARNING,
         "certificate not valid now",
         _SECURITY,
         "The signer's certificate, or one above it, is not yet valid or has expired at the time of onboarding.",

@@ -181,10 +181,11 @@ TOSCA = (
     ),
     Code(
         "TOSCA022",
-        ERROR,
-        "refused by the TOSCA parser",
+        WARNING,
+        "doubted by the TOSCA parser",
         _TEMPLATES,
-        "The descriptor is valid for this library's own checks, but the independent TOSCA parser objects.",
+        "The descriptor passes this library's own rules, but the independent TOSCA parser objects. Its objections to "
+        "what SOL001 allows are known and left out, so this one deserves a look.",
     ),
     Code(
         "TOSCA023",

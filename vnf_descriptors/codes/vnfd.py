@@ -23,10 +23,10 @@ VNFD = (
     ),
     Code(
         "VNFD003",
-        ERROR,
+        WARNING,
         "no virtualisation deployment unit",
         "IFA011 7.1.2",
-        "A deployment flavour consists of at least one VDU.",
+        "A deployment flavour consists of at least one VDU; without one there is nothing to deploy.",
     ),
     Code(
         "VNFD004",
@@ -154,6 +154,15 @@ VNFD = (
         "policy given twice",
         "SOL001 6.10",
         "Two policies set the same fact of the same target: two initial deltas of one VDU, two ScalingAspects.",
+    ),
+    Code(
+        "VNFD021",
+        WARNING,
+        "VDU that says nothing of itself",
+        "SOL001 6.8",
+        "A Vdu.Compute has no virtual_compute capability, no image and no connection point. Packages for container "
+        "platforms use such nodes for what their own manifests describe. The package is onboarded; the VDU is modelled "
+        "as a container workload and cannot be placed on a host.",
     ),
     Code(
         "REQ001",

@@ -13,7 +13,7 @@ from vnf_descriptors.integrity import digest
 from vnf_descriptors.read_vnfd import image_artifacts
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.topology import NodeTemplate, Topology
-from vnf_descriptors.vnf_nodes import child, compute_nodes, storages, text_of
+from vnf_descriptors.vnf_nodes import child, compute_nodes, is_unspecified, storages, text_of
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
 
 _DIGITS = {"sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
@@ -41,6 +41,8 @@ def no_image(context: Context) -> Iterator[Finding]:
         bootable = {node.name for node in storages(topology) if image_artifacts(context, node)}
         for node in compute_nodes(topology):
             attached = {use.target.text for use in node.uses("virtual_storage") if use.target}
+            if is_unspecified(topology, node):
+                continue
             if not image_artifacts(context, node) and not (attached | {node.name}) & (bootable | described):
                 message = f"the VDU {quote(node.name)} has no artifact of type tosca.artifacts.nfv.SwImage"
                 yield finding("VNFD010", node.key, message, severity=Severity.WARNING)

@@ -11,6 +11,7 @@ from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import NodeTemplate, RequirementUse, Topology
 from vnf_descriptors.typesystem import RequirementDef, property_defs
+from vnf_descriptors.vnf_nodes import is_unspecified
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
 
 _KEYWORDS = {
@@ -102,7 +103,7 @@ def wrong_attribute(context: Context) -> Iterator[Finding]:
 
 def wrong_capability(context: Context) -> Iterator[Finding]:
     """A node assigns a capability that its type does not have, or with wrong properties."""
-    for _, template in _typed(context):
+    for topology, template in _typed(context):
         defined = context.types.capabilities(template.type)
         section = template.section("capabilities")
         for name, key, value in section.items():
@@ -116,7 +117,8 @@ def wrong_capability(context: Context) -> Iterator[Finding]:
             given = properties if isinstance(properties, Mapping) else Mapping(key.file, key.line, key.column)
             owner = f"the capability {quote(name)}"
             yield from context.values.properties(given, defined[name].properties, owner, key)
-        yield from _unassigned_capabilities(context, template, section)
+        if not is_unspecified(topology, template):
+            yield from _unassigned_capabilities(context, template, section)
 
 
 def _capability_keywords(value: Mapping) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vnf_descriptors.context import Context, Kind
 from vnf_descriptors.report import Finding
 from vnf_descriptors.vdus import interface_of, vdu_of
-from vnf_descriptors.vnf_nodes import compute_nodes, vdu_cp_nodes
+from vnf_descriptors.vnf_nodes import compute_nodes, is_unspecified, vdu_cp_nodes
 
 
 def wrong_vdu_requirement(context: Context) -> Iterator[Finding]:
@@ -16,6 +16,8 @@ def wrong_vdu_requirement(context: Context) -> Iterator[Finding]:
         return
     for topology in context.flavours:
         for template in compute_nodes(topology):
+            if is_unspecified(topology, template):
+                continue
             yield from vdu_of(topology, template).findings
 
 

@@ -11,10 +11,12 @@ from vnf_descriptors.read_vnfd import DescriptorFacts, flavour_id_of, vdu_of_cp
 from vnf_descriptors.report import Finding, Place, Position, Severity, finding, quote
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import (
+    compute_nodes,
     container_units,
     exposed,
     ext_cp_nodes,
     integer_of,
+    is_unspecified,
     sub_cp_nodes,
     vdu_cp_nodes,
     vdu_nodes,
@@ -165,6 +167,15 @@ def incomplete_containers(context: Context) -> Iterator[Finding]:
                 yield finding("VNFD018", node.key, f"the MCIOP {quote(node.name)} is associated with no VDU")
 
 
+def unspecified_vdu(context: Context) -> Iterator[Finding]:
+    """A VDU does not say what it needs, so it could not be placed."""
+    for topology in context.flavours:
+        for node in compute_nodes(topology):
+            if is_unspecified(topology, node):
+                message = f"the VDU {quote(node.name)} says neither what it needs nor what it boots"
+                yield finding("VNFD021", node.key, message)
+
+
 SHARED_RULES = (no_own_node, identifier_no_uuid, unusable_name, inconsistent_flavours)
 VNFD_RULES = (
     no_vdu,
@@ -173,4 +184,5 @@ VNFD_RULES = (
     unused_link,
     same_order,
     incomplete_containers,
+    unspecified_vdu,
 )
