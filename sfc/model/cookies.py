@@ -99,6 +99,7 @@ class Kind(IntEnum):
     DROP_ANNOUNCEMENT = 121
     DROP_FORGED_NSH_TAGGED = 122
     DROP_L2_GROUP = 123
+    DROP_CHATTER = 124
 
     @property
     def is_drop(self) -> bool:
@@ -197,6 +198,7 @@ _MEANINGS = MappingProxyType(
         Kind.DROP_L2_TUNNEL: "network frame from a peer for no port here",
         Kind.DROP_L2_UNKNOWN: "network frame for an unknown station",
         Kind.DROP_FORGED_NSH_TAGGED: "guard: NSH forged by the port, in a VLAN",
+        Kind.DROP_CHATTER: "guard: link-local IPv6 that every kernel sends",
         Kind.DROP_L2_GROUP: "network frame for a group: nothing is flooded",
         Kind.DROP_ANNOUNCEMENT: "gratuitous ARP: nobody learns from it",
     }

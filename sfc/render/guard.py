@@ -17,6 +17,7 @@ from sfc.render.matches import (
     FAMILY,
     ICMPV6,
     IPV4,
+    IPV6,
     NSH,
     OAM_BIT,
     SOLICITATION,
@@ -32,6 +33,14 @@ from sfc.render.tables import Table
 
 FORGET_IN_PORT = SetField(Field.IN_PORT, 0)
 """Else a packet that must leave by the port it came from would vanish without a trace."""
+
+
+CHATTER = (
+    (IPV6, FieldMatch(Field.IPV6_SRC, 0xFE80 << 112, 0xFFC0 << 112)),
+    (IPV6, FieldMatch(Field.IPV6_SRC, 0)),
+)
+"""Link-local and unspecified sources: router solicitations, MLD. Dropped as all that is not allowed, but counted apart
+from forgeries, for every kernel sends them by itself."""
 
 
 def render_guard(bridge: Bridge) -> None:
@@ -106,7 +115,7 @@ def to_peer(bridge: Bridge, peer: Sff, vni: int) -> tuple[Action, ...]:
 
 
 def _never(bridge: Bridge, port: Port) -> None:
-    """What no port may send: NSH unless its function speaks it, tagged frames."""
+    """What no port may send: NSH unless its function speaks it, tagged frames, and what every IPv6 stack tries."""
     here = in_port(port.ofport)
     speaks_nsh = port.id in bridge.world.nsh_ports
     if not speaks_nsh:
@@ -114,6 +123,8 @@ def _never(bridge: Bridge, port: Port) -> None:
         bridge.add(Table.GUARD, 310, plain, (), Kind.DROP_FORGED_NSH, port.ofport)
         bridge.add(Table.GUARD, 309, tagged, (), Kind.DROP_FORGED_NSH_TAGGED, port.ofport)
     bridge.add(Table.GUARD, 305, (here, TAGGED), (), Kind.DROP_TAGGED, port.ofport)
+    for match in CHATTER:
+        bridge.add(Table.GUARD, 160, (here, *match), (), Kind.DROP_CHATTER, port.ofport)
     if port.role is PortRole.SF:
         bridge.add(Table.GUARD, 140, (here,), (), Kind.DROP_LEG, port.ofport)
 

@@ -476,6 +476,13 @@ def test_neighbour_solicitations_are_answered_for_the_station() -> None:
     assert ip.payload == Neighbour(target, 136, 0, 2, there.mac, 0x60000000)
 
 
+def test_what_every_kernel_sends_by_itself_is_counted_apart_from_forgeries() -> None:
+    report = Ip(IPv6Address("fe80::1"), IPv6Address("ff02::16"), Icmp(143))
+    for port, mac in (("sub", SUB), ("fw-in", Mac(0x021100000001)), ("fw-mgmt", Mac(0x02030000000B))):
+        trace = simulator(gilan()).inject(port, Ethernet(mac, Mac(0x333300000016), report))
+        assert [drop.reason for drop in trace.drops] == [Kind.DROP_CHATTER]
+
+
 def test_neighbour_discovery_with_a_foreign_link_address_or_none_is_dropped() -> None:
     lan = gilan()
     here = lan.topology.port("fw-mgmt")
