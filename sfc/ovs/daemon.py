@@ -195,17 +195,20 @@ class SwitchDaemon:
         return pid if self._is(pid, program) else None
 
     def _is(self, pid: int, program: str) -> bool:
-        """Whether this process is our program: numbers are used again, and a zombie has ended."""
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        ours = str(self._pid_file(program)).encode()
-        return state != "Z" and any(ours in argument for argument in command)
+        return process_is(pid, str(self._pid_file(program)))
 
     def _pid_file(self, program: str) -> Path:
         return self.location.rundir / f"{program}.pid"
+
+
+def process_is(pid: int, mark: str) -> bool:
+    """Whether this process runs and has ``mark`` in its arguments: numbers are used again, and a zombie has ended."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z" and any(mark.encode() in argument for argument in command)
 
 
 def prepare_switch(

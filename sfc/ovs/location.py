@@ -69,11 +69,18 @@ class SwitchLocation:
         }
 
     def run(
-        self, *arguments: str, timeout: float, entered: bool = False, good: Sequence[int] = (0,), text: str = ""
+        self,
+        *arguments: str,
+        timeout: float,
+        entered: bool = False,
+        good: Sequence[int] = (0,),
+        text: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run one program of Open vSwitch, in the switch's namespace if ``entered``; never through a shell.
 
-        ``text`` is its standard input, ``timeout`` in seconds. Raises :class:`SwitchTimeout`,
+        ``text`` is its standard input, ``timeout`` in seconds; ``environment`` is added to :attr:`environment`.
+        Raises :class:`SwitchTimeout`,
         :class:`SwitchUnreachable` when its socket is dead, and :class:`SwitchRefused` for any other exit code that
         is not ``good``.
         """
@@ -84,7 +91,7 @@ class SwitchLocation:
         try:
             done = subprocess.run(
                 command,
-                env=dict(self.environment),
+                env={**self.environment, **(environment or {})},
                 input=text,
                 capture_output=True,
                 text=True,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -18,6 +19,9 @@ from mano.nfvo.tracing import bridge_traces
 from sfc.model import Mac
 from sfc.model.chains import Direction
 from sfc.model.cookies import Cookie, Kind
+from sfc.model.flows import FlowTables
+from sfc.ovs.errors import SwitchRefused, SwitchUnreachable
+from sfc.ovs.oam import ensure_responder, stop_responder, traceroute
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.stats import flow_counters
 from tests.dataplane.sfc_ovs_lab import (
@@ -317,6 +321,61 @@ def test_what_the_subscriber_forges_goes_nowhere_and_is_counted(world, what):
     before = drops()
     inside(world.lab.namespace("sub"), send)
     wait_for("it is counted as dropped", lambda: drops() == before + 1)
+
+
+@pytest.fixture
+def responders(world) -> Iterator[None]:
+    for number, host in enumerate(HOSTS, 1):
+        address = IPv4Address(f"192.168.200.{number}")
+        for _ in range(2):
+            ensure_responder(world.location(host), "oam0", f"02:0a:00:00:00:{number:02x}", address)
+    yield
+    for host in HOSTS:
+        stop_responder(world.location(host))
+
+
+def walked(world: World, host: str, spi: int) -> list[tuple[str | None, int, bool]]:
+    return [(hop.host, hop.si, hop.end) for hop in traceroute(world.location(host), spi)]
+
+
+def test_a_traceroute_shows_every_hop_and_no_probe_enters_the_unaware_function(world, responders):
+    tagged = inside(world.lab.namespace("fw"), lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x4F89))
+    assert walked(world, "h1", world.plan.web.forward.spi) == [
+        ("h1", 255, False),
+        ("h1", 254, False),
+        ("h2", 254, False),
+        ("h2", 253, False),
+        ("h3", 253, False),
+        ("h3", 253, True),
+    ]
+    assert walked(world, "h3", world.plan.other.reverse.spi) == [
+        ("h3", 255, False),
+        ("h1", 255, False),
+        ("h1", 254, False),
+        ("h1", 254, True),
+    ]
+    with tagged:
+        tagged.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            tagged.recv(2000)
+
+
+def test_a_traceroute_of_a_broken_path_ends_in_silence_where_it_breaks(world, responders):
+    tables = world.plan.tables["h2"]
+    replace_tables(world.location("h2"), "br-int", FlowTables("h2", (), (), ()))
+    try:
+        hops = traceroute(world.location("h1"), world.plan.web.forward.spi, wait_s=0.2)
+    finally:
+        replace_tables(world.location("h2"), "br-int", tables)
+    assert [hop.host for hop in hops] == ["h1", "h1", None, None, None]
+
+
+def test_a_wrong_question_is_refused_and_a_dead_responder_is_told(world, responders):
+    with pytest.raises(SwitchRefused, match="si is 0"):
+        traceroute(world.location("h1"), 100, 0)
+    stop_responder(world.location("h1"))
+    with pytest.raises(SwitchUnreachable, match="h1: "):
+        traceroute(world.location("h1"), 100)
 
 
 def test_a_killed_vswitchd_comes_back_and_traffic_with_it(world):
