@@ -1,0 +1,80 @@
+"""How large a packet may be that a chain or a network carries: too-large ones are lost in silence by the tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sfc.model.chains import PlannedChain
+from sfc.model.topology import PortRole, Topology
+
+ETHERNET_OCTETS, IPV4_OCTETS, UDP_OCTETS, VXLAN_OCTETS, NSH_OCTETS = 14, 20, 8, 8, 24
+NETWORK_OVERHEAD = IPV4_OCTETS + UDP_OCTETS + VXLAN_OCTETS + ETHERNET_OCTETS
+"""Outer headers and the inner Ethernet header of a frame in VXLAN-GPE: 50 octets."""
+CHAIN_OVERHEAD = NETWORK_OVERHEAD + NSH_OCTETS
+"""The same with NSH of MD type 1: 74 octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooSmall:
+    """An underlay or a function's leg that cannot carry what a member may send."""
+
+    what: str
+    mtu: int
+    needed: int
+
+    def __str__(self) -> str:
+        return f"{self.what} carries {self.mtu} octets, {self.needed} are needed"
+
+
+def chain_mtu(underlay_mtu: int) -> int:
+    """The largest IP packet that a chain carries between hosts; 1526 on an underlay of 1600."""
+    return underlay_mtu - CHAIN_OVERHEAD
+
+
+def network_mtu(underlay_mtu: int) -> int:
+    """The largest IP packet that a plain network carries between hosts."""
+    return underlay_mtu - NETWORK_OVERHEAD
+
+
+def too_small(topology: Topology, chains: Iterable[PlannedChain], underlay_mtu: int) -> tuple[TooSmall, ...]:
+    """Everything that would lose full-size packets: () when each member's MTU fits everywhere."""
+    found = [
+        TooSmall(f"the underlay, for network {network.id},", underlay_mtu, network.mtu + NETWORK_OVERHEAD)
+        for network in topology.networks
+        if network_mtu(underlay_mtu) < network.mtu and _spans(topology, network.id)
+    ]
+    for planned in chains:
+        sent = max(topology.port(planned.forward.start).mtu, topology.port(planned.forward.end).mtu)
+        if (
+            any(rsp.start_sff != rsp.end_sff or _leaves(planned) for rsp in planned.rsps)
+            and chain_mtu(underlay_mtu) < sent
+        ):
+            what = f"the underlay, for chain {planned.chain.id},"
+            found.append(TooSmall(what, underlay_mtu, sent + CHAIN_OVERHEAD))
+        found.extend(_small_legs(topology, planned, sent))
+    return tuple(found)
+
+
+def _spans(topology: Topology, network: str) -> bool:
+    hosts = {port.sff for port in topology.ports if port.network == network and port.role is PortRole.TENANT}
+    return len(hosts) > 1
+
+
+def _leaves(planned: PlannedChain) -> bool:
+    """True when some hop is on another host than the chain's beginning."""
+    return any(hop.sff != rsp.start_sff for rsp in planned.rsps for hop in rsp.hops)
+
+
+def _small_legs(topology: Topology, planned: PlannedChain, sent: int) -> Iterable[TooSmall]:
+    """An NSH-aware function's port carries Ethernet and NSH on top of the member's packet."""
+    for port_id in sorted({port for rsp in planned.rsps for hop in rsp.hops for port in (hop.port_in, hop.port_out)}):
+        function = next(
+            topology.function(hop.function)
+            for rsp in planned.rsps
+            for hop in rsp.hops
+            if port_id in (hop.port_in, hop.port_out)
+        )
+        needed = sent if function.is_proxied else sent + ETHERNET_OCTETS + NSH_OCTETS
+        if topology.port(port_id).mtu < needed:
+            yield TooSmall(f"port {port_id} of function {function.id}", topology.port(port_id).mtu, needed)
