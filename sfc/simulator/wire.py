@@ -12,7 +12,7 @@ from sfc.simulator.packets import O_BIT, Arp, Ethernet, Fragment, Icmp, Ip, Neig
 
 _TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 _GPE_NEXT = {True: 4, False: 3}  # draft-ietf-nvo3-vxlan-gpe section 3.2: NSH, Ethernet
-FRAGMENT_OCTETS = 1400  # a first fragment claims as many octets of payload; the later one begins behind them
+FRAGMENT_OCTETS = 1400  # a first fragment carries as many octets of the datagram, the later one all others
 
 
 def encode(packet: Packet | Raw) -> bytes:
@@ -74,8 +74,10 @@ def _arp(arp: Arp) -> bytes:
 
 def _ip(ip: Ip) -> bytes:
     payload = _transport(ip)
-    if ip.fragment is Fragment.LATER:
-        payload = payload[8:]
+    if ip.fragment is Fragment.FIRST:
+        payload = payload[:FRAGMENT_OCTETS]
+    elif ip.fragment is Fragment.LATER:
+        payload = payload[FRAGMENT_OCTETS:]
     if isinstance(ip.source, IPv4Address):
         return _ipv4(ip, payload)
     if ip.fragment is not Fragment.NO:
@@ -91,8 +93,11 @@ def _ip(ip: Ip) -> bytes:
 def _ipv4(ip: Ip, payload: bytes) -> bytes:
     flags = {Fragment.NO: 0x4000, Fragment.FIRST: 0x2000, Fragment.LATER: FRAGMENT_OCTETS // 8}[ip.fragment]
 
+    identity = 1 if ip.fragment else 0
+
     def header(total: int) -> bytes:
-        words = struct.pack("!BBHHHBBH", 0x45, ip.dscp << 2, 20 + len(payload), 0, flags, ip.ttl, ip.protocol, total)
+        octets = 20 + len(payload)
+        words = struct.pack("!BBHHHBBH", 0x45, ip.dscp << 2, octets, identity, flags, ip.ttl, ip.protocol, total)
         return words + ip.source.packed + ip.destination.packed
 
     return header(checksum(header(0))) + payload

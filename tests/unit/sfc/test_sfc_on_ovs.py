@@ -15,7 +15,22 @@ import pytest
 from sfc.model import Cookie, Decap, Kind, Layer, Mac, PathPosition, Topology
 from sfc.render import NEIGHBOUR_INGRESS, mac_tag
 from sfc.simulator import Simulator, Trace
-from sfc.simulator.packets import O_BIT, Arp, Ethernet, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Tcp, Udp, Vlan, answer_to
+from sfc.simulator.packets import (
+    O_BIT,
+    Arp,
+    Ethernet,
+    Fragment,
+    Icmp,
+    Ip,
+    Neighbour,
+    Nsh,
+    Packet,
+    Raw,
+    Tcp,
+    Udp,
+    Vlan,
+    answer_to,
+)
 from sfc.simulator.trace import Crossed, Delivered, Matched, Received, Visited
 from sfc.simulator.wire import encode
 from tests.unit.sfc.gilan import DPI, GATEWAY, GATEWAY_IP, SUB, SUB_IP, WEB_IP, GiLan, gilan
@@ -109,9 +124,16 @@ def story(lan: GiLan) -> list[tuple[str, Packet]]:
         ("dpi-mgmt", mgmt(lan.topology, "dpi-mgmt", "fw-mgmt", 1)),
         ("fw-mgmt", solicitation(lan.topology, "fw-mgmt", "nat-mgmt")),
         ("fw-mgmt", Ethernet(lan.topology.port("fw-mgmt").mac, BROADCAST, Raw(0x1234, b"?"))),
+        *fragments(Udp(40002, 53, b"f" * 2000)),
+        *fragments(Tcp(40000, 80, "A", b"f" * 2000)),
         ("oam", Ethernet(Mac(0x020A00000001), Mac(0x020A00000001), probe)),
         ("oam", Ethernet(Mac(0x020A00000001), Mac(0x020A00000001), forged)),
     ]
+
+
+def fragments(payload: Udp | Tcp) -> list[tuple[str, Packet]]:
+    """Both halves of a datagram of the subscriber."""
+    return [("sub", sub(Ip(SUB_IP, WEB_IP, payload, fragment=part))) for part in (Fragment.FIRST, Fragment.LATER)]
 
 
 def play(network: Simulator, port: str, packet: Packet) -> Trace:
