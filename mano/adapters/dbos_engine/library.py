@@ -93,7 +93,7 @@ class DurableQueues:
                 "serializer": serializer,
                 "log_level": "WARNING",
                 "enable_otlp": False,
-                "notification_listener_polling_interval_sec": 1.0,
+                "notification_listener_polling_interval_sec": 0.1,
                 "scheduler_polling_interval_sec": 3600.0,
             }
         )

@@ -19,6 +19,18 @@ from mano.errors import NotFound, OperationInProgress
 OPERATIONS = Kind(schema.operations, LcmOpOcc, "operation occurrence")
 _ENDED = [state.value for state in ENDED]
 
+_OPS, _STEPS = schema.operations, schema.steps
+_STATE = sa.select(_OPS.c.state).where(_OPS.c.id == sa.bindparam("id"))
+_STEPS_OF = (
+    sa.select(_STEPS.c.op_id, _STEPS.c.document)
+    .where(_STEPS.c.op_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_STEPS.c.position)
+)
+_UPDATE_STEP = _STEPS.update().where(
+    _STEPS.c.op_id == sa.bindparam("same_op"), _STEPS.c.name == sa.bindparam("same_name")
+)
+_COUNT_STEPS = sa.select(sa.func.count()).where(_STEPS.c.op_id == sa.bindparam("op_id"))
+
 
 class SqlOperations(SqlRepository[LcmOpOcc]):
     """Implements :class:`mano.ports.repositories.Operations`."""
@@ -26,6 +38,7 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
     def __init__(self, connection: sa.Connection, outbox: SqlOutbox) -> None:
         super().__init__(connection, OPERATIONS)
         self._outbox = outbox
+        self._read: dict[str, LcmOpOcc] = {}
 
     def add(self, value: LcmOpOcc) -> None:
         """Store a new occurrence and the event of its first state."""
@@ -34,9 +47,9 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
 
     def save(self, value: LcmOpOcc) -> LcmOpOcc:
         """Replace it; a new state appends its event."""
-        table = schema.operations
-        before = self._connection.execute(sa.select(table.c.state).where(table.c.id == value.id)).scalar_one_or_none()
+        before = self._connection.execute(_STATE, {"id": value.id}).scalar_one_or_none()
         saved = super().save(replace(value, steps=()))
+        self._read[value.id] = saved
         if before != value.state.value:
             self._outbox.append(state_event(value))
         return replace(saved, steps=value.steps)
@@ -50,17 +63,17 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
 
     def record_step(self, op_id: str, step: StepRecord) -> None:
         """Insert the step's record or replace the one of the same name; the event tells of it."""
-        op = self._bare(op_id)
-        table = schema.steps
+        op = self._read.get(op_id) or self._bare(op_id)
         row = {"state": step.state.value, "document": encode(step)}
-        same = (table.c.op_id == op_id, table.c.name == step.name)
-        if self._connection.execute(table.update().where(*same).values(**row)).rowcount == 0:
-            position = sa.select(sa.func.count()).where(table.c.op_id == op_id).scalar_subquery()
-            self._connection.execute(table.insert().values(op_id=op_id, name=step.name, position=position, **row))
+        same = {"same_op": op_id, "same_name": step.name}
+        if self._connection.execute(_UPDATE_STEP, row | same).rowcount == 0:
+            position = self._connection.execute(_COUNT_STEPS, {"op_id": op_id}).scalar_one()
+            new = {"op_id": op_id, "name": step.name, "position": position}
+            self._connection.execute(_STEPS.insert(), row | new)
         self._outbox.append(step_event(op, step))
 
     def _bare(self, op_id: str) -> LcmOpOcc:
-        found = SqlRepository.find(self, op_id)
+        found = super().find(op_id)
         if found is None:
             raise NotFound(f"there is no operation occurrence {op_id}")
         return found
@@ -68,7 +81,10 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
     def find(self, id: str, tenant_id: str | None = None) -> LcmOpOcc | None:
         """The occurrence with its steps, or ``None``."""
         found = super().find(id, tenant_id)
-        return None if found is None else self._with_steps([found])[0]
+        if found is None:
+            return None
+        self._read[id] = found
+        return self._with_steps([found])[0]
 
     def _decode(self, documents: Any) -> builtins.list[LcmOpOcc]:
         return self._with_steps(super()._decode(documents))
@@ -76,14 +92,8 @@ class SqlOperations(SqlRepository[LcmOpOcc]):
     def _with_steps(self, found: builtins.list[LcmOpOcc]) -> builtins.list[LcmOpOcc]:
         if not found:
             return found
-        table = schema.steps
-        query = (
-            sa.select(table.c.op_id, table.c.document)
-            .where(table.c.op_id.in_([op.id for op in found]))
-            .order_by(table.c.position)
-        )
         steps: dict[str, list[StepRecord]] = defaultdict(list)
-        for op_id, document in self._connection.execute(query):
+        for op_id, document in self._connection.execute(_STEPS_OF, {"ids": [op.id for op in found]}):
             steps[op_id].append(decode(document, StepRecord))
         return [replace(op, steps=tuple(steps[op.id])) for op in found]
 

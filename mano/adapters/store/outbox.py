@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,26 +24,19 @@ from mano.domain.events import Event
 ADVISORY_LOCK = 0x0CA7_E2A0
 """Key of PostgreSQL's advisory lock for the outbox."""
 
+_INSERT = schema.outbox.insert()
+
 
 class SqlOutbox:
     """Implements :class:`mano.ports.repositories.Outbox`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._waiting: list[Event] = []
+        self._waiting: list[dict[str, Any]] = []
 
     def append(self, event: Event) -> None:
         """Store an event with this transaction."""
-        encode(event)  # refuses what cannot be stored where the caller still sees it
-        self._waiting.append(event)
-
-    def flush(self) -> bool:
-        """Write what waits, as the transaction's last act; True when there was something."""
-        if not self._waiting:
-            return False
-        if self._connection.dialect.name == "postgresql":
-            self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        rows = [
+        self._waiting.append(
             {
                 "tenant_id": event.tenant_id,
                 "noun": event.noun,
@@ -50,9 +44,15 @@ class SqlOutbox:
                 "occurred_at": event.occurred_at.timestamp(),
                 "document": encode(event),
             }
-            for event in self._waiting
-        ]
-        self._connection.execute(schema.outbox.insert(), rows)
+        )
+
+    def flush(self) -> bool:
+        """Write what waits, as the transaction's last act; True when there was something."""
+        if not self._waiting:
+            return False
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        self._connection.execute(_INSERT, self._waiting)
         self._waiting.clear()
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -51,11 +52,32 @@ class Kind(Generic[R]):
         return {**columns, "generation": value.generation, "document": encode(value)}
 
 
+# Building a statement costs more than running it, so those of every step of an operation are built once.
+
+
+@functools.cache
+def _select(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table.c.document, table.c.tenant_id).where(table.c.id == sa.bindparam("id"))
+
+
+@functools.cache
+def _update(table: sa.Table) -> sa.Update:
+    return table.update().where(
+        table.c.id == sa.bindparam("same_id"),
+        table.c.tenant_id == sa.bindparam("same_tenant"),
+        table.c.generation == sa.bindparam("read_generation"),
+    )
+
+
+@functools.cache
+def _insert_or_skip(table: sa.Table, dialect: str) -> Any:
+    builder = cast("Callable[..., Any]", sqlite_insert if dialect == "sqlite" else postgresql_insert)
+    return builder(table).on_conflict_do_nothing().returning(sa.literal(1))
+
+
 def insert_or_skip(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert; False when a unique index forbids it. The transaction stays usable, on PostgreSQL too."""
-    builder = cast("Callable[..., Any]", sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)
-    statement = builder(table).values(**row).on_conflict_do_nothing().returning(sa.literal(1))
-    return connection.execute(statement).first() is not None
+    return connection.execute(_insert_or_skip(table, connection.dialect.name), row).first() is not None
 
 
 class SqlRepository(Generic[R]):
@@ -74,12 +96,10 @@ class SqlRepository(Generic[R]):
 
     def find(self, id: str, tenant_id: str | None = None) -> R | None:
         """The resource or ``None``."""
-        table = self._kind.table
-        query = sa.select(table.c.document).where(table.c.id == column_value(id))
-        if tenant_id is not None:
-            query = query.where(table.c.tenant_id == tenant_id)
-        document = self._connection.execute(query).scalar_one_or_none()
-        return None if document is None else decode(document, self._kind.type)
+        row = self._connection.execute(_select(self._kind.table), {"id": column_value(id)}).first()
+        if row is None or tenant_id not in (None, row.tenant_id):
+            return None
+        return decode(row.document, self._kind.type)
 
     def add(self, value: R) -> None:
         """Store a new one."""
@@ -88,12 +108,10 @@ class SqlRepository(Generic[R]):
 
     def save(self, value: R) -> R:
         """Replace it if its generation is still the stored one."""
-        table = self._kind.table
         newer = cast("R", replace(cast("Any", value), generation=value.generation + 1))
-        same = (table.c.id == value.id, table.c.tenant_id == value.tenant_id)
-        update = table.update().where(*same, table.c.generation == value.generation).values(**self._kind.row(newer))
+        same = {"same_id": value.id, "same_tenant": value.tenant_id, "read_generation": value.generation}
         try:
-            changed = self._connection.execute(update).rowcount
+            changed = self._connection.execute(_update(self._kind.table), self._kind.row(newer) | same).rowcount
         except sa.exc.IntegrityError as error:
             raise self._taken(value) from error
         if changed == 0:
