@@ -7,6 +7,7 @@ holds most of what is still to come, and it is filled as far as it goes, along t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from random import Random
 
 import numpy as np
 
@@ -23,25 +24,31 @@ MAX_IDLE_HOSTS = 3
 """Hosts in a row that may take nothing before the rest is left to single turns."""
 
 
+Way = Callable[["Filling", Sequence[VduRequest]], None]
+"""How one host is filled from what is left."""
+
+
 def fill(
-    board: Board, order: Sequence[VduRequest], attempt: Try, *, along_chains: bool = True
+    board: Board, order: Sequence[VduRequest], attempt: Try, way: Way, luck: Random | None = None
 ) -> list[VduRequest]:  # fmt: skip
-    """Place as many of `order` as filling can; returns the others."""
+    """Place as many of `order` as filling can; returns the others. With `luck` the next host is not always the best."""
     left = list(order)
     tried: set[int] = set()
     idle = 0
     while left and idle < MAX_IDLE_HOSTS:
-        position = _next_host(board, left, tried)
+        position = _next_host(board, left, tried, luck)
         if position is None:
             break
         tried.add(position)
-        taken = _fill_host(board, position, left, attempt, along_chains)
+        filling = Filling(board, position, attempt)
+        way(filling, left)
+        taken = filling.taken
         idle = 0 if taken else idle + 1
         left = [vdu for vdu in left if vdu.id not in taken]
     return left
 
 
-def _next_host(board: Board, left: Sequence[VduRequest], tried: set[int]) -> int | None:
+def _next_host(board: Board, left: Sequence[VduRequest], tried: set[int], luck: Random | None) -> int | None:
     """The host to fill next: open ones first, then the one that holds most of what is left, near the last ones."""
     arrays = board.fleet.arrays
     demand = Demand()
@@ -54,24 +61,30 @@ def _next_host(board: Board, left: Sequence[VduRequest], tried: set[int]) -> int
         keys = keys * 2 + ~np.isin(arrays.zone, arrays.zone[np.array(used)])
     keys = np.where(arrays.enabled, keys, 2**30)
     keys[list(tried)] = 2**30
-    best = int(np.lexsort((board.fleet.rank, keys))[0]) if len(keys) else 0
-    return best if len(keys) and keys[best] < 2**30 else None
+    ranked = np.lexsort((board.fleet.rank, keys))
+    usable = int((keys < 2**30).sum())
+    place = 0 if luck is None else min(int(luck.expovariate(0.7)), usable - 1)
+    return int(ranked[place]) if usable else None
 
 
-def _fill_host(board: Board, position: int, left: Sequence[VduRequest], attempt: Try, along_chains: bool) -> set[str]:
-    """Fill one host: whole chains, then beginnings of chains, then whatever goes in. VFs stay on their cells' nodes."""
-    filling = _Filling(board, position, attempt)
-    stretches = _stretches(board, left) if along_chains else []
+def along_chains(filling: Filling, left: Sequence[VduRequest]) -> None:
+    """Whole chains, then beginnings of chains, then whatever goes in."""
+    stretches = _stretches(filling.board, left)
     for stretch in stretches:
         filling.whole(stretch)
     for stretch in stretches:
         filling.beginning(stretch)
     for vdu in left:
         filling.one(vdu)
-    return filling.taken
 
 
-class _Filling:
+def in_order(filling: Filling, left: Sequence[VduRequest]) -> None:
+    """Whatever goes in, in its order."""
+    for vdu in left:
+        filling.one(vdu)
+
+
+class Filling:
     """One host while it is being filled."""
 
     def __init__(self, board: Board, position: int, attempt: Try) -> None:
@@ -79,8 +92,13 @@ class _Filling:
         self.taken: set[str] = set()
         self.zone = board.fleet.inventory.hosts[position].zone
 
+    @property
+    def host(self) -> FreeHost:
+        """What is left of the host."""
+        return self.board.fleet.hosts[self.position]
+
     def one(self, vdu: VduRequest) -> bool:
-        if vdu.id in self.taken or not _may_fit(self.board.fleet.hosts[self.position], vdu):
+        if vdu.id in self.taken or not _may_fit(self.host, vdu):
             return False
         found = self.attempt(vdu, self.position)
         if found is None or found.crosses_numa or self.board.place(vdu.id, self.position, found) is not None:

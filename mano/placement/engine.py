@@ -7,13 +7,15 @@ request that still has no plan is searched completely, within a bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
 
-from mano.placement.batch import fill
+from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
 from mano.placement.filters import BEFORE_GROUPS, Filter, first_refusal, installed_filters
 from mano.placement.groups import Bounds
@@ -210,9 +212,11 @@ class Engine:
 
     def _first_plan(self, order: Sequence[VduRequest]) -> tuple[Snapshot, list[VduRequest]]:
         """The best of plans made in different ways; which ways depends on how many VDUs there are."""
-        ways = [self._greedy] if len(order) <= GREEDY_UP_TO else []
+        ways: list[Callable[[Sequence[VduRequest]], list[VduRequest]]] = []
+        if len(order) <= GREEDY_UP_TO:
+            ways.append(self._greedy)
         if len(order) >= FILL_FROM:
-            ways += [self._filled, self._filled_tightly]
+            ways += [partial(self._filled, way=way) for way in (along_chains, in_order)]
         best: tuple[tuple[int, int], Snapshot, list[VduRequest]] | None = None
         for way in ways:
             self.board.clear()
@@ -224,13 +228,18 @@ class Engine:
         self.board.restore(best[1])
         return best[1], best[2]
 
-    def _filled_tightly(self, order: Sequence[VduRequest]) -> list[VduRequest]:
-        """As `_filled`, with no regard to chains while a host is being filled."""
-        return self._greedy(fill(self.board, order, self.attempt, along_chains=False))
-
-    def _filled(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+    def _filled(self, order: Sequence[VduRequest], way: Way, luck: Random | None = None) -> list[VduRequest]:
         """Fill host after host, then give single turns to what is left; returns those that found no place."""
-        return self._greedy(fill(self.board, order, self.attempt))
+        return self._greedy(fill(self.board, order, self.attempt, way, luck))
+
+    def try_luck(self, order: Sequence[VduRequest], luck: Random) -> list[VduRequest]:
+        """Make another plan from nothing, hosts and chains in an order that chance has a part in."""
+        self.board.clear()
+        chains = list(self.board.request.chains)
+        luck.shuffle(chains)
+        by_id = {vdu.id: vdu for vdu in order}
+        shuffled = [by_id.pop(one) for chain in chains for one in dict.fromkeys(chain.path) if one in by_id]
+        return self._filled([*shuffled, *by_id.values()], along_chains, luck)
 
     def _greedy(self, order: Sequence[VduRequest]) -> list[VduRequest]:
         """Place one after the other; returns those that found no place."""

@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 
-from mano.placement.engine import Engine
+from mano.placement.engine import FILL_FROM, Engine
 from mano.placement.neighbourhood import Limits, Model
 from mano.placement.numa import Fit, FitRules, fit
 from mano.placement.packing import Demand, packing_keys
@@ -54,11 +54,21 @@ def improve(
     vdus = len(engine.board.request.vdus)
     if vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE:
         search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
+    search.restart(_restarts(vdus), deadline)
     for number in range(default_iterations(vdus) if iterations is None else iterations):
         if time.perf_counter() >= deadline or search.perfect():
             break
-        search.round(search.choose(Random(number), number), DETERMINISTIC_S, number, deadline)
+        random = Random(number)
+        if number % 3 == 0:
+            search.round(search.spare(random), DETERMINISTIC_S, number, deadline, hops=False)
+        else:
+            search.round(search.choose(random, number), DETERMINISTIC_S, number, deadline)
     return search.missing
+
+
+def _restarts(vdus: int) -> int:
+    """Plans that are made anew before the best of them is improved."""
+    return max(4, min(60, 4000 // vdus)) if vdus >= FILL_FROM else 0
 
 
 class _Search:
@@ -68,29 +78,40 @@ class _Search:
     def worth(self) -> _Worth:
         return _Worth(len(self.missing), self.board.objective().cost)
 
+    def restart(self, times: int, deadline: float) -> None:
+        """Make whole plans with some luck, and stay with the best."""
+        best, kept = self.worth(), (self.board.snapshot(), list(self.missing))
+        for number in range(times):
+            if time.perf_counter() >= deadline:
+                break
+            self.missing = self.engine.try_luck(self.board.request.vdus, Random(number))
+            if self.worth().key() < best.key():
+                best, kept = self.worth(), (self.board.snapshot(), list(self.missing))
+        self.board.restore(kept[0])
+        self.missing = kept[1]
+
     def perfect(self) -> bool:
         return not self.missing and self.board.objective().cost == 0
 
+    def spare(self, random: Random) -> list[int]:
+        """The hosts of a round that tries to do with one host less: an empty one, others, and some unused ones."""
+        used = sorted(self.board.positions_in_use())
+        if not used:
+            return self._fresh(random, 3)
+        ranked = sorted(used, key=lambda position: (len(tuple(self.board.vdus_on(position))), position))
+        first = ranked[min(int(random.expovariate(0.7)), len(ranked) - 1)]
+        others = [position for position in used if position != first]
+        count = min(len(others), random.choice((3, 4, 6, 8)))
+        return sorted({first, *random.sample(others, count), *self._fresh(random, random.choice((1, 2, 4)))})
+
     def choose(self, random: Random, number: int) -> list[int]:
-        """The hosts of one round."""
+        """The hosts of a round that minds everything."""
         used = sorted(self.board.positions_in_use())
         if not used:
             return self._fresh(random, 3)
         count = min(len(used), random.choice(HOSTS_AT_A_TIME))
-        kind = number % 4
-        if kind == 0:
-            chosen = self._emptiest(used, count, random)
-        elif kind == 1:
-            chosen = self._of_a_chain(used, count, random)
-        else:
-            chosen = random.sample(used, count)
-        return sorted({*chosen, *self._fresh(random, 1 + number % 2)})
-
-    def _emptiest(self, used: Sequence[int], count: int, random: Random) -> list[int]:
-        ranked = sorted(used, key=lambda position: (len(tuple(self.board.vdus_on(position))), position))
-        first = ranked[min(int(random.expovariate(0.7)), len(ranked) - 1)]
-        others = [position for position in used if position != first]
-        return [first, *random.sample(others, count - 1)]
+        chosen = self._of_a_chain(used, count, random) if number % 2 else random.sample(used, count)
+        return sorted({*chosen, *self._fresh(random, 1)})
 
     def _of_a_chain(self, used: Sequence[int], count: int, random: Random) -> list[int]:
         """Hosts of chains that hop, one chain after the other until there are enough."""
@@ -123,7 +144,9 @@ class _Search:
         best = able[np.lexsort((self.engine.fleet.rank[able], keys[able]))][:24].tolist()
         return random.sample(best, min(count, len(best)))
 
-    def round(self, positions: Sequence[int], effort: float, seed: int, deadline: float) -> None:
+    def round(
+        self, positions: Sequence[int], effort: float, seed: int, deadline: float, *, hops: bool = True
+    ) -> None:  # fmt: skip
         """Place the VDUs of these hosts anew, and those that have no place."""
         before, snapshot = self.worth(), self.board.snapshot()
         kept_missing = list(self.missing)
@@ -133,7 +156,7 @@ class _Search:
             position, old = self.board.unplace(vdu.id)
             was[vdu.id] = (position, frozenset(old.allocation.nodes))
         everyone = [*free, *self.missing]
-        model = Model(self.board, everyone, sorted(positions))
+        model = Model(self.board, everyone, sorted(positions), hops=hops)
         model.hint(was)
         wall = max(0.01, deadline - time.perf_counter())
         solution = model.solve(Limits(effort, wall, seed))

@@ -165,7 +165,10 @@ def _capacities(board: Board, positions: Sequence[int]) -> dict[Resource, int]:
 class Model:
     """The CP-SAT model of some free VDUs (already taken off the board) on some hosts."""
 
-    def __init__(self, board: Board, vdus: Sequence[VduRequest], positions: Sequence[int]) -> None:
+    def __init__(
+        self, board: Board, vdus: Sequence[VduRequest], positions: Sequence[int], *, hops: bool = True
+    ) -> None:  # fmt: skip
+        """Without `hops` chains cost nothing: a smaller model, for finding out whether a host can be spared."""
         from ortools.sat.python import cp_model
 
         self._cp = cp_model
@@ -184,7 +187,8 @@ class Model:
         self._one_each()
         self._capacity()
         self._opening()
-        self._hops()
+        if hops:
+            self._hops()
         self._groups()
         self.model.minimize(sum(self._terms))
 
