@@ -6,9 +6,12 @@ A bridging function's packets are told apart by a MAC tag, a routing one's by th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sfc.classifier import precedence
 from sfc.errors import RenderError
 from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
+from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import SI_FIRST, Direction, Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
@@ -159,11 +162,21 @@ def _own_errors(bridge: Bridge, function: ServiceFunction) -> None:
     for route in general.values():
         back = bridge.world.other(route)
         if back is not None:
-            ingress = bridge.world.topology.port(route.rsp.start)
-            targets = [destination(prefix) for prefix in ingress.sources if prefix.version == 4]
+            targets = [destination(prefix) for prefix in _only_there(bridge, route.rsp.start, general)]
             _own_error(bridge, back, function, function.ingress, NEIGHBOUR_INGRESS, targets)
     if general:
         _own_error(bridge, list(general.values())[-1], function, function.legs(True)[1], NEIGHBOUR_EGRESS, [(IPV4,)])
+
+
+def _only_there(bridge: Bridge, ingress: str, others: Iterable[str]) -> list[IpNetwork]:
+    """IPv4 prefixes of an ingress that no other has: an error to an address of two might reach the wrong one."""
+    topology = bridge.world.topology
+    elsewhere = [prefix for port in others if port != ingress for prefix in topology.port(port).sources]
+    return [
+        prefix
+        for prefix in topology.port(ingress).sources
+        if prefix.version == 4 and not any(covers(prefix, other) or covers(other, prefix) for other in elsewhere)
+    ]
 
 
 def _own_error(

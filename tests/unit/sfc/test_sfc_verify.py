@@ -14,11 +14,14 @@ from sfc.model import (
     FlowTables,
     Kind,
     Layer,
+    Mac,
     Match,
+    Network,
     OnMiss,
     Output,
     PathGroup,
     PlannedChain,
+    Port,
     PortRange,
     SetField,
     Topology,
@@ -26,10 +29,13 @@ from sfc.model import (
 )
 from sfc.model.fields import Field
 from sfc.path import plan_chain
-from sfc.render import render
+from sfc.render import NEIGHBOUR_INGRESS, render
 from sfc.simulator import Simulator
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Udp, answer_to
 from sfc.verify import Rule, Violation, verify
-from tests.unit.sfc.gilan import GiLan, gilan
+from tests.unit.sfc.gilan import GATEWAY, SUB, WEB_IP, GiLan, gilan
+
+EVERYWHERE = ip_network("0.0.0.0/0")
 
 PLACES = [("h1", "h2", "h3"), ("h2", "h2", "h3"), ("h1", "h1", "h1"), ("h3", "h1", "h2"), ("h2", "h3", "h1")]
 
@@ -291,3 +297,70 @@ def test_a_classifier_for_what_its_port_may_not_send_is_told() -> None:
         ),
     )
     assert [each.chain for each in idle] == ["six", "else"]
+
+
+# More than one of each
+
+
+def test_two_subscribers_on_two_hosts_share_functions_and_each_gets_its_own_answers() -> None:
+    lan = gilan()
+    second = Port("sub2", "h2", 2, Mac(0x021000000003), (IPv4Address("10.10.0.3"),), "access")
+    topology = replace(lan.topology, ports=(*lan.topology.ports, second))
+    theirs = [replace(planned.chain, id=f"{planned.chain.id}2", ingress="sub2") for planned in lan.chains]
+    planned = (*lan.chains, plan_chain(topology, theirs[0], 300, 301), plan_chain(topology, theirs[1], 400, 401))
+    tables = render(topology, planned)
+    assert verify(topology, planned, tables) == ()
+    network = Simulator(topology, tables)
+    question = Ethernet(second.mac, GATEWAY, Ip(second.addresses[0], WEB_IP, Udp(40000, 53)))
+    assert network.inject("sub2", question).functions == ("fw", "nat")
+    (home,) = network.inject("nat-in", answer_to(question)).deliveries
+    assert home.port == "sub2"
+    refusal = Ip(IPv4Address("10.10.0.254"), second.addresses[0], Icmp(3, 13))
+    (told,) = network.inject("fw-in", Ethernet(Mac(2), NEIGHBOUR_INGRESS, refusal)).deliveries
+    assert told.port == "sub2"
+
+
+def test_tenants_with_the_same_addresses_do_not_meet() -> None:
+    lan = gilan()
+    twin = Network("twin", 2000)
+    ports = (
+        Port("sub-twin", "h1", 61, SUB, lan.topology.port("sub").addresses, "twin"),
+        Port("gw-twin", "h3", 62, GATEWAY, lan.topology.port("nat-in").addresses, "twin", allowed=(EVERYWHERE,)),
+    )
+    topology = replace(lan.topology, networks=(*lan.topology.networks, twin), ports=(*lan.topology.ports, *ports))
+    chain = Chain("twin", "sub-twin", (PathGroup.of("fw"),), egress="gw-twin")
+    planned = (*lan.chains, plan_chain(topology, chain, 300, 301))
+    tables = render(topology, planned)
+    assert verify(topology, planned, tables) == ()
+    network = Simulator(topology, tables)
+    question = Ethernet(SUB, GATEWAY, Ip(topology.port("sub").addresses[0], WEB_IP, Udp(40000, 53)))
+    assert network.inject("sub", question).deliveries[0].port == "nat-in"
+    assert network.inject("sub-twin", question).deliveries[0].port == "gw-twin"
+    assert network.inject("gw-twin", answer_to(question)).deliveries[0].port == "sub-twin"
+    assert network.inject("nat-in", answer_to(question)).deliveries[0].port == "sub"
+    refusal = Ip(IPv4Address("10.10.0.254"), topology.port("sub").addresses[0], Icmp(3, 13))
+    assert not network.inject("fw-in", Ethernet(Mac(2), NEIGHBOUR_INGRESS, refusal)).deliveries
+
+
+def test_a_function_that_a_chain_meets_twice_is_told_apart_by_its_index() -> None:
+    lan = gilan()
+    fw, dpi, nat = (PathGroup.of(name) for name in ("fw", "dpi", "nat"))
+    twice = plan_chain(lan.topology, Chain("twice", "sub", (fw, dpi, fw, dpi, nat)), 300, 301)
+    assert verify(lan.topology, [twice], render(lan.topology, [twice])) == ()
+
+
+def test_both_ends_of_a_chain_may_be_on_one_host_with_its_functions_elsewhere() -> None:
+    lan = gilan(firewall="h2", dpi="h3", nat="h1")
+    assert verify(lan.topology, lan.chains, lan.tables) == ()
+
+
+def test_a_subnet_behind_the_ingress_is_served() -> None:
+    lan = gilan()
+    ports = tuple(
+        replace(port, allowed=(ip_network("10.20.0.0/16"),)) if port.id == "sub" else port
+        for port in lan.topology.ports
+    )
+    topology = replace(lan.topology, ports=ports)
+    behind = replace(lan.web.chain, classifiers=(Classifier(Match(source=ip_network("10.20.5.0/24")), 9),))
+    planned = (plan_chain(topology, behind, 100, 101), lan.other)
+    assert verify(topology, planned, render(topology, planned)) == ()
