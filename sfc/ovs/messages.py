@@ -30,7 +30,7 @@ from sfc.model.actions import (
 from sfc.model.chains import PROTOCOL_TCP
 from sfc.model.fields import Field
 from sfc.model.flows import Bucket, Flow, Group, GroupType, Meter
-from sfc.ovs.oxm import encode_match, encode_value, oxm_id, pad
+from sfc.ovs.oxm import encode_value, join_match, match_parts, oxm_id, pad
 
 VERSION = 0x06
 _NO_BUFFER = _ANY_PORT = _ANY_GROUP = _ALL_BUCKETS = 0xFFFFFFFF
@@ -88,21 +88,40 @@ class _Subtype(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message without its header; ``about`` says for people what it is for."""
+    """A message without its header; ``str(about)`` says for people what it is for."""
 
     type: Type
     body: bytes
-    about: str = ""
+    about: object = ""
 
     def encode(self, xid: int) -> bytes:
         """With the header of section 7.1.1."""
         return struct.pack("!BBHI", VERSION, self.type, 8 + len(self.body), xid) + self.body
 
 
-def add_flow(flow: Flow) -> Message:
+@dataclass(frozen=True, slots=True)
+class EncodedFlow:
+    """A flow with the octets of its parts; ``fields`` stand behind their prerequisites."""
+
+    flow: Flow
+    cookie: int
+    fields: tuple[bytes, ...]
+    instructions: bytes
+
+    @classmethod
+    def of(cls, flow: Flow) -> EncodedFlow:
+        return cls(flow, flow.cookie.encode(), tuple(match_parts(flow.match)), instructions(flow.actions))
+
+    @property
+    def key(self) -> tuple[int, int, frozenset[bytes]]:
+        """What tells it from other flows of the bridge; a switch gives fields back in an order of its own."""
+        return (self.flow.table, self.flow.priority, frozenset(self.fields))
+
+
+def add_flow(encoded: EncodedFlow) -> Message:
     """Add the flow, in place of one with the same table, priority and match, whose counters it takes over."""
-    head = _flow_head(flow.cookie.encode(), flow.table, Command.FLOW_ADD, flow.priority)
-    return Message(Type.FLOW_MOD, head + encode_match(flow.match) + instructions(flow.actions), flow.text())
+    head = _flow_head(encoded.cookie, encoded.flow.table, Command.FLOW_ADD, encoded.flow.priority)
+    return Message(Type.FLOW_MOD, head + join_match(encoded.fields) + encoded.instructions, encoded.flow)
 
 
 def delete_flow(table: int, priority: int, match: bytes) -> Message:

@@ -22,18 +22,17 @@ from sfc.ovs.jsonrpc import connect_unix
 from sfc.ovs.location import SwitchLocation, unreachable
 from sfc.ovs.messages import (
     VERSION,
+    EncodedFlow,
     Message,
     Type,
     add_flow,
     delete_flow,
     delete_group,
     delete_meter,
-    instructions,
     set_group,
     set_meter,
 )
 from sfc.ovs.ofctl import diff_flows
-from sfc.ovs.oxm import match_parts
 from sfc.ovs.replies import (
     GroupCounter,
     InstalledFlow,
@@ -99,7 +98,7 @@ class OpenFlow:
         """Carry out all modifications or none (section 6.9); :class:`SwitchRefused` says which one failed."""
         bundle = 1
         self._ask(_bundle_control(bundle, _BUNDLE_OPEN))
-        about: dict[int, str] = {}
+        about: dict[int, object] = {}
         octets = bytearray()
         for message in messages:
             xid = next(self._xids)
@@ -177,14 +176,14 @@ class OpenFlow:
         self._send(message.encode(xid))
         self._answer(xid, {xid: message.about})
 
-    def _answer(self, wanted: int, about: dict[int, str] | None = None) -> bytes:
+    def _answer(self, wanted: int, about: dict[int, object] | None = None) -> bytes:
         """The body of the reply to ``wanted``; an error to it or to one of ``about`` is raised."""
         failure: str | None = None
         while True:
             kind, xid, body = self._receive()
-            if kind is Type.ERROR and (xid == wanted or (about and xid in about)):
-                what = (about or {}).get(xid, "")
-                failure = failure or f"{self._bridge}: {error_text(body)}{': ' + what if what else ''}"
+            if kind is Type.ERROR and failure is None and (xid == wanted or (about and xid in about)):
+                what = str((about or {}).get(xid, ""))
+                failure = f"{self._bridge}: {error_text(body)}{': ' + what if what else ''}"
             if xid == wanted and kind is not Type.ECHO_REQUEST:
                 if failure is not None:
                     raise SwitchRefused(self._host, failure)
@@ -263,7 +262,8 @@ def replace_tables(
     """Make the bridge's flows, groups and meters equal to ``tables``; returns how many modifications that took.
 
     All flows and groups change in one atomic bundle; flows that are right already are not touched and keep their
-    counters. ``generation`` fences off older servers. Raises the errors of :mod:`sfc.ovs.errors`.
+    counters. What the datapath has cached of older flows may live on for half a second; :func:`sfc.ovs.stats.settle`
+    waits for its end. ``generation`` fences off older servers. Raises the errors of :mod:`sfc.ovs.errors`.
     """
     with OpenFlow(location, bridge, timeout=timeout) as switch:
         if generation is not None:
@@ -310,12 +310,11 @@ def compare_tables(
 def _flow_changes(tables: FlowTables, installed: Iterable[InstalledFlow]) -> Iterator[Message]:
     """Deletions first, for a flow whose match the switch spells otherwise is deleted and added."""
     present = {flow.key: flow for flow in installed}
-    wanted = {(flow.table, flow.priority, frozenset(match_parts(flow.match))): flow for flow in tables.flows}
+    wanted = {encoded.key: encoded for encoded in map(EncodedFlow.of, tables.flows)}
     for key, old in present.items():
         if key not in wanted:
             yield delete_flow(old.table, old.priority, old.match)
-    for key, flow in wanted.items():
+    for key, encoded in wanted.items():
         found = present.get(key)
-        right = (flow.cookie.encode(), instructions(flow.actions))
-        if found is None or (found.cookie, found.instructions) != right:
-            yield add_flow(flow)
+        if found is None or (found.cookie, found.instructions) != (encoded.cookie, encoded.instructions):
+            yield add_flow(encoded)

@@ -7,7 +7,7 @@ octets read back can be compared: registers in pairs as packet registers, the VL
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sfc.errors import ModelError
@@ -110,8 +110,9 @@ _PORTS: dict[tuple[Field, int], OxmId] = {
 _WRITTEN = {Field.IN_PORT: OxmId(CLASS_NXM_0, 0, 2)}
 """Fields that Open vSwitch writes by another name than it matches: 0 is no port of OpenFlow 1.5."""
 
-_ETHERNET = FieldMatch(Field.PACKET_TYPE, PACKET_TYPE_ETHERNET)
 _REGISTER_PAIRS = ((Field.REG0, Field.REG1), (Field.REG2, Field.REG3))
+_REGISTERS = frozenset(register for pair in _REGISTER_PAIRS for register in pair)
+_ETHERNET = OXM_IDS[Field.PACKET_TYPE].header(masked=False) + PACKET_TYPE_ETHERNET.to_bytes(4, "big")
 
 
 def oxm_id(field: Field, protocol: int | None = None) -> OxmId:
@@ -128,26 +129,43 @@ def encode_value(field: Field, value: int) -> bytes:
     return identifier.header(masked=False) + value.to_bytes(identifier.octets, "big")
 
 
-def encode_match(match: Iterable[FieldMatch]) -> bytes:
+def join_match(parts: Iterable[bytes]) -> bytes:
     """The whole match structure, padded to eight octets (OpenFlow 1.5.1 section 7.2.3.1)."""
-    fields = b"".join(match_parts(match))
+    fields = b"".join(parts)
     return pad(struct.pack("!HH", MATCH_OXM, 4 + len(fields)) + fields)
 
 
-def match_parts(match: Iterable[FieldMatch]) -> Iterator[bytes]:
-    """One OXM for each field."""
-    parts = {part.field: part for part in match}
-    if Field.ETH_TYPE in parts and parts.get(Field.PACKET_TYPE) == _ETHERNET:
-        del parts[Field.PACKET_TYPE]  # an ethertype says as much
-    protocol = parts[Field.IP_PROTO].value if Field.IP_PROTO in parts else None
-    for number, pair in enumerate(_REGISTER_PAIRS):
-        if any(register in parts for register in pair):
-            yield _register_pair(number, *(parts.pop(register, None) for register in pair))
-    for part in parts.values():
-        identifier = oxm_id(part.field, protocol)
-        yield identifier.header(part.mask is not None) + b"".join(
-            number.to_bytes(identifier.octets, "big") for number in (part.value, part.mask) if number is not None
-        )
+def match_parts(match: Iterable[FieldMatch]) -> list[bytes]:
+    """One OXM for each field, in the order of the match; fields stand in the order of :class:`Field`."""
+    parts: list[bytes] = []
+    registers: dict[Field, FieldMatch] = {}
+    protocol: int | None = None
+    for part in match:
+        field = part.field
+        if field in _REGISTERS:
+            registers[field] = part
+            continue
+        if field is Field.IP_PROTO:
+            protocol = part.value
+        elif field is Field.ETH_TYPE and _ETHERNET in parts:
+            parts.remove(_ETHERNET)  # an ethertype says as much
+        parts.append(_part(part, oxm_id(field, protocol)))
+    if registers:
+        parts += _register_parts(registers)
+    return parts
+
+
+def _part(part: FieldMatch, identifier: OxmId) -> bytes:
+    value = part.value.to_bytes(identifier.octets, "big")
+    if part.mask is None:
+        return identifier.header(masked=False) + value
+    return identifier.header(masked=True) + value + part.mask.to_bytes(identifier.octets, "big")
+
+
+def _register_parts(registers: Mapping[Field, FieldMatch]) -> Iterator[bytes]:
+    for number, (high, low) in enumerate(_REGISTER_PAIRS):
+        if high in registers or low in registers:
+            yield _register_pair(number, registers.get(high), registers.get(low))
 
 
 def _register_pair(number: int, high: FieldMatch | None, low: FieldMatch | None) -> bytes:

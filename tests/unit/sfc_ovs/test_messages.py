@@ -26,7 +26,7 @@ from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch, prefix_match
 from sfc.model.flows import Bucket, Group, GroupType, Meter, flow
 from sfc.ovs import messages
-from sfc.ovs.oxm import encode_match, match_parts, split_match
+from sfc.ovs.oxm import join_match, match_parts, split_match
 
 MAC = int(Mac.parse("02:00:00:00:00:01"))
 
@@ -101,14 +101,14 @@ def is_(field: Field, value: int, mask: int | None = None) -> FieldMatch:
 def test_matches(match, expected):
     parts = b"".join(match_parts(match))
     assert split_match(parts) == split_match(octets(expected))
-    whole = encode_match(match)
+    whole = join_match(match_parts(match))
     assert whole[:4] == b"\x00\x01" + (4 + len(parts)).to_bytes(2, "big")
     assert len(whole) % 8 == 0
 
 
 def test_transport_ports_need_their_protocol():
     with pytest.raises(ModelError, match="needs a match on TCP, UDP or SCTP"):
-        encode_match((is_(Field.L4_DST, 80),))
+        match_parts((is_(Field.L4_DST, 80),))
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_a_rule_that_drops_has_no_instructions():
 
 def test_a_flow_is_added_with_its_cookie_and_its_text_for_people():
     rule = flow(10, 200, (is_(Field.NSH_SI, 255),), (Output(5),), Cookie(Kind.TO_SF, 100))
-    message = messages.add_flow(rule)
-    assert message.about == rule.text()
+    message = messages.add_flow(messages.EncodedFlow.of(rule))
+    assert str(message.about) == rule.text()
     assert message.body[:8] == rule.cookie.encode().to_bytes(8, "big")
     assert message.body[16:18] == b"\x0a\x00"
     assert message.body[22:24] == (200).to_bytes(2, "big")

@@ -14,7 +14,7 @@ from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import flow
 from sfc.ovs.errors import SwitchRefused, SwitchTimeout, SwitchUnreachable
 from sfc.ovs.location import SwitchLocation
-from sfc.ovs.messages import Type, add_flow
+from sfc.ovs.messages import EncodedFlow, Type, add_flow
 from sfc.ovs.openflow import OpenFlow
 from tests.unit.sfc_ovs.fakes import HELLO, openflow, read_openflow, serving
 
@@ -62,9 +62,9 @@ def test_a_bundle_carries_its_messages_and_is_committed(location):
         added.extend(play_bundle(connection))
 
     with switch(location, handler), OpenFlow(location, "br-int") as bridge:
-        bridge.commit([add_flow(RULE)])
+        bridge.commit([add_flow(EncodedFlow.of(RULE))])
     assert [message[1] for message in added] == [Type.FLOW_MOD]
-    assert added[0][8:] == add_flow(RULE).body
+    assert added[0][8:] == add_flow(EncodedFlow.of(RULE)).body
 
 
 def test_a_refused_bundle_names_the_flow_that_was_at_fault(location):
@@ -77,7 +77,7 @@ def test_a_refused_bundle_names_the_flow_that_was_at_fault(location):
         OpenFlow(location, "br-int") as bridge,
         pytest.raises(SwitchRefused, match=r"h1: br-int: bad action \(OpenFlow error 2/9\): cookie=0xca.*output:2"),
     ):
-        bridge.commit([add_flow(RULE)])
+        bridge.commit([add_flow(EncodedFlow.of(RULE))])
 
 
 def test_a_stale_generation_is_refused(location):
@@ -191,4 +191,4 @@ def test_neither_side_waits_for_ever_when_both_talk_at_length(location):
         OpenFlow(location, "br-int", timeout=60) as bridge,
         pytest.raises(SwitchRefused, match="the table is full"),
     ):
-        bridge.send([add_flow(RULE)] * count)
+        bridge.send([add_flow(EncodedFlow.of(RULE))] * count)

@@ -12,7 +12,7 @@ from sfc.model.actions import Output
 from sfc.model.fields import Field, FieldMatch
 from sfc.ovs import replies
 from sfc.ovs.messages import instructions
-from sfc.ovs.oxm import encode_match, match_parts
+from sfc.ovs.oxm import join_match, match_parts
 
 MATCH = (FieldMatch(Field.IN_PORT, 1), FieldMatch(Field.NSH_SI, 255))
 
@@ -21,7 +21,7 @@ def flow_entry(packets: int = 3, octets: int = 300) -> bytes:
     counters = struct.pack("!HBBQ", 0x8002, 4 << 1, 8, packets) + struct.pack("!HBBQ", 0x8002, 5 << 1, 8, octets)
     stats = struct.pack("!HH", 0, 4 + len(counters)) + counters
     stats += bytes(-len(stats) % 8)
-    body = encode_match(MATCH) + stats + instructions((Output(5),))
+    body = join_match(match_parts(MATCH)) + stats + instructions((Output(5),))
     return struct.pack("!H2xBxHHHHHQ", 24 + len(body), 10, 200, 0, 0, 0, 0, 0xCA) + body
 
 
@@ -29,7 +29,7 @@ def test_a_flow_is_read_with_its_counters_and_instructions():
     (first, second) = replies.read_flows(flow_entry() + flow_entry(packets=4))
     assert (first.table, first.priority, first.cookie, first.packets, first.octets) == (10, 200, 0xCA, 3, 300)
     assert first.key == (10, 200, frozenset(match_parts(MATCH)))
-    assert first.match == encode_match(MATCH)
+    assert first.match == join_match(match_parts(MATCH))
     assert first.instructions == instructions((Output(5),))
     assert second.packets == 4
 
