@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mano.cli.client import Client, with_client
+from mano.cli.client import Client, segment, with_client
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import read_text
-from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
+from mano.cli.output import Column, Row, cell, note, output_option, show_document, show_list, show_one, table
 
 if TYPE_CHECKING:
     from mano.domain.nfvi import Inventory
     from mano.placement import PlacementRequest
 
 PLACEMENTS = "/mano/v1/placements"
+HOSTS = "/mano/v1/hosts"
 DOCUMENT = click.Path(exists=True, allow_dash=True, path_type=Path)
 
 PLACED = (
@@ -130,7 +131,7 @@ def list_all(client: Client, output: str) -> None:
 def why(client: Client, key: str, output: str) -> None:
     """Why a VDU is where it is: KEY is <VNF profile>-<n>/<vdu>/<index>, or the part of it that is unique."""
     found = _find(client, key)
-    fields = (*DECIDED, Column("RUNNER-UP", "decision.runnerUp"), Column("ELSEWHERE", "decision.notElsewhere"))
+    fields = (*DECIDED, Column("RUNNER-UP", "decision.runnerUp"), Column("SCORE", "decision.score"))
     show_one(found, output, fields, name="key")
 
 
@@ -144,15 +145,19 @@ def why_not(client: Client, key: str, host: str, output: str) -> None:
     found = _find(client, key)
     if found["host"] == host:
         raise Failure(f"{found['key']} is on {host}", hint=f"mano place why {found['key']}")
-    decision = found.get("decision") or {}
-    reasons = dict(decision.get("notElsewhere") or {})
-    if decision.get("runnerUp"):
-        reasons.setdefault(decision["runnerUp"], f"it would fit, but was the second best: {decision.get('why', '')}")
-    if host not in reasons:
-        known = ", ".join(sorted(reasons)) or "no other host"
-        raise Failure(f"nothing is known of {host} for {found['key']}", hint=f"reasons are kept for {known}")
-    answer = {"key": found["key"], "host": host, "reason": reasons[host]}
+    client.get(f"{HOSTS}/{segment(host)}")
+    reason = _why_not(found.get("decision") or {}, host)
+    answer = {"key": found["key"], "host": host, "reason": reason}
     show_one(answer, output, (Column("KEY", "key"), Column("HOST", "host"), Column("REASON", "reason")), name="reason")
+
+
+def _why_not(decision: Row, host: str) -> str:
+    """The host's own reason where one is kept, else what is known of all the hosts that it was among."""
+    told = (decision.get("notElsewhere") or {}).get(host)
+    if told:
+        return str(told)
+    sentences = cell(decision.get("why"))
+    return f"it would do, but was the second best: {sentences}" if decision.get("runnerUp") == host else sentences
 
 
 def _find(client: Client, key: str) -> dict[str, Any]:
