@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -38,7 +38,6 @@ SETTINGS = EngineSettings(
     queues=QueueSettings(ns_operations=2, vnf_operations=2, poll_s=0.1),
     retries=RetryPolicy(attempts=1),
     drain_s=20.0,
-    lease_s=1.0,
     heartbeat_s=0.3,
 )
 
@@ -53,6 +52,7 @@ class Life:
     things: tuple[str, ...] = ("x", "y")
     kill_at: int = 0
     server_id: str = "local"
+    lease_s: float = 30.0
 
 
 class Client:
@@ -168,7 +168,7 @@ def live(life: Life) -> None:
     points.watch(engines)
     upgrade(engines)
     store, clock = SqlStore(engines), SystemClock()
-    engine = DbosEngine(store, clock, server_id=life.server_id, settings=SETTINGS)
+    engine = DbosEngine(store, clock, server_id=life.server_id, settings=replace(SETTINGS, lease_s=life.lease_s))
     world = World(directory / "world", points.reach)
     engine.register(Build(world, store.open_unit))
     engine.register(Raze(world, store.open_unit))

@@ -157,7 +157,7 @@ def test_another_server_finishes_what_a_dead_one_began(site_on_postgresql: MakeS
     points = site_on_postgresql().points("instantiate")
     number = 2 + int(share * (len(points) - 2))
     site = site_on_postgresql()
-    site.live("instantiate", kill_at=number, server_id="first")
+    site.live("instantiate", kill_at=number, server_id="first", lease_s=3.0)
     site.expect_orderly_end(site.live("wait_for_takeover", server_id="second"))
     site.expect_agreement()
     built(site)

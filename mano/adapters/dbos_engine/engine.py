@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -83,8 +82,8 @@ class DbosEngine:
         self._right: Ownership = ownership(store.engines, server_id, self._settings.lease_s)
         self._on_lost = on_lost
         self._active = _Counter()
-        self._keeper: threading.Thread | None = None
-        self._holds_right = False
+        self._heartbeat: _Recurring | None = None
+        self._tasks: list[_Recurring] = []
 
     def register(self, story: Story) -> None:
         """Make a kind of operation known."""
@@ -113,7 +112,7 @@ class DbosEngine:
 
         Raises :class:`~mano.errors.Conflict` when another server has that right.
         """
-        if self._holds_right:
+        if self._heartbeat is not None:
             return
         if not _one_a_process.acquire(blocking=False):
             raise Conflict("another engine runs in this process", hint="stop it first")
@@ -122,27 +121,33 @@ class DbosEngine:
         except BaseException:
             _one_a_process.release()
             raise
-        self._holds_right = True
+        self._store.guard = self._right.check
+        self._heartbeat = _Recurring("catena-heartbeat", self._settings.heartbeat_s, self._beat)
 
     def _release(self) -> None:
-        if self._holds_right:
-            self._right.release()
-            self._store.guard = None
-            self._holds_right = False
-            _one_a_process.release()
+        if self._heartbeat is None:
+            return
+        self._heartbeat.stop()
+        self._heartbeat = None
+        self._store.guard = None
+        self._right.release()
+        _one_a_process.release()
 
     def launch(self) -> None:
         """Acquire, resume what was under way, and begin to take new operations."""
         self._stopping.clear()
         self.acquire()
         try:
-            self._store.guard = self._right.check
             self._queues.launch(self._run)
-            self._keeper = threading.Thread(target=self._keep, name="catena-keeper", daemon=True)
-            self._keeper.start()
         except BaseException:
             self._release()
             raise
+        settings = self._settings
+        self._tasks = [
+            _Recurring("catena-sweep", settings.heartbeat_s, self._sweep),
+            _Recurring("catena-reconcile", settings.reconcile_s, self._reconcile),
+            _Recurring("catena-prune", settings.prune_s, self._prune),
+        ]
 
     def stop(self) -> bool:
         """Let the running steps end, for as long as the settings say; False when some did not.
@@ -151,8 +156,9 @@ class DbosEngine:
         process by ``os._exit``: a thread that hangs in a device call would hold up a normal exit.
         """
         self._stopping.set()
-        if self._keeper is not None:
-            self._keeper.join(timeout=10)
+        for task in self._tasks:
+            task.stop()
+        self._tasks = []
         self._queues.stop_taking()
         drained = self._active.wait_for_none(self._settings.drain_s)
         self._queues.destroy()
@@ -168,29 +174,11 @@ class DbosEngine:
 
     # What goes on beside
 
-    def _keep(self) -> None:
-        settings = self._settings
-        due = {self._reconcile: 0.0, self._prune: time.monotonic() + settings.prune_s}
-        every = {self._reconcile: settings.reconcile_s, self._prune: settings.prune_s}
-        while not self._stopping.wait(settings.heartbeat_s):
-            if not self._right.keep():
-                structlog.get_logger(__name__).critical("this server lost its lease on the database and stops")
-                self._on_lost()
-                return
-            self._quietly(self._sweep)
-            for task, at in due.items():
-                if time.monotonic() >= at:
-                    self._quietly(task)
-                    due[task] = time.monotonic() + every[task]
-
-    def _quietly(self, task: Callable[[], None]) -> None:
-        """A task that fails is repeated at its next turn."""
-        try:
-            task()
-        except Stopping:
-            return
-        except Exception:
-            structlog.get_logger(__name__).exception("maintenance failed", task=task.__name__)
+    def _beat(self) -> None:
+        if not self._right.keep():
+            structlog.get_logger(__name__).critical("this server lost its lease on the database and stops")
+            self._stopping.set()
+            self._on_lost()
 
     def _sweep(self) -> None:
         """Take over what dead servers had begun."""
@@ -215,6 +203,30 @@ class DbosEngine:
         self._queues.forget(timedelta(seconds=self._settings.keep_s))
         with self._store.open_unit() as uow:
             uow.outbox.prune(self._clock.now() - timedelta(seconds=self._settings.keep_events_s))
+
+
+class _Recurring:
+    """Does something again and again in a thread of its own; what fails is tried again at its next turn."""
+
+    def __init__(self, name: str, every_s: float, task: Callable[[], None]) -> None:
+        self._every_s = every_s
+        self._task = task
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._end.wait(self._every_s):
+            try:
+                self._task()
+            except Stopping:
+                return
+            except Exception:
+                structlog.get_logger(__name__).exception("maintenance failed", task=self._thread.name)
 
 
 class _Counter:
