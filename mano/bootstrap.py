@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mano.adapters.clock import SystemClock, random_id
 from mano.adapters.credentials_file import load_or_create
@@ -31,6 +31,7 @@ from mano.nfvo.service_chains import ServiceChains
 from mano.placement import PlacementRequest, PlacementResult
 from mano.ports.service_paths import ServicePaths
 from mano.ports.vim import VimDriver
+from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Settings, Tier
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf, VnfmWorld
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
@@ -45,6 +46,19 @@ HEALTH_DEADLINE_S = 2.0
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 
 
+class Engine(Workflows, Protocol):
+    """What runs the operations: :class:`~mano.adapters.dbos_engine.DbosEngine`, or a test's own."""
+
+    def register(self, story: Story) -> None:
+        """Make a kind of operation known."""
+
+    def launch(self) -> None:
+        """Begin to run operations."""
+
+    def stop(self) -> bool:
+        """Let running steps end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Catena:
     """One server's parts, built and not yet started."""
@@ -52,7 +66,7 @@ class Catena:
     settings: Settings
     services: Services
     config: ApiConfig
-    engine: DbosEngine
+    engine: Engine
     store: SqlStore
     catalogue: Catalogue
     graphs: ForwardingGraphs
@@ -107,16 +121,30 @@ class Checks:
         return ""
 
 
-def build(settings: Settings, *, vims: Mapping[str, VimDriver] | None = None) -> Catena:
+def build(
+    settings: Settings,
+    *,
+    vims: Mapping[str, VimDriver] | None = None,
+    paths: ServicePaths | None = None,
+    engine: Callable[[SqlStore], Engine] | None = None,
+) -> Catena:
     """Build a server from its settings: open and migrate the database, make the VIM drivers, wire the use cases.
 
-    ``vims`` replaces the drivers that the tier would give. Nothing runs before :meth:`Catena.start`.
+    ``vims``, ``paths`` and ``engine`` replace what the tier would give. Nothing runs before :meth:`Catena.start`.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = _store(settings)
     tier = settings.tier or best_tier()
-    drivers, paths = (vims, None) if vims is not None else _drivers(settings, tier, store)
-    return _wire(settings, tier, store, drivers, paths or _simulated_paths(store))
+    if vims is None:
+        vims, paths = _drivers(settings, tier)
+    return _wire(
+        settings,
+        tier,
+        store,
+        vims,
+        paths or _simulated_paths(),
+        engine(store) if engine else DbosEngine(store, SystemClock()),
+    )
 
 
 def best_tier() -> Tier:
@@ -141,7 +169,7 @@ def _store(settings: Settings) -> SqlStore:
     return SqlStore(engines)
 
 
-def _drivers(settings: Settings, tier: Tier, store: SqlStore) -> tuple[Mapping[str, VimDriver], ServicePaths | None]:
+def _drivers(settings: Settings, tier: Tier) -> tuple[Mapping[str, VimDriver], ServicePaths | None]:
     if tier is Tier.SIMULATED:
         from mano.adapters.vim_simulated import SimulatedVim
 
@@ -154,10 +182,14 @@ def _drivers(settings: Settings, tier: Tier, store: SqlStore) -> tuple[Mapping[s
 
 
 def _wire(
-    settings: Settings, tier: Tier, store: SqlStore, vims: Mapping[str, VimDriver], paths: ServicePaths
+    settings: Settings,
+    tier: Tier,
+    store: SqlStore,
+    vims: Mapping[str, VimDriver],
+    paths: ServicePaths,
+    engine: Engine,
 ) -> Catena:
     clock, open_unit = SystemClock(), store.open_unit
-    engine = DbosEngine(store, clock)
     packages = PackageDirectory(settings.data_dir / PACKAGES_DIRECTORY)
     catalogue = Catalogue(open_unit, packages, LibraryReader(), clock, random_id, settings.limits.archive)
     graphs = ForwardingGraphs(open_unit, paths)
@@ -204,7 +236,7 @@ def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:
     return find
 
 
-def _simulated_paths(store: SqlStore) -> ServicePaths:
+def _simulated_paths() -> ServicePaths:
     from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
 
     return SimulatedServicePaths()

@@ -192,7 +192,7 @@ class Catalogue:
         )
 
     def _onboarded(self, id: str, tenant_id: str) -> Package:
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             package = uow.packages.get(id, tenant_id)
         if package.onboarding_state is not OnboardingState.ONBOARDED:
             raise WrongState(f"package {id} is {package.onboarding_state.value}, not ONBOARDED")

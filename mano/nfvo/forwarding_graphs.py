@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sfc.verify import Proof, prove
-
 from mano.domain.catalogue import Package
 from mano.domain.ns_instance import ServiceChain
 from mano.errors import ChainUnproven, InvalidInput
@@ -25,6 +23,7 @@ from sfc.errors import SfcError
 from sfc.model import FlowTables, PlannedChain, Topology
 from sfc.path import plan_chain
 from sfc.render import render
+from sfc.verify import Proof, prove
 from sfc.walk import planned_walk
 from vnf_descriptors.model import Vnfd, from_json
 
@@ -78,7 +77,7 @@ class ForwardingGraphs:
 
     def data_plane(self) -> DataPlane:
         """The tables of every bridge from what is stored now; reads only."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             world = self.world(uow)
             chains = uow.chains.list()
         planned = tuple(plan_stored(world, chain) for chain in chains if chain.state != "withdrawn")

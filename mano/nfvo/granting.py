@@ -78,13 +78,13 @@ class Granting:
 
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded and enabled package."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             package = find_usable(uow, DescriptorKind.VNF, vnfd_id, tenant_id)
         return package.id, package.descriptor
 
     def artifact_path(self, package_id: str, artifact: str, tenant_id: str) -> str:
         """A local file with the artifact's content."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             package = uow.packages.get(package_id, tenant_id)
         return self._store.member_path(package.content_key, artifact)
 

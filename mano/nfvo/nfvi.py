@@ -68,7 +68,7 @@ class Nfvi:
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """All hosts in order of their names, with what the VIM sees of them now."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             stored = uow.hosts.list()
             inventory = uow.hosts.inventory()
             keys = {reservation.id: reservation.key for reservation in uow.reservations.list()}
@@ -101,7 +101,7 @@ class Nfvi:
 
     def topology(self, tenant_id: str) -> Mapping[str, Any]:
         """Hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             inventory = uow.hosts.inventory()
             stored = uow.hosts.list()
             reservations = uow.reservations.list(tenant_id)
@@ -124,7 +124,7 @@ class Nfvi:
 
     def placements(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """Every reservation with the decision's reasons."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             return [_placement(reservation) for reservation in uow.reservations.list(tenant_id)]
 
     def plan(self, request: Mapping[str, Any], inventory: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -132,7 +132,7 @@ class Nfvi:
         if inventory is not None:
             world = inventory_from_document(inventory)
         else:
-            with self._open_unit() as uow:
+            with self._open_unit(read_only=True) as uow:
                 world = uow.hosts.inventory()
         return self._planner(world, request_from_document(request)).to_json()
 
@@ -172,7 +172,7 @@ class Nfvi:
 
     def _refuse_strangers(self, document: Inventory, vim_id: str) -> None:
         """A host's name belongs to one VIM."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             known = {host.host.name: host.vim_id for host in uow.hosts.list()}
         for host in document.hosts:
             if known.get(host.name, vim_id) != vim_id:

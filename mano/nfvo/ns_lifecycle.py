@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mano.domain.catalogue import DescriptorKind
@@ -77,11 +78,17 @@ class NsLifecycle:
         self._again(op_id, tenant_id, OperationEvent.ROLLBACK)
 
     def fail(self, op_id: str, tenant_id: str) -> None:
-        """FAILED_TEMP to FAILED (SOL005 clause 6.4.14): what was made stays, and TerminateNs can remove it."""
+        """FAILED_TEMP to FAILED (SOL005 clause 6.4.14): what was made stays until TerminateNs removes it.
+
+        An instantiation that is given up leaves the instance INSTANTIATED, as far as it came.
+        """
         with self._open_unit() as uow:
             op = _ns_operation(uow, op_id, tenant_id)
             failed = advance(op, OperationEvent.GIVE_UP, now=self._clock.now())
             uow.operations.save(failed)
+            ns = uow.ns_instances.get(op.instance_id)
+            if op.operation == "INSTANTIATE" and op.plan:
+                uow.ns_instances.save(replace(ns, state=InstantiationState.INSTANTIATED))
             uow.outbox.append(
                 Event(
                     id=self._new_id(),

@@ -34,7 +34,7 @@ class Reserving:
 
     def decide(self, request: PlacementRequest) -> PlacementResult:
         """What the request would get now; reserves nothing."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             inventory = uow.hosts.inventory()
         return self._planner(inventory, request)
 

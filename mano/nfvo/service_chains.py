@@ -32,7 +32,7 @@ class ServiceChains:
 
     def list(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """All chains of the tenant."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             return [view(chain) for chain in uow.chains.list(tenant_id)]
 
     def get(self, id: str, tenant_id: str) -> Mapping[str, Any]:
@@ -79,7 +79,7 @@ class ServiceChains:
         return simulated_walk(plane, planned, classified_packet(plane, planned, packet))
 
     def _chain(self, id: str, tenant_id: str) -> ServiceChain:
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             return uow.chains.get(id, tenant_id)
 
     def _planned(self, chain: ServiceChain, plane: DataPlane) -> PlannedChain:

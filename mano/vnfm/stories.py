@@ -8,7 +8,7 @@ from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.grant import Grant, GrantRequest, ResourceDefinition
-from mano.domain.lcm_op_occ import LcmOpOcc, Level
+from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationState
 from mano.domain.vnf_instance import (
     ConnectionPoint,
     InstantiationState,
@@ -56,7 +56,7 @@ class VnfmWorld:
 
     def instance(self, op: LcmOpOcc) -> VnfInstance:
         """The VNF instance that the operation is about."""
-        with self.open_unit() as uow:
+        with self.open_unit(read_only=True) as uow:
             return uow.vnf_instances.get(op.instance_id, op.tenant_id)
 
     def save_plan(self, op: LcmOpOcc, plan: Mapping[str, Any], grant: Grant) -> None:
@@ -234,15 +234,17 @@ class TerminateVnf:
 
 
 def _instantiation(world: VnfmWorld, instance: VnfInstance) -> LcmOpOcc:
-    with world.open_unit() as uow:
-        done = [
+    """The operation whose plan says what the instance holds: completed, or given up on its way."""
+    made = (OperationState.COMPLETED, OperationState.FAILED)
+    with world.open_unit(read_only=True) as uow:
+        candidates = [
             op
             for op in uow.operations.list(instance.tenant_id, instance_id=instance.id)
-            if op.operation == "INSTANTIATE" and op.state.value == "COMPLETED"
+            if op.operation == "INSTANTIATE" and op.state in made and op.plan
         ]
-    if not done:
-        raise InvalidInput(f"VNF instance {instance.id} has no completed instantiation to undo")
-    return max(done, key=lambda op: op.started_at)
+    if not candidates:
+        raise InvalidInput(f"VNF instance {instance.id} has no instantiation to undo")
+    return max(candidates, key=lambda op: op.started_at)
 
 
 def _flavour(document: Mapping[str, Any], flavour_id: str) -> VnfFlavour:

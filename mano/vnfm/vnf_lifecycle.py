@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mano.domain.events import Event
@@ -87,22 +88,28 @@ class VnfLifecycle:
         self._again(op_id, tenant_id, OperationEvent.ROLLBACK)
 
     def fail(self, op_id: str, tenant_id: str) -> None:
-        """FAILED_TEMP to FAILED (SOL003 clause 5.4.16)."""
+        """FAILED_TEMP to FAILED (SOL003 clause 5.4.16): what was made stays until TerminateVnf removes it.
+
+        An instantiation that is given up leaves the instance INSTANTIATED, as far as it came.
+        """
         with self._open_unit() as uow:
             op = _vnf_operation(uow, op_id, tenant_id)
             failed = advance(op, OperationEvent.GIVE_UP, now=self._clock.now())
             uow.operations.save(failed)
+            instance = uow.vnf_instances.get(op.instance_id)
+            if op.operation == "INSTANTIATE" and op.plan:
+                uow.vnf_instances.save(replace(instance, instantiation_state=InstantiationState.INSTANTIATED))
             self._announce_operation(uow, failed)
 
     def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
         """Observe an operation occurrence."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             op = _vnf_operation(uow, op_id, tenant_id)
         return VnfOperation(op.id, op.state, op.error)
 
     def vnf_instance(self, vnf_instance_id: str, tenant_id: str) -> VnfInstance | None:
         """The VNF instance, ``None`` when there is none."""
-        with self._open_unit() as uow:
+        with self._open_unit(read_only=True) as uow:
             return uow.vnf_instances.find(vnf_instance_id, tenant_id)
 
     def _start(
