@@ -42,6 +42,7 @@ TTL_MAX = 63
 REQUEST_MAX = 4096  # octets
 _SOL_PACKET, _IGNORE_OUTGOING = 263, 23  # linux/socket.h, linux/if_packet.h
 _LAST_OF_END = 0xFF  # last octet of the source of a frame that reached its path's end; see sfc.render.tables
+_REOPEN_S = 0.2
 _SPACING_S = 0.025
 """Between two probes: bridges let at most 50 a second out to their responders."""
 
@@ -61,7 +62,7 @@ class Responder:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._sockets = [_packets(identity.interface, kind) for kind in (ETHERTYPE_NSH, ETHERTYPE_IPV4)]
+        self._sockets = self._open()
         self._replies: list[Reply] = []
 
     def filenos(self) -> list[socket.socket]:
@@ -72,7 +73,10 @@ class Responder:
         """Take one frame: answer a probe, keep a reply, pass over the rest."""
         try:
             frame = packets.recv(65536)
-        except OSError:  # the port went down; it comes again
+        except BlockingIOError:
+            return
+        except OSError:  # the port went away with its switch
+            self._reopen()
             return
         with contextlib.suppress(NoMessage):
             if packets is self._sockets[0]:
@@ -111,6 +115,19 @@ class Responder:
                 if (reply.token, reply.number) == (token, ttl):
                     return reply
         return None
+
+    def _open(self) -> list[socket.socket]:
+        return [_packets(self._identity.interface, kind) for kind in (ETHERTYPE_NSH, ETHERTYPE_IPV4)]
+
+    def _reopen(self) -> None:
+        """Wait for the port to come back; a socket stays with the device that is gone."""
+        for packets in self._sockets:
+            packets.close()
+        while True:
+            with contextlib.suppress(OSError):
+                self._sockets = self._open()
+                return
+            time.sleep(_REOPEN_S)
 
     def _answer(self, frame: bytes) -> None:
         header, probe = read_probe(frame)

@@ -31,6 +31,7 @@ from tests.dataplane.sfc_ovs_lab import (
     HandLab,
     hand_lab,
     inside,
+    ip,
     neighbours_of,
     python,
     run,
@@ -376,6 +377,22 @@ def test_a_wrong_question_is_refused_and_a_dead_responder_is_told(world, respond
     stop_responder(world.location("h1"))
     with pytest.raises(SwitchUnreachable, match="h1: "):
         traceroute(world.location("h1"), 100)
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_responder_outlives_its_switch(world, responders, kill):
+    daemon = world.lab.switches["h1"]
+    daemon.restart_vswitchd(kill=kill)
+    ip(
+        world.lab.namespace("h1"),
+        "link set oam0 address 02:0a:00:00:00:01 up",
+        "address replace 10.99.0.1/24 dev br-phy",
+        "link set br-phy up",
+    )
+    neighbours_of(world.lab, "h1")
+    replace_tables(daemon.location, "br-int", world.plan.tables["h1"])
+    spi = world.plan.other.forward.spi
+    wait_for("it answers again", lambda: walked(world, "h1", spi)[-1:] == [("h3", 254, True)])
 
 
 def test_a_killed_vswitchd_comes_back_and_traffic_with_it(world):
