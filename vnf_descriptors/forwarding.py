@@ -78,18 +78,18 @@ def _by_capability(
 ) -> NfpConnectionPoint:
     """A forwarding capability of a constituent stands for the connection point that is named like it.
 
-    `forwarding_in` and `virtual_link_in`, or `in` and `in`, belong together; with one connection point the
-    name does not matter.
+    `forwarding_in` and `virtual_link_in`, or `in` and `in`, belong together. Where the type has no requirement
+    of that name and only one connection point is attached, it is that one.
     """
-    attached = list(connections(topology, target))
+    attached = {each.requirement: each.virtual_link_id for each in connections(topology, target)}
     capability = use.capability.text if use.capability else ""
     wanted = _stem(capability)
-    for connection in attached:
-        if connection.requirement == capability or _stem(connection.requirement) == wanted:
-            return NfpConnectionPoint(kind, target.name, connection.requirement, connection.virtual_link_id)
+    for requirement in (*attached, *context.types.requirements(target.type)):
+        if requirement == capability or (wanted and _stem(requirement) == wanted):
+            return NfpConnectionPoint(kind, target.name, requirement, attached.get(requirement))
     if len(attached) == 1:
-        only = attached[0]
-        return NfpConnectionPoint(kind, target.name, only.requirement, only.virtual_link_id)
+        requirement, link = next(iter(attached.items()))
+        return NfpConnectionPoint(kind, target.name, requirement, link)
     return NfpConnectionPoint(kind, target.name, capability or "forwarding", None)
 
 

@@ -207,7 +207,7 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
         initial_instances=_initial(topology, node.name, low),
         min_instances=low,
         max_instances=high,
-        nfvi_constraints=_texts_by_key(topology.property_of(node, "nfvi_constraints")),
+        nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
         mandatory_capabilities=tuple(_mandatory(topology, node)),
         other_requirements=demand.facts.other,
     )
@@ -234,7 +234,7 @@ def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
         min_instances=low,
         max_instances=high,
         kind=VduKind.OS_CONTAINER,
-        nfvi_constraints=_texts_by_key(topology.property_of(node, "nfvi_constraints")),
+        nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
     )
 
 
@@ -261,9 +261,9 @@ def _mandatory(topology: Topology, node: NodeTemplate) -> Iterator[str]:
             yield name
 
 
-def _texts_by_key(node: Node | None) -> FrozenMap[str, str]:
+def _texts_by_key(topology: Topology, node: Node | None) -> FrozenMap[str, str]:
     if isinstance(node, Mapping):
-        return FrozenMap({key: text_of(value) or "" for key, _, value in node.items()})
+        return FrozenMap({key: text_of(topology.evaluate(value)) or "" for key, _, value in node.items()})
     return FrozenMap({text: "" for text in texts_of(node)})
 
 

@@ -20,7 +20,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     lowered = {each.lower(): each for each in usable}
     if word.lower() in lowered:
         return lowered[word.lower()]
-    found = difflib.get_close_matches(word, usable, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word, usable, n=1, cutoff=0.6)
     return found[0] if found else None
 
 

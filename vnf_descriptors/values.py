@@ -42,20 +42,20 @@ class ValueChecker:
                 message = f"{owner} has no property {quote(name)}"
                 yield finding("TOSCA009", key, message, did_you_mean(name, defined))
             elif not _is_null(value):
-                yield from self.value(value, definition.schema, name)
+                yield from self.value(value, definition.schema, name, key)
             elif definition.required and definition.default is None and not partial:
                 yield finding("TOSCA010", key, f"the property {quote(name)} of {owner} has no value")
         for name, definition in defined.items():
             if definition.required and definition.default is None and name not in given.entries and not partial:
                 yield finding("TOSCA010", place, f"{owner} lacks the property {quote(name)}")
 
-    def value(self, node: Node, schema: Schema, what: str) -> Iterator[Finding]:
-        """Check one value. A call of a function is not looked into here."""
+    def value(self, node: Node, schema: Schema, what: str, place: Place | None = None) -> Iterator[Finding]:
+        """Check one value. A call of a function is not looked into here. What is missing in it is at `place`."""
         if function_call(node) is not None or self._types.takes_anything(schema.type):
             return
         primitive = self._types.primitive(schema.type)
         if primitive is None:
-            yield from self._data(node, schema, what)
+            yield from self._data(node, schema, what, place or node)
             return
         problems = list(self._primitive(node, primitive, schema, what))
         yield from problems
@@ -66,13 +66,13 @@ class ValueChecker:
             for name, bound in constraints:
                 yield from _constraint(node, primitive, name, bound, what)
 
-    def _data(self, node: Node, schema: Schema, what: str) -> Iterator[Finding]:
+    def _data(self, node: Node, schema: Schema, what: str, place: Place) -> Iterator[Finding]:
         if self._types.get("data_types", schema.type) is None:
             return
         if not isinstance(node, Mapping):
             yield finding("TOSCA011", node, f"{quote(what)} must be a map of the properties of {schema.type}")
             return
-        yield from self.properties(node, self._types.properties("data_types", schema.type), schema.type, node)
+        yield from self.properties(node, self._types.properties("data_types", schema.type), schema.type, place)
 
     def _primitive(self, node: Node, kind: str, schema: Schema, what: str) -> Iterator[Finding]:
         if kind == "list":
@@ -107,7 +107,7 @@ class ValueChecker:
             if schema.key is not None:
                 yield from self.value(key, schema.key, f"key of {what}")
             if schema.entry is not None:
-                yield from self.value(value, schema.entry, f"{what}.{name}")
+                yield from self.value(value, schema.entry, f"{what}.{name}", key)
 
 
 def _is_null(node: Node) -> bool:
