@@ -8,17 +8,21 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from mano.adapters.clock import SystemClock
 from mano.adapters.dbos_engine.library import workflow_id
+from mano.adapters.store import SqlStore, make_engines, upgrade
 from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationEvent, OperationState, StepState
 from mano.errors import Conflict, OperationInProgress
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
 from tests.fakes.world import Assemble, Build, new_instance, new_operation, whole
+from tests.unit.engine.conftest import SETTINGS
 from tests.unit.engine.plant import Plant, wait_until
 
 S, E = OperationState, OperationEvent
@@ -267,3 +271,14 @@ def test_two_engines_in_one_process_are_refused(plant: Plant) -> None:
     other = Plant(plant.store, plant.clock, plant.root, plant.settings)
     with pytest.raises(Conflict, match="process"):
         other.launch(build, server_id="other")
+
+
+def test_a_server_starts_on_a_database_that_has_nothing_yet(tmp_path: Path) -> None:
+    engines = make_engines(f"sqlite:///{tmp_path}/new.db")
+    upgrade(engines)
+    plant = Plant(SqlStore(engines), SystemClock(), tmp_path / "world", SETTINGS)
+    plant.launch(build)
+    plant.start(op(plant))
+    assert plant.settled("op").state is S.COMPLETED
+    plant.stop()
+    engines.dispose()
