@@ -78,9 +78,11 @@ class Package:
 
 
 def begin_upload(package: Package) -> Package:
-    """The package while its content arrives; allowed once (SOL003 clause 10.4.5: 409 otherwise) and again after ERROR."""
+    """The package while its content arrives; allowed in CREATED (SOL005 clause 9.4.5, else 409) and after ERROR."""
     if package.onboarding_state not in (OnboardingState.CREATED, OnboardingState.ERROR):
-        raise WrongState(f"the package is {package.onboarding_state.value}, not CREATED", hint="create a new package resource")
+        raise WrongState(
+            f"the package is {package.onboarding_state.value}, not CREATED", hint="create a new package resource"
+        )
     return replace(package, onboarding_state=OnboardingState.UPLOADING, failure=None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
-from mano.errors import WrongState
+from mano.errors import OperationInProgress, WrongState
 
 
 class Level(StrEnum):
@@ -174,6 +174,18 @@ def advance(op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mappin
         error=error if error is not None else (None if target in _SUCCESS else op.error),
         attempt=op.attempt + 1 if again else op.attempt,
         is_cancel_pending=False if target not in RUNNING else op.is_cancel_pending,
+    )
+
+
+def require_idle(owner: LcmOpOcc | None) -> None:
+    """Refuse a second operation while ``owner`` has the instance: one operation per instance."""
+    if owner is None:
+        return
+    waits = owner.state is OperationState.FAILED_TEMP
+    raise OperationInProgress(
+        f"operation {owner.id} ({owner.operation}, {owner.state.value}) is not over",
+        hint="retry it, roll it back or fail it first" if waits else "wait for it",
+        facts={"operationId": owner.id, "state": owner.state.value},
     )
 
 

@@ -21,7 +21,7 @@ from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
 from sfc.errors import SfcError
 from sfc.model import FlowTables, PlannedChain, Topology
-from sfc.path import plan_chain
+from sfc.path import HopCost, plan_chain
 from sfc.render import render
 from sfc.verify import Proof, prove
 from sfc.walk import planned_walk
@@ -79,15 +79,16 @@ class ForwardingGraphs:
         """The tables of every bridge from what is stored now; reads only."""
         with self._open_unit(read_only=True) as uow:
             world = self.world(uow)
+            zones = {host.host.name: host.host.zone for host in uow.hosts.list()}
             chains = uow.chains.list()
-        planned = tuple(plan_stored(world, chain) for chain in chains if chain.state != "withdrawn")
+        planned = tuple(plan_stored(world, chain, hop_cost(zones)) for chain in chains)
         return DataPlane(world, planned, render_all(world, planned))
 
     def world(self, uow: UnitOfWork) -> Topology:
         """The topology of everything that is stored."""
         hosts = [host for host in uow.hosts.list() if host.dataplane]
         names = {host.host.name for host in hosts}
-        vnfs = [live for live in self.live_vnfs(uow)]
+        vnfs = self.live_vnfs(uow)
         saps = [sap.connection_point for ns in uow.ns_instances.list() for sap in ns.saps]
         known = [cp for cp in saps if cp.host in names]
         return topology(hosts, uow.networks.list(), vnfs, known, uow.chains.list())
@@ -109,21 +110,21 @@ class ForwardingGraphs:
         return self._vnfds[package.id]
 
 
-def zone_cost(plane_zones: Mapping[str, str]) -> Any:
-    """The cost function of hops between hosts of these zones."""
+def hop_cost(zones: Mapping[str, str]) -> HopCost:
+    """The cost of a hop between two hosts of these zones."""
 
     def cost(here: str, there: str) -> float:
         if here == there:
             return SAME_HOST
-        return SAME_ZONE if plane_zones.get(here) == plane_zones.get(there) else OTHER_ZONE
+        return SAME_ZONE if zones.get(here) == zones.get(there) else OTHER_ZONE
 
     return cost
 
 
-def plan_stored(world: Topology, chain: ServiceChain) -> PlannedChain:
+def plan_stored(world: Topology, chain: ServiceChain, cost: HopCost) -> PlannedChain:
     """The paths of a stored chain with its own SPIs."""
     try:
-        return plan_chain(world, chain_from_document(chain.spec), chain.forward_spi, chain.reverse_spi)
+        return plan_chain(world, chain_from_document(chain.spec), chain.forward_spi, chain.reverse_spi, cost)
     except SfcError as error:
         raise InvalidInput(f"chain {chain.name} cannot be laid out: {error}") from None
 

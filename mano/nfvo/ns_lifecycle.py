@@ -8,10 +8,18 @@ from typing import Any
 
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.events import Event
-from mano.domain.lcm_op_occ import INITIAL, LcmOpOcc, Level, OperationEvent, OperationState, advance
+from mano.domain.lcm_op_occ import (
+    INITIAL,
+    LcmOpOcc,
+    Level,
+    OperationEvent,
+    advance,
+    require_idle,
+    state_event,
+)
 from mano.domain.ns_instance import NsInstance
 from mano.domain.vnf_instance import InstantiationState
-from mano.errors import NotFound, OperationInProgress, WrongState
+from mano.errors import NotFound, WrongState
 from mano.nfvo.catalogue import find_usable, mark_usage
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -50,7 +58,7 @@ class NsLifecycle:
         with self._open_unit() as uow:
             ns = uow.ns_instances.get(id, tenant_id)
             _require(ns, InstantiationState.NOT_INSTANTIATED)
-            _require_idle(uow, ns.id)
+            require_idle(uow.operations.active(ns.id))
             uow.ns_instances.remove(ns.id)
             mark_usage(
                 uow, ns.nsd_info_id, lambda: bool(uow.ns_instances.list(tenant_id, limit=1, nsd_info_id=ns.nsd_info_id))
@@ -89,21 +97,7 @@ class NsLifecycle:
             ns = uow.ns_instances.get(op.instance_id)
             if op.operation == "INSTANTIATE" and op.plan:
                 uow.ns_instances.save(replace(ns, state=InstantiationState.INSTANTIATED))
-            uow.outbox.append(
-                Event(
-                    id=self._new_id(),
-                    noun="ns-lcm-op-occ",
-                    verb="changed",
-                    subject=op.id,
-                    tenant_id=op.tenant_id,
-                    occurred_at=self._clock.now(),
-                    data={
-                        "operationState": failed.state.value,
-                        "operation": op.operation,
-                        "nsInstanceId": op.instance_id,
-                    },
-                )
-            )
+            uow.outbox.append(state_event(failed))
 
     def _start(
         self, id: str, tenant_id: str, operation: str, request: Mapping[str, Any], needed: InstantiationState
@@ -111,7 +105,7 @@ class NsLifecycle:
         now = self._clock.now()
         with self._open_unit() as uow:
             ns = uow.ns_instances.get(id, tenant_id)
-            _require_idle(uow, ns.id)
+            require_idle(uow.operations.active(ns.id))
             _require(ns, needed)
             op = LcmOpOcc(
                 id=self._new_id(),
@@ -156,13 +150,3 @@ def _ns_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:
 def _require(ns: NsInstance, needed: InstantiationState) -> None:
     if ns.state is not needed:
         raise WrongState(f"NS instance {ns.id} is {ns.state.value}, not {needed.value}")
-
-
-def _require_idle(uow: UnitOfWork, instance_id: str) -> None:
-    op = uow.operations.active(instance_id)
-    if op is not None:
-        raise OperationInProgress(
-            f"operation {op.id} ({op.operation}, {op.state.value}) is not over",
-            hint="wait for it" if op.state is not OperationState.FAILED_TEMP else "retry, roll back or fail it first",
-            facts={"operationId": op.id, "state": op.state.value},
-        )

@@ -17,7 +17,7 @@ from mano.domain.vnf_instance import (
     VnfInstance,
     VnfOperationalState,
 )
-from mano.errors import InvalidInput
+from mano.errors import CatenaError, InvalidInput
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Nfvo
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -158,7 +158,11 @@ class InstantiateVnf:
             ext_virtual_links=op.parameters.get("extVirtualLinks") or (),
             parameters=op.parameters.get("additionalParams") or {},
         )
-        return plan_vnf(inputs), grant
+        try:
+            return plan_vnf(inputs), grant
+        except CatenaError:
+            self._world.nfvo.release(op.id, op.tenant_id)
+            raise
 
     def _connect(self, op: LcmOpOcc) -> None:
         """Store the VNFCs as the steps made them, so that the NFVO's networks know their ports."""

@@ -7,9 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from mano.domain.events import Event
-from mano.domain.lcm_op_occ import INITIAL, LcmOpOcc, Level, OperationEvent, OperationState, advance
+from mano.domain.lcm_op_occ import (
+    INITIAL,
+    LcmOpOcc,
+    Level,
+    OperationEvent,
+    advance,
+    require_idle,
+    state_event,
+)
 from mano.domain.vnf_instance import InstantiationState, VnfInstance
-from mano.errors import InvalidInput, NotFound, OperationInProgress, WrongState
+from mano.errors import InvalidInput, NotFound, WrongState
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Nfvo, VnfOperation
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -65,7 +73,7 @@ class VnfLifecycle:
             if instance is None:
                 return
             _require(instance, InstantiationState.NOT_INSTANTIATED)
-            _require_idle(uow, instance.id)
+            require_idle(uow.operations.active(instance.id))
             uow.vnf_instances.remove(instance.id)
             self._announce(uow, instance, "deleted")
 
@@ -99,7 +107,7 @@ class VnfLifecycle:
             instance = uow.vnf_instances.get(op.instance_id)
             if op.operation == "INSTANTIATE" and op.plan:
                 uow.vnf_instances.save(replace(instance, instantiation_state=InstantiationState.INSTANTIATED))
-            self._announce_operation(uow, failed)
+            uow.outbox.append(state_event(failed))
 
     def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
         """Observe an operation occurrence."""
@@ -126,7 +134,7 @@ class VnfLifecycle:
             if uow.operations.find(op_id, tenant_id) is not None:
                 return op_id
             instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
-            _require_idle(uow, instance.id)
+            require_idle(uow.operations.active(instance.id))
             _require(instance, needed)
             op = LcmOpOcc(
                 id=op_id,
@@ -161,19 +169,6 @@ class VnfLifecycle:
             )
         )
 
-    def _announce_operation(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
-        uow.outbox.append(
-            Event(
-                id=self._new_id(),
-                noun="vnf-lcm-op-occ",
-                verb="changed",
-                subject=op.id,
-                tenant_id=op.tenant_id,
-                occurred_at=self._clock.now(),
-                data={"operationState": op.state.value, "operation": op.operation, "vnfInstanceId": op.instance_id},
-            )
-        )
-
 
 def _vnfd(document: Mapping[str, Any]) -> Vnfd:
     model = from_json(document)
@@ -192,13 +187,3 @@ def _vnf_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:
 def _require(instance: VnfInstance, needed: InstantiationState) -> None:
     if instance.instantiation_state is not needed:
         raise WrongState(f"VNF instance {instance.id} is {instance.instantiation_state.value}, not {needed.value}")
-
-
-def _require_idle(uow: UnitOfWork, instance_id: str) -> None:
-    op = uow.operations.active(instance_id)
-    if op is not None:
-        raise OperationInProgress(
-            f"operation {op.id} ({op.operation}, {op.state.value}) is not over",
-            hint="wait for it" if op.state is not OperationState.FAILED_TEMP else "retry, roll back or fail it first",
-            facts={"operationId": op.id, "state": op.state.value},
-        )
