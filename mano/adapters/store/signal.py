@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import structlog
+
 
 class InProcessSignal:
     """Implements :class:`mano.ports.repositories.CommitSignal`."""
@@ -39,4 +41,7 @@ class InProcessSignal:
             calls = tuple(self._calls.values())
             self._changed.notify_all()
         for call in calls:
-            call()
+            try:
+                call()
+            except Exception:  # what is committed stays committed, whoever cannot be told
+                structlog.get_logger(__name__).exception("a reader of events could not be woken")

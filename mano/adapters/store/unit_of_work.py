@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from mano.adapters.store import schema
-from mano.adapters.store.engines import Engines
+from mano.adapters.store.engines import BUSY_TIMEOUT_MS, Engines
 from mano.adapters.store.hosts import SqlHosts
 from mano.adapters.store.leases import SqlLeases
 from mano.adapters.store.numbers import SqlNumbers
@@ -143,7 +143,8 @@ class _OneWriter(AbstractContextManager[None]):
         me = threading.get_ident()
         if self._owner == me:
             raise RuntimeError("this thread has a writing unit of work open already; close it, or read with read_only")
-        self._lock.acquire()
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise Unreachable("another unit of work has kept the database busy", hint="try again later")
         self._owner = me
 
     def __exit__(self, *_: object) -> None:

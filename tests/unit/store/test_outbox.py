@@ -135,6 +135,14 @@ def test_a_commit_with_events_wakes_the_readers_of_this_process(store: SqlStore)
     assert woken == [2]
 
 
+def test_a_reader_that_cannot_be_woken_makes_no_commit_fail(store: SqlStore) -> None:
+    woken: list[int] = []
+    store.signal.subscribe(lambda: woken.append(1 // 0))
+    store.signal.subscribe(lambda: woken.append(1))
+    append(store, "a")
+    assert woken == [1]
+
+
 def test_waiting_for_a_commit_ends_with_it_or_with_the_time(store: SqlStore) -> None:
     assert store.signal.wait(0.01) is False
     answers: list[bool] = []

@@ -12,7 +12,7 @@ from mano.adapters.store import SqlStore
 from mano.domain.alarm import clear
 from mano.domain.catalogue import OnboardingState
 from mano.domain.ns_instance import NsInstance
-from mano.errors import AlreadyExists, InvalidInput, NotFound, StaleGeneration
+from mano.errors import AlreadyExists, InvalidInput, NotFound, StaleGeneration, Unreachable
 from tests.unit.store.samples import NOW, OTHER, PACKAGE, TENANT, VALUES, ns_instance
 
 kinds = pytest.mark.parametrize(("repository", "value"), VALUES, ids=[name for name, _ in VALUES])
@@ -241,3 +241,25 @@ def test_a_unit_inside_a_unit_of_the_same_thread_is_told_apart_from_a_slow_write
         pass
     with store.open_unit() as uow:
         uow.ns_instances.add(ns_instance())
+
+
+def test_a_writer_waits_for_another_one_so_long_and_no_longer(store: SqlStore, monkeypatch) -> None:
+    if not store.engines.is_sqlite:
+        return
+    monkeypatch.setattr("mano.adapters.store.unit_of_work.BUSY_TIMEOUT_MS", 50)
+    answers: list[str] = []
+
+    def second() -> None:
+        try:
+            with store.open_unit():
+                answers.append("in")
+        except Unreachable as error:
+            answers.append(error.detail)
+
+    with store.open_unit():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert answers == ["another unit of work has kept the database busy"]
+    second()
+    assert answers[-1] == "in"
