@@ -1,7 +1,7 @@
 """Archives of on-boarded packages in a directory.
 
 Content appears under its final name only when it is complete and on the disk: a crash leaves a temporary file, which
-the next start removes, and never half an archive. A member of an archive is copied out under a name that is a hash,
+a later start removes, and never half an archive. A member of an archive is copied out under a name that is a hash,
 so that no name from an archive ever becomes a path.
 """
 
@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from mano.errors import InvalidInput, NotFound
 _KEY = re.compile(r"[0-9a-z][0-9a-z-]{0,63}")
 _CHUNK = 1 << 20
 _TEMPORARY = "incoming-"
+_ABANDONED_S = 3600.0
+"""A temporary file that nobody wrote to for so long is no upload of another server, but what a dead one left."""
 
 DEFAULT_MEMBER_LIMIT = 4 << 30
 """Octets of one unpacked member."""
@@ -35,7 +38,8 @@ class PackageDirectory:
         self._max_member_bytes = max_member_bytes
         root.mkdir(parents=True, exist_ok=True, mode=0o750)
         for leftover in root.glob(f"{_TEMPORARY}*"):
-            leftover.unlink(missing_ok=True)
+            if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                leftover.unlink(missing_ok=True)
 
     def write(self, key: str, chunks: Iterator[bytes], max_bytes: int) -> tuple[int, str]:
         """Store content under a key, replacing what was there; (octets, SHA-256).

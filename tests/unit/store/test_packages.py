@@ -70,12 +70,14 @@ def test_an_upload_that_breaks_off_leaves_what_was_there(packages: PackageDirect
     assert len(files(tmp_path)) == 1
 
 
-def test_what_a_crash_left_half_written_goes_at_the_next_start(tmp_path: Path) -> None:
+def test_what_a_crash_left_half_written_goes_and_another_servers_upload_stays(tmp_path: Path) -> None:
     root = tmp_path / "packages"
     PackageDirectory(root).write(KEY, chunks(b"whole"), BIG)
-    (root / "incoming-abc").write_bytes(b"half")
+    (root / "incoming-left").write_bytes(b"half")
+    (root / "incoming-under-way").write_bytes(b"half")
+    os.utime(root / "incoming-left", (0, 0))
     assert Path(PackageDirectory(root).path(KEY)).read_bytes() == b"whole"
-    assert files(root) == {f"{KEY}.content"}
+    assert files(root) == {f"{KEY}.content", "incoming-under-way"}
 
 
 @pytest.mark.parametrize("key", ["", "../x", "a/b", "A", "a.b", "a\0b", "-a", "x" * 65, "a\n"])
