@@ -43,10 +43,11 @@ class LabView:
 
     def interface_of_port(self, namespace: str, port_id: str) -> str:
         """The interface in a namespace that is a port's inner end; KeyError when there is none."""
-        for name, link in links.read_links(namespace).items():
-            if link.alias == links.label("port", port_id):
-                return name
-        raise KeyError(port_id)
+        return self._link_of_port(namespace, port_id).name
+
+    def mac_of_port(self, namespace: str, port_id: str) -> str:
+        """The MAC address of a port's inner end; KeyError when there is none in the namespace."""
+        return self._link_of_port(namespace, port_id).mac
 
     def inside(self, namespace: str, action: Callable[[], T]) -> T:
         """The action's result, run in a namespace."""
@@ -67,3 +68,9 @@ class LabView:
         from mano.adapters.vim_local.cleanup import cleanup
 
         return cleanup(self._lab.id)
+
+    def _link_of_port(self, namespace: str, port_id: str) -> links.Link:
+        for link in links.read_links(namespace).values():
+            if link.alias == links.label("port", port_id):
+                return link
+        raise KeyError(port_id)

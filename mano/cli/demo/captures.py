@@ -41,9 +41,11 @@ class UnderlayCapture:
         self._uplinks = uplinks
         self._directory = directory
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._decoded: dict[str, list[NshPacket]] = {}
 
     def start(self) -> None:
         """Begin; returns once every tcpdump listens."""
+        self._decoded.clear()
         for host, interface in self._uplinks.items():
             self._running[host] = self._tcpdump(host, interface)
         for host, process in self._running.items():
@@ -61,8 +63,10 @@ class UnderlayCapture:
         self._running.clear()
 
     def nsh_packets(self, host: str) -> list[NshPacket]:
-        """Every NSH packet that arrived at a host or left it."""
-        return list(_decode(self.file(host)))
+        """Every NSH packet that arrived at a host or left it; decoded once, when the capture is over."""
+        if host not in self._decoded:
+            self._decoded[host] = list(_decode(self.file(host)))
+        return self._decoded[host]
 
     def contains(self, marker: bytes) -> list[str]:
         """The hosts in whose captures the marker occurs."""

@@ -2,119 +2,153 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
+from mano.cli.demo import remains
 from mano.cli.demo.errors import DemoProblem
+from mano.cli.demo.options import DEFAULT_LAB, Options
 from mano.cli.demo.stage import Stage
-from mano.cli.demo.story import LAB, Options, run
+from mano.cli.demo.story import run
+from mano.cli.exits import printable
 
 FAVOURITE_PORT = 9890
+INTERRUPTED = 130
+CAPTURE_PROGRAMS = ("tcpdump", "tshark")
+
+
+class LabName(click.ParamType[str]):
+    """The name of a lab."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; what is wrong with it otherwise."""
+        text = str(value)
+        if not (text.isascii() and text.isalnum() and text == text.lower() and len(text) <= 8):
+            self.fail(f"{text[:40]!r} is not 1 to 8 lower-case letters and digits", param, ctx)
+        return text
 
 
 @click.command()
 @click.option("--hosts", type=click.IntRange(3, 16), default=3, show_default=True, help="NFVI hosts of the lab.")
 @click.option("--keep", is_flag=True, help="Leave everything running and print the dashboard's address.")
-@click.option("--cleanup", is_flag=True, help="Remove what an earlier run left, and end.")
+@click.option("--cleanup", is_flag=True, help="Remove what an earlier run left or kept, and end.")
 @click.option("--tier", type=click.Choice(["root", "simulated"]), help="Default: the best that this machine can do.")
-def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None) -> None:
+@click.option("--lab", type=LabName(), default=DEFAULT_LAB, show_default=True, help="Tells runs side by side apart.")
+def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> None:
     """Show the main job: packages, placement, an NSH chain, real packets, every hop proven."""
-    from mano.bootstrap import best_tier
-
-    chosen = tier or best_tier().value
-    directory = working_directory()
+    directory = remains.working_directory(lab)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_on_letters(stream)
     try:
-        with only_one(directory):
+        with remains.only_one(directory):
             if cleanup:
-                say_removed(remove_remains(directory))
+                _say_removed(remains.remove_remains(directory, lab))
                 return
-            remove_remains(directory)
-            directory.mkdir(mode=0o700, exist_ok=True)
-            signal.signal(signal.SIGTERM, _interrupt)
-            stage = Stage(chosen)
-            held = run(Options(directory, chosen, f"127.0.0.1:{free_port()}", hosts, keep), stage)
-            if not keep or not held:
-                shutil.rmtree(directory, ignore_errors=True)
+            held = _demo(directory, hosts, keep, tier, lab)
     except DemoProblem as problem:
-        click.echo(f"error: {problem}", err=True)
+        click.echo(f"Error: {printable(str(problem))}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        click.echo("interrupted; everything was removed", err=True)
-        sys.exit(130)
+        with contextlib.suppress(OSError):  # a closed terminal hears nothing
+            click.echo("\ninterrupted; everything was removed", err=True)
+        sys.exit(INTERRUPTED)
     sys.exit(0 if held else 1)
 
 
+def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str) -> bool:
+    """One run from an empty place to an empty place, unless it is kept; True when every check held."""
+    chosen, why_not_real = choose_tier(tier)
+    _refuse_kept(directory)
+    is_kept = False
+    try:
+        earlier = remains.remove_remains(directory, lab)
+        if earlier:
+            click.echo(f"an earlier run was ended before its time: removed what it left ({len(earlier)} things)")
+        if why_not_real:
+            click.echo(f"tier simulated, since {why_not_real}")
+        remains.make_directory(directory)
+        options = Options(directory, chosen, f"127.0.0.1:{free_port()}", lab, hosts, keep)
+        held = run(options, Stage(chosen))
+        is_kept = keep and held
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DemoProblem("nobody reads the output any more; everything was removed") from None
+    finally:
+        if not is_kept:
+            with uninterrupted():
+                remains.remove_remains(directory, lab)
+    return held
+
+
+def choose_tier(wanted: str | None) -> tuple[str, str]:
+    """(the tier, why it is not ``root`` although nobody asked for less); refuses one that this machine cannot do."""
+    if wanted == "simulated":
+        return wanted, ""
+    missing = missing_for_packets()
+    if not missing:
+        return "root", ""
+    if wanted == "root":
+        raise DemoProblem(
+            f"tier root is not possible: {missing} (mano doctor tells more; --tier simulated needs neither)"
+        )
+    return "simulated", missing
+
+
+def missing_for_packets() -> str:
+    """What this machine lacks for the tier ``root``, and what to do about it; empty when nothing is missing."""
+    from shutil import which
+
+    from mano.cli.doctor import SWITCH_PROGRAMS
+
+    lacks = [program for program in (*SWITCH_PROGRAMS, *CAPTURE_PROGRAMS) if which(program) is None]
+    told = ["this user is not root (sudo)"] if os.geteuid() != 0 else []
+    told += [f"{', '.join(lacks)} not installed (make demo installs them as root)"] if lacks else []
+    return "; ".join(told)
+
+
+def _refuse_kept(directory: Path) -> None:
+    note = remains.kept(directory)
+    if note is not None:
+        raise DemoProblem(
+            f"a demo was kept and goes on, with its server at {note['url']}: end it with mano demo --cleanup, "
+            "or give this one a lab of its own (--lab NAME)"
+        )
+
+
 def _interrupt(_number: int, _frame: object) -> None:
-    """SIGTERM ends the demo as Ctrl-C does: with everything removed."""
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything removed."""
     raise KeyboardInterrupt
 
 
-def working_directory() -> Path:
-    """One place for each user, so that ``--cleanup`` finds it."""
-    if os.geteuid() == 0:
-        return Path("/run/catena-demo")
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"catena-demo-{os.getuid()}"
-
-
-@contextmanager
-def only_one(directory: Path) -> Iterator[None]:
-    """Hold the lock of the demo, or say who holds it."""
-    path = directory.with_name(directory.name + ".lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """What is removed is removed to the end, however often somebody presses Ctrl-C."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise DemoProblem(f"another demo is running (process {holder}): wait until it ends, or stop it") from None
-    try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def remove_remains(directory: Path) -> list[str]:
-    """End a server and remove a lab that an earlier run left; says what was removed."""
-    removed = end_processes_of(directory)
-    if os.geteuid() == 0 and directory.exists():
-        from mano.bootstrap import lab_view
-
-        removed += lab_view(LAB, directory).clean_up()
-    if directory.exists():
-        shutil.rmtree(directory)
-        removed.append(f"directory {directory}")
-    return removed
-
-
-def end_processes_of(directory: Path) -> list[str]:
-    """Kill the processes that name the demo's directory on their command line: its server and its internet."""
-    ended = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"mano.cli" in words or b"mano.cli.demo.internet" in words:
-            mine = any(word.decode(errors="replace").startswith(str(directory)) for word in words)
-            if mine:
-                os.kill(int(entry.name), signal.SIGKILL)
-                ended.append(f"process {entry.name}")
-    return ended
+def _never_fail_on_letters(stream: TextIO) -> None:
+    """A terminal without UTF-8 shows question marks."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
 
 
 def free_port() -> int:
@@ -130,9 +164,8 @@ def free_port() -> int:
     raise DemoProblem("no port of 127.0.0.1 is free")
 
 
-def say_removed(removed: list[str]) -> None:
-    """What ``--cleanup`` did."""
+def _say_removed(removed: list[str]) -> None:
     for line in removed:
-        click.echo(f"removed {line}")
+        click.echo(f"removed {printable(line)}")
     if not removed:
         click.echo("nothing was left")

@@ -21,10 +21,11 @@ from typing import Any
 
 HTTP_PORT, TLS_PORT, DNS_PORT, TELNET_PORT, ECHO_PORT = 80, 443, 53, 23, 7007
 LARGEST_BODY = 8 << 20
+LOG_MAX_OCTETS = 4 << 20
 
 
 class RequestLog:
-    """JSON lines, one for each request, written whole."""
+    """JSON lines, one for each request, written whole; a log that is full begins anew."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,8 +34,10 @@ class RequestLog:
     def add(self, protocol: str, name: str, peer: str) -> None:
         """One request."""
         line = json.dumps({"time": time.time(), "protocol": protocol, "name": name[:255], "peer": peer})
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with self._lock:
+            full = self._path.exists() and self._path.stat().st_size > LOG_MAX_OCTETS
+            with self._path.open("w" if full else "a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
 
 def web_handler(log: RequestLog, protocol: str, name_of: Callable[[Any, str], str]) -> type[BaseHTTPRequestHandler]:

@@ -1,28 +1,60 @@
-"""An independent look at what is left: plain ``ip``, ``ovs-vsctl``, ``ps`` and SQL, none of Catena's own code."""
+"""An independent look at what is left: plain ``ip``, ``ovs-vsctl``, ``ps``, SQL, ``/sys``, and no code of Catena's.
+
+:class:`Before` is what a lab had before its network service; :func:`leftovers` what it has beyond that afterwards;
+:func:`remains` what the machine still has of a lab that is gone.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 RUN = Path("/run/catena")
-HOST_PORTS = {"br-int"}
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 DATABASE_TABLES = ("reservations", "networks", "chains", "vnf_instances", "ns_instances")
 """Tables that hold a row for everything that an NS needs while it lives."""
 
+Names = Mapping[str, frozenset[str]]
 
-def leftovers(lab: str, database: Path, kept_namespaces: Sequence[str], base_ports: dict[str, list[str]]) -> list[str]:
-    """What a terminated NS left behind, in sentences; empty when there is nothing.
 
-    ``kept_namespaces`` are those of hosts, fabric and attachments, ``base_ports`` each host's ports before the NS.
-    """
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was there before the network service: interfaces by namespace, ports by host's bridge."""
+
+    interfaces: Names = field(default_factory=dict)
+    ports: Names = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lab: str, hosts: Sequence[str]) -> Before:
+        """Look now."""
+        return cls({name: interfaces(name) for name in namespaces(lab)}, {host: ports(lab, host) for host in hosts})
+
+
+def leftovers(lab: str, database: Path, before: Before) -> list[str]:
+    """What a terminated NS left behind, in sentences; empty when there is nothing."""
     return [
-        *(f"namespace {name}" for name in namespaces(lab) if name not in kept_namespaces),
-        *_foreign_ports(lab, base_ports),
-        *_processes(lab),
+        *(f"namespace {name}" for name in namespaces(lab) if name not in before.interfaces),
+        *_more("interface", "of", before.interfaces, {name: interfaces(name) for name in before.interfaces}),
+        *_more("port", "of the bridge of", before.ports, {host: ports(lab, host) for host in before.ports}),
+        *(f"process {line}" for line in _processes((f"cat-{lab}-v-", f"/cat-{lab}/v-", f"{RUN}/{lab}/computes/"))),
+        *(f"control group {path}" for path in _control_groups(lab) if path.name != f"cat-{lab}"),
         *_rows(database),
+    ]
+
+
+def remains(lab: str) -> list[str]:
+    """What the machine still has of a lab, in sentences; empty when there is nothing."""
+    return [
+        *(f"namespace {name}" for name in namespaces(lab)),
+        *(f"process {line}" for line in _processes((f"cat-{lab}-", f"/cat-{lab}/", f"{RUN}/{lab}/"))),
+        *(f"control group {path}" for path in _control_groups(lab)),
+        *(f"mount {path}" for path in _mounts(lab)),
+        *(f"directory {path}" for path in (RUN / lab,) if path.exists()),
     ]
 
 
@@ -32,27 +64,39 @@ def namespaces(lab: str) -> list[str]:
     return sorted(line.split()[0] for line in listed.splitlines() if line.startswith(f"cat-{lab}-"))
 
 
-def bridge_ports(lab: str, hosts: Sequence[str]) -> dict[str, list[str]]:
-    """Ports of every host's integration bridge, by ``ovs-vsctl``."""
-    found = {}
-    for host in hosts:
-        socket = RUN / lab / "hosts" / host / "ovs" / "db.sock"
-        command = ["ovs-vsctl", "--timeout=5", f"--db=unix:{socket}", "list-ports", "br-int"]
-        found[host] = sorted(_output(command).split())
-    return found
+def interfaces(namespace: str) -> frozenset[str]:
+    """Names of a namespace's interfaces, by ``ip link``."""
+    links = json.loads(_output(["ip", "-n", namespace, "-json", "link", "show"]) or "[]")
+    return frozenset(link["ifname"] for link in links if link)
 
 
-def _foreign_ports(lab: str, base_ports: dict[str, list[str]]) -> Iterator[str]:
-    for host, ports in bridge_ports(lab, list(base_ports)).items():
-        yield from (f"port {port} of {host}'s bridge" for port in ports if port not in base_ports[host])
+def ports(lab: str, host: str) -> frozenset[str]:
+    """Ports of a host's integration bridge, by ``ovs-vsctl``."""
+    socket = RUN / lab / "hosts" / host / "ovs" / "db.sock"
+    return frozenset(_output(["ovs-vsctl", "--timeout=5", f"--db=unix:{socket}", "list-ports", "br-int"]).split())
 
 
-def _processes(lab: str) -> Iterator[str]:
-    """Processes that name a VNFC of the lab on their command line, or run below its directory, by ``ps``."""
-    marks = (f"cat-{lab}-v-", f"{RUN}/{lab}/computes/")
-    for line in _output(["ps", "-eo", "pid=,args="]).splitlines():
-        if any(mark in line for mark in marks):
-            yield f"process {line.strip()[:80]}"
+def _more(what: str, where: str, before: Names, now: Names) -> Iterator[str]:
+    for place, names in now.items():
+        yield from (f"{what} {name} {where} {place}" for name in sorted(names - before[place]))
+
+
+def _processes(marks: Sequence[str]) -> Iterator[str]:
+    """Processes whose command line or control group bears a mark, by ``ps``; a program that looks is none."""
+    for line in _output(["ps", "-eo", "pid=,cgroup:512=,args="], LC_ALL="C").splitlines():
+        pid, _, rest = line.strip().partition(" ")
+        if any(mark in rest for mark in marks) and pid != str(os.getpid()):
+            yield f"{pid} {rest.strip()[:80]}"
+
+
+def _control_groups(lab: str) -> list[Path]:
+    found = (Path(top) / name for top, names, _ in os.walk(CONTROL_GROUPS) for name in names)
+    return sorted(path for path in found if f"cat-{lab}" in path.relative_to(CONTROL_GROUPS).parts)
+
+
+def _mounts(lab: str) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [target for target in (line.split()[1] for line in lines) if f"{target}/".startswith(f"{RUN}/{lab}/")]
 
 
 def _rows(database: Path) -> Iterator[str]:
@@ -68,8 +112,11 @@ def _rows(database: Path) -> Iterator[str]:
         connection.close()
 
 
-def _output(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, timeout=15, check=False, text=True)
+def _output(command: list[str], **environment: str) -> str:
+    """What a program printed; a program that fails is an answer too, or a leak would hide behind it."""
+    done = subprocess.run(
+        command, capture_output=True, timeout=15, check=False, text=True, env={**os.environ, **environment}
+    )
     if done.returncode != 0:
-        return f"{command[0]} failed: {done.stderr.strip()[:200]}\n" if command[0] != "ip" else ""
+        raise OSError(f"{' '.join(command[:3])} failed: {done.stderr.strip()[:200]}")
     return done.stdout

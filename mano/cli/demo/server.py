@@ -92,6 +92,13 @@ class ServerProcess:
     api: Api
     log: Path
 
+    def dashboard(self) -> str:
+        """The page's address with a token that may only look, as the server announced it."""
+        for line in reversed(self.log.read_text(encoding="utf-8", errors="replace").splitlines()):
+            if line.startswith("dashboard ") and "http" in line:
+                return line[line.index("http") :].strip()
+        return f"{self.api.url}/ui/"
+
     def stop(self) -> None:
         """Ask it to stop, then make it."""
         if self.process.poll() is None:

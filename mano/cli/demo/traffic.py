@@ -17,7 +17,11 @@ from ipaddress import ip_address
 from typing import Any
 
 TIMEOUT_S = 5.0
-PING_TIMEOUT_S = 3.0
+"""How long an answer may take, unless the caller says otherwise."""
+
+SILENCE_S = 1.2
+"""How long nothing is heard of a port that is called silent: the first repetition of a SYN comes after one second."""
+
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IPV6_DONTFRAG = 10, 2, 62
 """Linux's numbers; Python has no names for them."""
 
@@ -37,9 +41,9 @@ class WebAnswer:
     peer: str
 
 
-def http_get(address: str, host: str, port: int = 80) -> WebAnswer:
+def http_get(address: str, host: str, port: int = 80, timeout_s: float = TIMEOUT_S) -> WebAnswer:
     """GET / with this Host header."""
-    connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request("GET", "/", headers={"Host": host})
         return _answer(connection.getresponse())
@@ -47,13 +51,13 @@ def http_get(address: str, host: str, port: int = 80) -> WebAnswer:
         connection.close()
 
 
-def tls_get(address: str, server_name: str, port: int = 443) -> WebAnswer:
+def tls_get(address: str, server_name: str, port: int = 443, timeout_s: float = TIMEOUT_S) -> WebAnswer:
     """GET / over TLS with this server name; the demo's certificate signs itself, so it is not checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (
-        socket.create_connection((address, port), TIMEOUT_S) as plain,
+        socket.create_connection((address, port), timeout_s) as plain,
         context.wrap_socket(plain, server_hostname=server_name) as secure,
     ):
         secure.sendall(f"GET / HTTP/1.1\r\nHost: {server_name}\r\nConnection: close\r\n\r\n".encode())
@@ -62,9 +66,9 @@ def tls_get(address: str, server_name: str, port: int = 443) -> WebAnswer:
         return _answer(response)
 
 
-def download(address: str, octets: int, host: str = "download.example") -> int:
+def download(address: str, octets: int, host: str = "download.example", timeout_s: float = TIMEOUT_S) -> int:
     """Octets received of a body of that size: full-size TCP segments through the chain."""
-    connection = http.client.HTTPConnection(address, 80, timeout=TIMEOUT_S * 4)
+    connection = http.client.HTTPConnection(address, 80, timeout=timeout_s)
     try:
         connection.request("GET", f"/octets/{octets}", headers={"Host": host})
         return len(connection.getresponse().read())
@@ -77,13 +81,13 @@ def _answer(response: http.client.HTTPResponse) -> WebAnswer:
     return WebAnswer(response.status, str(document["name"]), str(document["peer"]))
 
 
-def resolve(server: str, name: str) -> str:
+def resolve(server: str, name: str, timeout_s: float = TIMEOUT_S) -> str:
     """Ask a DNS server for an A record (RFC 1035); the address that it answers."""
     identifier = secrets.token_bytes(2)
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     query = identifier + struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.settimeout(TIMEOUT_S)
+        channel.settimeout(timeout_s)
         channel.sendto(query, (server, 53))
         reply, _ = channel.recvfrom(512)
     if reply[:2] != identifier:
@@ -91,16 +95,16 @@ def resolve(server: str, name: str) -> str:
     return socket.inet_ntoa(reply[-4:])
 
 
-def echo(server: str, size: int, port: int = 7007) -> bool:
+def echo(server: str, size: int, port: int = 7007, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether a UDP datagram of that size comes back as it was; larger ones travel in fragments."""
     payload = secrets.token_bytes(size)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.settimeout(TIMEOUT_S)
+        channel.settimeout(timeout_s)
         channel.sendto(payload, (server, port))
         return channel.recvfrom(65535)[0] == payload
 
 
-def ping(address: str, octets: int) -> bool:
+def ping(address: str, octets: int, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether an ICMP echo of this size (the whole IP packet, never fragmented) is answered."""
     version = ip_address(address).version
     family, protocol, request, reply, header = _ICMP[version]
@@ -113,7 +117,7 @@ def ping(address: str, octets: int) -> bool:
         else:
             channel.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, 1)
         channel.sendto(echo_request, (address, 0))
-        deadline = time.monotonic() + PING_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             channel.settimeout(left)
             try:
@@ -135,7 +139,7 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def knock(address: str, port: int, timeout_s: float = 2.0) -> str:
+def knock(address: str, port: int, timeout_s: float = SILENCE_S) -> str:
     """What becomes of a TCP connection: ``open``, ``refused`` or ``silent``."""
     try:
         socket.create_connection((address, port), timeout_s).close()
