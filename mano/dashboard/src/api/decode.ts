@@ -51,7 +51,7 @@ export function map<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> {
 export function object<T extends object>(readers: { readonly [K in keyof T]: Reader<T[K]> }): Reader<T> {
   return (value, at) => {
     const found = members(value, at);
-    const entries = Object.entries(readers) as [string, Reader<unknown>][];
+    const entries = Object.entries<Reader<unknown>>(readers);
     const made: Record<string, unknown> = {};
     for (const [key, read] of entries) made[key] = read(found[key], `${at}/${key}`);
     return made as T;
