@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from fastapi import APIRouter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mano.api.faults import NotAcceptable, RequestFault
-from mano.api.media import MediaRoute
 from mano.errors import InvalidInput
 
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-impl:[\x21-\x7e]{1,200})?")
@@ -102,24 +99,3 @@ def _resource_of(path: str) -> tuple[ApiRoot | None, str]:
     if not slash:
         return _BY_NAME.get(name) if major == "api_versions" else None, major
     return ROOTS.get(f"/{name}/{major}"), below.partition("/")[0]
-
-
-def versions_router(root: ApiRoot) -> APIRouter:
-    """``{apiName}/api_versions`` and ``{apiName}/v{major}/api_versions``."""
-    router = APIRouter(route_class=MediaRoute, tags=[root.name])
-
-    @router.get(f"/{root.name}/api_versions", name=f"{root.name}_api_versions")
-    def all_versions() -> dict[str, Any]:
-        """ApiVersionInformation over all major versions."""
-        return _information(root, f"/{root.name}")
-
-    @router.get(f"{root.prefix}/api_versions", name=f"{root.name}_major_api_versions")
-    def major_versions() -> dict[str, Any]:
-        """ApiVersionInformation of this major version."""
-        return _information(root, root.prefix)
-
-    return router
-
-
-def _information(root: ApiRoot, uri_prefix: str) -> dict[str, Any]:
-    return {"uriPrefix": uri_prefix, "apiVersions": [{"version": root.version, "isDeprecated": False}]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -14,19 +15,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mano.api import dashboard_files, metrics, openapi_page, status, tokens
-from mano.api.api_versions import ROOTS, VersionNegotiation, versions_router
+from mano.api.api_versions import ROOTS, VersionNegotiation
 from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
 from mano.api.native import chains, events, hosts
+from mano.api.openapi_document import complete
 from mano.api.problem_details import error_from_http, error_from_validation, problem_response
 from mano.api.services import Services
 from mano.api.sol003 import vnflcm
 from mano.api.sol005 import nsd, nslcm, vnfpkgm
 from mano.api.uploads import UploadThreads
+from mano.api.version_resources import VersionResources
 
 DESCRIPTION = "ETSI NFV MANO (SOL003, SOL005) and service function chaining (RFC 7665, RFC 8300)."
+
+
+class Application(FastAPI):
+    """FastAPI with our OpenAPI document, made once and when it is first asked for."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document of every resource."""
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(services: Services, config: ApiConfig) -> FastAPI:
@@ -36,7 +49,7 @@ def create_app(services: Services, config: ApiConfig) -> FastAPI:
     ``app.state.dashboard_token()`` is a token for the dashboard's page, empty where none is needed.
     """
     registry = CollectorRegistry()
-    app = FastAPI(
+    app = Application(
         title="Catena", version=version("catena-mano"), description=DESCRIPTION, docs_url=None, redoc_url=None
     )
     app.state.services = services
@@ -73,7 +86,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 def _add_routers(app: FastAPI, services: Services, stopping: threading.Event) -> None:
     for root in ROOTS.values():
-        app.include_router(versions_router(root))
+        app.include_router(VersionResources(root).router())
     for router in _routers_of(services, stopping):
         app.include_router(router)
     for router in (status.router, metrics.router, tokens.router, openapi_page.router, dashboard_files.router):

@@ -56,13 +56,19 @@ def media(
     return mark
 
 
+def media_of(handler: Callable[..., Any]) -> Media:
+    """What the handler declared; JSON both ways unless it did."""
+    declared: Media = getattr(handler, _ATTRIBUTE, Media())
+    return declared
+
+
 class MediaRoute(APIRoute):
     """A route that speaks only the media types of its handler."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook for whatever has to happen before its own parsing."""
         inner = super().get_route_handler()
-        declared: Media = getattr(self.endpoint, _ATTRIBUTE, Media())
+        declared = media_of(self.endpoint)
 
         async def handle(request: Request) -> Response:
             best_offer(request, declared.produces)

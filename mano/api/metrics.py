@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,7 +19,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from mano.api.auth import InfrastructureViewer
-from mano.api.media import TEXT, MediaRoute, media
+from mano.api.media import TEXT, media
+from mano.api.openapi_document import Form
+from mano.api.resource_routes import add, new_router
 from mano.api.services import Services
 from mano.domain.lcm_op_occ import ENDED, OperationState
 from mano.errors import CatenaError
@@ -30,8 +32,6 @@ OPENMETRICS = "application/openmetrics-text"
 CHAIN_CACHE_S = 5.0
 MAX_CHAINS = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-router = APIRouter(route_class=MediaRoute, tags=["server"])
 
 
 class HttpMetrics:
@@ -121,9 +121,12 @@ def _operations(uow: UnitOfWork) -> GaugeMetricFamily:
     return family
 
 
-@router.get("/metrics")
 @media(produces=(TEXT, OPENMETRICS))
 def read_metrics(request: Request, _: InfrastructureViewer) -> Response:
     """What a Prometheus server scrapes."""
     registry: CollectorRegistry = request.app.state.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE)
+
+
+router = new_router("", "server")
+add(router, "GET", "/metrics", read_metrics, form=Form.CONTENT)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from fastapi import Request
+from starlette.responses import Response
 
-from mano.api.media import MediaRoute
 from mano.api.problem_details import problem_response
+from mano.api.resource_routes import add, json_answer, new_router
 from mano.api.services import Services
 from mano.errors import Unreachable
 
-router = APIRouter(route_class=MediaRoute, tags=["server"])
 
-
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Response:
     """The process answers."""
-    return {"status": "ok"}
+    return json_answer({"status": "ok"})
 
 
-@router.get("/readyz")
 def readyz(request: Request) -> Response:
     """200 when every part of the server works, 503 with the names of those that do not."""
     services: Services = request.app.state.services
@@ -27,4 +23,9 @@ def readyz(request: Request) -> Response:
     if faults:
         error = Unreachable(f"not ready: {', '.join(sorted(faults))}", hint="the server's log says why")
         return problem_response(error, extra={"parts": sorted(faults)})
-    return JSONResponse({"status": "ready", "parts": sorted(services.health.checks())})
+    return json_answer({"status": "ready"})
+
+
+router = new_router("", "server")
+add(router, "GET", "/healthz", healthz)
+add(router, "GET", "/readyz", readyz)

@@ -8,22 +8,20 @@ import dataclasses
 import hmac
 from urllib.parse import parse_qs, unquote
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from mano.api.auth import Tokens
 from mano.api.faults import RequestFault, Unauthenticated
-from mano.api.media import FORM, MediaRoute, config_of, media, read_limited, require_content_type
+from mano.api.media import FORM, config_of, media, read_limited, require_content_type
 from mano.api.problem_details import problem_response
+from mano.api.resource_routes import add, new_router
 from mano.domain.access import AccessRole, Client, Credentials
 
 MAX_FORM = 8192
 DASHBOARD_LIFETIME_S = 12 * 3600
 
-router = APIRouter(route_class=MediaRoute, tags=["authentication"])
 
-
-@router.post("/oauth2/token")
 @media(consumes=(FORM,), raw=True)
 async def issue_token(request: Request) -> Response:
     """Exchange a client's identifier and secret for a short-lived bearer token."""
@@ -93,3 +91,7 @@ def _basic(request: Request) -> tuple[str, str] | None:
 def _refuse(error: RequestFault, code: str) -> Response:
     """Problem details that also are an OAuth error (RFC 6749 clause 5.2)."""
     return problem_response(error, extra={"error": code, "error_description": error.detail})
+
+
+router = new_router("", "authentication")
+add(router, "POST", "/oauth2/token", issue_token)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from mano.api.auth import Caller
 from mano.api.bodies import Body, IpAddress
 from mano.api.native.hosts import PREFIX
+from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
 from mano.api.services import ForwardingGraphs
 
@@ -31,7 +32,7 @@ def router(graphs: ForwardingGraphs) -> APIRouter:
     """The resources."""
     routes = new_router(PREFIX, "native")
     chains = Chains(graphs)
-    add(routes, "GET", "/chains", chains.list_all)
+    add(routes, "GET", "/chains", chains.list_all, form=Form.LIST)
     add(routes, "GET", "/chains/{id}", chains.read)
     add(routes, "GET", "/chains/{id}/statistics", chains.statistics)
     add(routes, "POST", "/chains/{id}/verify", chains.verify)

@@ -22,6 +22,7 @@ from mano.api.faults import TooMany
 from mano.api.json_body import encode
 from mano.api.media import EVENT_STREAM, config_of, media
 from mano.api.native.hosts import PREFIX
+from mano.api.openapi_document import Form
 from mano.api.resource_routes import add, new_router, timestamp
 from mano.domain.events import Event
 from mano.errors import InvalidInput
@@ -39,7 +40,7 @@ SOURCE = "urn:catena:mano"
 def router(open_unit: UnitOfWorkFactory, signal: CommitSignal, is_stopping: Callable[[], bool]) -> APIRouter:
     """The resource."""
     routes = new_router(PREFIX, "native")
-    add(routes, "GET", "/events", EventStreams(open_unit, signal, is_stopping).open)
+    add(routes, "GET", "/events", EventStreams(open_unit, signal, is_stopping).open, form=Form.CONTENT)
     return routes
 
 

@@ -15,6 +15,7 @@ from mano.api.auth import Administrator, Caller, InfrastructureViewer
 from mano.api.bodies import Body, Identifier
 from mano.api.links import uri
 from mano.api.media import JSON, YAML, config_of, media, read_limited, require_content_type
+from mano.api.openapi_document import Form
 from mano.api.problem_details import PLAIN_NAME
 from mano.api.resource_routes import add, empty_answer, json_answer, new_router
 from mano.api.services import Nfvi
@@ -48,14 +49,14 @@ def router(nfvi: Nfvi) -> APIRouter:
     """The resources."""
     routes = new_router(PREFIX, "native")
     resources = NfviResources(nfvi)
-    add(routes, "GET", "/hosts", resources.list_hosts)
-    add(routes, "POST", "/hosts", resources.add_hosts, HTTPStatus.CREATED)
+    add(routes, "GET", "/hosts", resources.list_hosts, form=Form.LIST)
+    add(routes, "POST", "/hosts", resources.add_hosts, HTTPStatus.CREATED, form=Form.LIST)
     add(routes, "GET", "/hosts/{name}", resources.read_host)
     add(routes, "DELETE", "/hosts/{name}", resources.remove_host, HTTPStatus.NO_CONTENT)
-    add(routes, "GET", "/placements", resources.list_placements)
+    add(routes, "GET", "/placements", resources.list_placements, form=Form.LIST)
     add(routes, "POST", "/placements", resources.plan)
     add(routes, "GET", "/topology", resources.read_topology)
-    add(routes, "GET", "/vims", resources.list_vims)
+    add(routes, "GET", "/vims", resources.list_vims, form=Form.LIST)
     add(routes, "POST", "/vims/{name}/attachments", resources.add_attachment, HTTPStatus.CREATED)
     return routes
 

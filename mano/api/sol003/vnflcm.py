@@ -15,6 +15,7 @@ from mano.api.bodies import CreateVnf, InstantiateVnf, TerminateVnf
 from mano.api.collections import answer_list
 from mano.api.conditional import etag, is_unchanged, required_generation
 from mano.api.links import api_root, uri
+from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import VNF_OP_OCCS, VNF_SHAPE, vnf_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.services import VnfLifecycle
@@ -48,7 +49,7 @@ class VnfInstances:
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix."""
         one = "/vnf_instances/{id}"
-        add(router, "GET", "/vnf_instances", self.list_all)
+        add(router, "GET", "/vnf_instances", self.list_all, form=Form.PAGE)
         add(router, "POST", "/vnf_instances", self.create, HTTPStatus.CREATED)
         add(router, "GET", one, self.read)
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
@@ -128,7 +129,7 @@ class VnfLcmOpOccs:
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix."""
         one = "/vnf_lcm_op_occs/{id}"
-        add(router, "GET", "/vnf_lcm_op_occs", self.list_all)
+        add(router, "GET", "/vnf_lcm_op_occs", self.list_all, form=Form.PAGE)
         add(router, "GET", one, self.read)
         add(router, "POST", f"{one}/retry", self.retry, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/rollback", self.rollback, HTTPStatus.ACCEPTED)

@@ -14,6 +14,7 @@ from mano.api.bodies import CreateNs, InstantiateNs, TerminateNs
 from mano.api.collections import answer_list
 from mano.api.conditional import etag
 from mano.api.links import api_root, uri
+from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import NS_OP_OCCS, NS_SHAPE, ns_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.services import NsLifecycle
@@ -42,7 +43,7 @@ class NsInstances:
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix."""
         one = "/ns_instances/{id}"
-        add(router, "GET", "/ns_instances", self.list_all)
+        add(router, "GET", "/ns_instances", self.list_all, form=Form.PAGE)
         add(router, "POST", "/ns_instances", self.create, HTTPStatus.CREATED)
         add(router, "GET", one, self.read)
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
@@ -114,7 +115,7 @@ class NsLcmOpOccs:
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix."""
         one = "/ns_lcm_op_occs/{id}"
-        add(router, "GET", "/ns_lcm_op_occs", self.list_all)
+        add(router, "GET", "/ns_lcm_op_occs", self.list_all, form=Form.PAGE)
         add(router, "GET", one, self.read)
         add(router, "POST", f"{one}/retry", self.retry, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/rollback", self.rollback, HTTPStatus.ACCEPTED)

@@ -21,6 +21,7 @@ from mano.api.faults import PreconditionFailed
 from mano.api.file_content import answer_file
 from mano.api.links import api_root
 from mano.api.media import OCTETS, TEXT, ZIP, best_offer, media, require_content_type
+from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer
 from mano.api.services import Catalogue
 from mano.api.uploads import UploadThreads, body_chunks, require_content
@@ -59,15 +60,15 @@ class PackageResources:
         """Put the resources under the router's prefix. The PATCH of each kind is the caller's."""
         path = f"/{self.naming.path}"
         one = path + "/{id}"
-        add(router, "GET", path, self.list_all)
+        add(router, "GET", path, self.list_all, form=Form.PAGE)
         add(router, "POST", path, self.create, HTTPStatus.CREATED)
         add(router, "GET", one, self.read)
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
         add(router, "PUT", f"{one}/{self.naming.content}", self.upload, HTTPStatus.ACCEPTED)
-        add(router, "GET", f"{one}/{self.naming.content}", self.read_content)
-        add(router, "GET", f"{one}/{self.naming.descriptor}", self.read_descriptor)
-        add(router, "GET", f"{one}/manifest", self.read_manifest)
-        add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact)
+        add(router, "GET", f"{one}/{self.naming.content}", self.read_content, form=Form.PART)
+        add(router, "GET", f"{one}/{self.naming.descriptor}", self.read_descriptor, form=Form.CONTENT)
+        add(router, "GET", f"{one}/manifest", self.read_manifest, form=Form.CONTENT)
+        add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact, form=Form.PART)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the packages; takes filter, attribute selectors and the marker of the next page."""

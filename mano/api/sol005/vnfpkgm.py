@@ -14,6 +14,7 @@ from mano.api.bodies import VnfPkgInfoModifications
 from mano.api.collections import answer_list
 from mano.api.links import api_root
 from mano.api.media import OCTETS, TEXT, ZIP, media
+from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
 from mano.api.services import Catalogue
 from mano.api.sol005.package_infos import VNF_SHAPE, vnf_pkg_info
@@ -67,12 +68,12 @@ class OnboardedVnfPackages:
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix."""
         one = "/onboarded_vnf_packages/{vnfd_id}"
-        add(router, "GET", "/onboarded_vnf_packages", self.list_all)
+        add(router, "GET", "/onboarded_vnf_packages", self.list_all, form=Form.PAGE)
         add(router, "GET", one, self.read)
-        add(router, "GET", f"{one}/vnfd", self.read_vnfd)
-        add(router, "GET", f"{one}/manifest", self.read_manifest)
-        add(router, "GET", f"{one}/package_content", self.read_content)
-        add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact)
+        add(router, "GET", f"{one}/vnfd", self.read_vnfd, form=Form.CONTENT)
+        add(router, "GET", f"{one}/manifest", self.read_manifest, form=Form.CONTENT)
+        add(router, "GET", f"{one}/package_content", self.read_content, form=Form.PART)
+        add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact, form=Form.PART)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the on-boarded packages."""

@@ -1,0 +1,90 @@
+"""Our own OpenAPI document as a tester: generated requests to every operation, good and bad (schemathesis)."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from mano.api.api_versions import ROOTS
+from mano.api.app import create_app
+from mano.api.config import ApiConfig
+from mano.api.services import Services
+from tests.api.conftest import CREDENTIALS, Api
+
+EXAMPLES = 10
+ENDLESS = "/mano/v1/events"
+CHECKS = (
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """The document of an application that has every interface."""
+    anything = cast(Any, object())
+    services = Services(*[anything] * len(Services.__slots__))
+    return create_app(services, ApiConfig(credentials=CREDENTIALS)).openapi()
+
+
+def operations() -> list[tuple[str, str]]:
+    return [
+        (method.upper(), path) for path, methods in document()["paths"].items() for method in methods if path != ENDLESS
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "operation" in metafunc.fixturenames:
+        every = operations()
+        metafunc.parametrize("operation", every, ids=[f"{method} {path}" for method, path in every])
+
+
+def test_every_operation_answers_what_its_document_says(served: Api, operation: tuple[str, str]) -> None:
+    method, path = operation
+    schema = schemathesis.openapi.from_dict(document())
+    schema.config.update(base_url=f"http://127.0.0.1:{served.port}")
+    headers = {"Authorization": f"Bearer {served.token}"}
+    root = next((root for prefix, root in ROOTS.items() if path.startswith(prefix + "/")), None)
+    if root is not None:
+        headers["Version"] = root.version
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=schema[path][method].as_strategy())
+    def answers(case: Case[Any]) -> None:
+        response = case.call(headers=headers, timeout=20)
+        assert response.status_code < 500, response.content
+        case.validate_response(response, checks=list(CHECKS))
+        if response.status_code >= 400:
+            assert response.headers["content-type"][0].startswith("application/problem+json")
+
+    answers()
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_sentence() -> None:
+    described = [
+        (operation["operationId"], operation.get("description"))
+        for methods in document()["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len({name for name, _ in described}) == len(described)
+    assert all(sentence for _, sentence in described)
