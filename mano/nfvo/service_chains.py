@@ -18,6 +18,12 @@ from sfc.model import Cookie, Direction, Kind, PlannedChain, Rsp
 HANDED_OVER = (Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF)
 """Kinds of flows that count the packets which a function was given."""
 
+CAME_BACK = (Kind.SF_RETURN, Kind.PROXY_RETURN, Kind.MARK_RETURN)
+"""Kinds of flows that count the packets which a function gave back."""
+
+CLASSIFIED = (Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT, Kind.REVERSE_MARK, Kind.REVERSE_MISS)
+"""Kinds of flows that count the packets which were put on a path."""
+
 LEFT = (Kind.END, Kind.END_ERROR)
 """Kinds of flows that count the packets which left a path at its end."""
 
@@ -100,13 +106,14 @@ def _path_statistics(
 ) -> dict[str, Any]:
     number = planned.forward.spi
 
-    def count(host: str, kinds: Sequence[Kind], si: int) -> tuple[int, int]:
+    def count(host: str, kinds: Sequence[Kind], si: int | None) -> tuple[int, int]:
         found = [
             flow
             for flow in counters[host]
             if (cookie := _cookie(flow.cookie)) is not None
             and cookie.kind in kinds
-            and (cookie.chain, cookie.hop, cookie.direction) == (number, si, rsp.direction)
+            and (cookie.chain, cookie.direction) == (number, rsp.direction)
+            and si in (None, cookie.hop)
         ]
         return sum(flow.packets for flow in found), sum(flow.bytes for flow in found)
 
@@ -114,11 +121,15 @@ def _path_statistics(
     for hop in rsp.hops:
         packets, octets = count(hop.sff, HANDED_OVER, hop.si)
         name = names.get(hop.function, hop.function)
-        hops.append({"si": hop.si, "host": hop.sff, "sfName": name, "packets": packets, "bytes": octets})
+        returned, _ = count(hop.sff, CAME_BACK, hop.si)
+        where = {"si": hop.si, "host": hop.sff, "sfName": name}
+        hops.append({**where, "packets": packets, "bytes": octets, "returned": returned})
+    classified, _ = count(rsp.start_sff, CLASSIFIED, None)  # whichever classifier of the chain it was
     ended, _ = count(rsp.end_sff, LEFT, rsp.end_si)
     return {
         "direction": "forward" if rsp.direction is Direction.FORWARD else "reverse",
         "spi": rsp.spi,
+        "classified": classified,
         "hops": hops,
         "endPackets": ended,
     }
