@@ -1,15 +1,15 @@
-"""Network interfaces by ``ip``: one call reads a whole namespace, one call makes a list of changes."""
+"""Network interfaces: netlink reads a whole namespace at once, one ``ip`` process makes a list of changes in order."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import re
 import socket
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mano.adapters.vim_local import netns
 from mano.adapters.vim_local.commands import CommandFailed, run
@@ -18,6 +18,7 @@ LABEL = "catena:"
 """Every interface of ours carries an alias that begins so and says what it is for."""
 
 _ARGUMENT = re.compile(r"[A-Za-z0-9._:/@+=-]+")
+IFF_UP = 1  # linux/if.h
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x00000017  # linux/ethtool.h
 
@@ -42,9 +43,26 @@ def label(kind: str, identifier: str) -> str:
 
 
 def read_links(namespace: str) -> dict[str, Link]:
-    """All interfaces of a namespace by name."""
-    rows = json.loads(run(["ip", "-n", namespace, "-json", "-details", "address", "show"]) or "[]")
-    return {row["ifname"]: _link(row) for row in rows if row}
+    """All interfaces of a namespace by name; :class:`CommandFailed` when there is no such namespace."""
+    try:
+        messages, addresses = netns.inside(namespace, _ask_kernel)
+    except FileNotFoundError:
+        raise CommandFailed(f"there is no network namespace {namespace}") from None
+    names = {int(message["index"]): str(message.get("ifname")) for message in messages}
+    of_index: dict[int, set[str]] = {}
+    for message in addresses:
+        local = message.get("local") or message.get("address")
+        of_index.setdefault(int(message["index"]), set()).add(f"{local}/{message['prefixlen']}")
+    links = (_link(message, names, of_index.get(int(message["index"]), set())) for message in messages)
+    return {link.name: link for link in links}
+
+
+def _ask_kernel() -> tuple[list[Any], list[Any]]:
+    """(link messages, address messages) of the calling thread's namespace, by rtnetlink."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as kernel:
+        return list(kernel.get_links()), list(kernel.get_addr())
 
 
 def change(namespace: str, commands: Iterable[Sequence[str]]) -> None:
@@ -87,24 +105,17 @@ def _checked(argument: str) -> str:
     return argument
 
 
-def _link(row: dict[str, object]) -> Link:
-    flags = row.get("flags")
-    addresses = row.get("addr_info")
+def _link(message: Any, names: Mapping[int, str], addresses: Iterable[str]) -> Link:
+    master = message.get("master")
+    properties = message.get("prop_list")
+    alternatives = properties.get_attrs("IFLA_ALT_IFNAME") if properties is not None else ()
     return Link(
-        name=str(row["ifname"]),
-        mac=str(row.get("address", "")),
-        mtu=int(str(row.get("mtu", 0))),
-        up=isinstance(flags, list) and "UP" in flags,
-        alias=str(row.get("ifalias", "")),
-        master=str(row.get("master", "")),
-        addresses=frozenset(
-            f"{item['local']}/{item['prefixlen']}"
-            for item in (addresses if isinstance(addresses, list) else [])
-            if item
-        ),
-        alternative_names=frozenset(str(name) for name in _strings(row.get("altnames"))),
+        name=str(message.get("ifname")),
+        mac=str(message.get("address") or ""),
+        mtu=int(message.get("mtu") or 0),
+        up=bool(message["flags"] & IFF_UP),
+        alias=str(message.get("ifalias") or ""),
+        master=names.get(int(master), "") if master else "",
+        addresses=frozenset(addresses),
+        alternative_names=frozenset(str(name) for name in alternatives),
     )
-
-
-def _strings(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
