@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from mano.cli.client import Client, segment, with_client
-from mano.cli.exits import Exit, Failure
+from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import read_document
-from mano.cli.output import Column, Row, note, output_option, show_list, show_one
+from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one
 
 HOSTS = "/mano/v1/hosts"
 
@@ -67,6 +67,21 @@ FIELDS = (
 @click.group("host")
 def host() -> None:
     """Hosts of the NFVI."""
+
+
+@host.command("discover")
+@click.option("--sysfs-root", type=click.Path(exists=True, file_okay=False), default="/sys", show_default=True)
+@click.option("--proc-root", type=click.Path(exists=True, file_okay=False), default="/proc", show_default=True)
+@click.option("--name", help="The host's name; this machine's unless said.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def discover(sysfs_root: str, proc_root: str, name: str | None, output: str) -> None:
+    """Print an Inventory of this machine; needs no server."""
+    from mano.cli.discovery import discover_inventory
+
+    with told():
+        document = discover_inventory(sysfs_root, proc_root, name)
+    show_document(document, output)
+    note("fill in: zone, sharedCpus, and the physnet that each NIC's cable leads to")
 
 
 @host.command("add")

@@ -33,7 +33,7 @@ ROUND_ONE = {
     "ns": {"create", "instantiate", "terminate", "delete", "show", "list"},
     "vnf": {"list", "show"},
     "op": {"list", "show", "watch", "retry", "rollback", "continue", "fail"},
-    "host": {"add", "list", "show", "remove"},
+    "host": {"add", "discover", "list", "show", "remove"},
     "chain": {"list", "show", "verify", "trace", "stats"},
     "place": {"plan", "schema", "why", "why-not", "list"},
     "vim": {"list", "attach"},
