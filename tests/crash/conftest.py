@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.server import Life, to_line
+from tests.crash.lives import Life
 from tests.plugins.postgresql import PostgresqlServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ class Mother:
         """Let a server live; its wait status."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(to_line(life))
+        self._process.stdin.write(life.to_line())
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 

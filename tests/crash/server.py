@@ -10,49 +10,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import alembic.command
 import dbos._queue
-import sqlalchemy as sa
 import structlog
 
 from mano.adapters.clock import SystemClock
-from mano.adapters.dbos_engine import DbosEngine, EngineSettings, QueueSettings, RetryPolicy
-from mano.adapters.store import Engines, SqlStore, make_engines, upgrade
+from mano.adapters.dbos_engine import DbosEngine
+from mano.adapters.store import SqlStore, make_engines, upgrade
 from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationEvent, OperationState, advance
+from tests.crash import network_service
+from tests.crash.lives import SETTINGS, Life, settled, wait_until_quiet
 from tests.crash.points import Points
 from tests.fakes.world import Assemble, Build, Raze, World, new_instance, new_operation
 
 LOADED = (alembic.command, dbos._queue)
 """What a server imports when it starts: its mother has it already."""
-
-PATIENCE_S = 40.0
-SETTINGS = EngineSettings(
-    queues=QueueSettings(ns_operations=2, vnf_operations=2, poll_s=0.1),
-    retries=RetryPolicy(attempts=1),
-    drain_s=20.0,
-    heartbeat_s=0.3,
-)
-
-
-@dataclass(frozen=True)
-class Life:
-    """What a child is to do. ``scenario`` names a client; ``directory`` is the data directory, the world beside it."""
-
-    directory: str
-    url: str
-    scenario: str
-    things: tuple[str, ...] = ("x", "y")
-    kill_at: int = 0
-    server_id: str = "local"
-    lease_s: float = 30.0
 
 
 class Client:
@@ -92,15 +71,7 @@ class Client:
                 self.engine.resume(uow, advance(op, event, now=self.clock.now()))
 
     def settled(self, name: str) -> LcmOpOcc:
-        """The operation when it ended or waits for a person."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            with self.store.open_unit(read_only=True) as uow:
-                op = uow.operations.get(name)
-            if op.ended or op.state is OperationState.FAILED_TEMP:
-                return op
-            self.store.signal.wait(0.02)
-        raise TimeoutError(f"{name} is {op.state.value} for ever")
+        return settled(self.store, name)
 
 
 def instantiate(client: Client) -> None:
@@ -181,19 +152,6 @@ def live(life: Life) -> None:
     (directory / "points.json").write_text(json.dumps(points.names))
 
 
-def wait_until_quiet(engines: Engines) -> None:
-    """The library's last commit comes after the operation's: have it among the points, and let no recovery wait."""
-    table = "workflow_status" if engines.is_sqlite else "dbos.workflow_status"
-    unfinished = sa.text(f"SELECT count(*) FROM {table} WHERE status <> 'SUCCESS'")
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with engines.views.connect() as connection:
-            if connection.execute(unfinished).scalar_one() == 0:
-                return
-        time.sleep(0.01)
-    raise TimeoutError("a workflow does not end")
-
-
 def bear(life: Life) -> int:
     """Fork a child that lives; its wait status."""
     child = os.fork()
@@ -204,7 +162,7 @@ def bear(life: Life) -> int:
             os.dup2(quiet.fileno(), 1)
             os.dup2(quiet.fileno(), 2)
             structlog.configure(logger_factory=structlog.PrintLoggerFactory(quiet))
-            live(life)
+            (network_service.live if life.scenario.startswith("service:") else live)(life)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -217,14 +175,7 @@ def bear(life: Life) -> int:
 def main() -> None:
     """Read lives, answer wait statuses."""
     for line in sys.stdin:
-        request = json.loads(line)
-        life = Life(**{**request, "things": tuple(request["things"])})
-        print(bear(life), flush=True)
-
-
-def to_line(life: Life) -> str:
-    """What :func:`main` reads."""
-    return json.dumps(asdict(life)) + "\n"
+        print(bear(Life.from_line(line)), flush=True)
 
 
 if __name__ == "__main__":

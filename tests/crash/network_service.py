@@ -1,0 +1,109 @@
+"""The lives of a whole server on the simulated NFVI: the sample network service comes and goes.
+
+Nothing of the server is replaced; the VIM and the engine only tell the points where it could die.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mano.adapters.clock import SystemClock
+from mano.adapters.dbos_engine import DbosEngine
+from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
+from mano.adapters.store import SqlStore
+from mano.adapters.vim_simulated import SimulatedVim
+from mano.bootstrap import Catena, build
+from mano.domain.catalogue import DescriptorKind
+from mano.domain.ids import DEFAULT_TENANT
+from mano.placement import document_from_text
+from mano.settings import AuthMode, Settings, Tier
+from tests.crash.lives import SETTINGS, Life, settled, wait_until_quiet
+from tests.crash.points import Points
+from vnf_descriptors import build as build_package
+
+SAMPLES = Path(str(files("vnf_descriptors"))) / "samples"
+SAPS = {
+    "subscribers": {"attachment": "subscribers", "address": "10.10.0.2/24"},
+    "internet": {"attachment": "internet", "address": "198.51.100.1/24"},
+}
+REQUEST = {"nsFlavourId": "simple", "additionalParamsForNs": {"catena": {"saps": SAPS}}}
+
+
+def make_server(life: Life, points: Points) -> Catena:
+    """A server on a data directory, as the composition root builds it."""
+    directory = Path(life.directory)
+    vim = SimulatedVim(directory, watcher=points.reach)
+
+    def engine(store: SqlStore) -> DbosEngine:
+        points.watch(store.engines)
+        settings = replace(SETTINGS, lease_s=life.lease_s)
+        return DbosEngine(store, SystemClock(), server_id=life.server_id, settings=settings)
+
+    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED)
+    return build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
+
+
+def live(life: Life) -> None:
+    """One life, until its work is done."""
+    points = Points(life.kill_at)
+    catena = make_server(life, points)
+    catena.start()
+    points.is_armed = True
+    SCENARIOS[life.scenario](catena, Path(life.directory))
+    wait_until_quiet(catena.store.engines)
+    points.is_armed = False
+    (Path(life.directory) / "points.json").write_text(json.dumps(points.names))
+
+
+def make_ready(catena: Catena, directory: Path) -> None:
+    """Hosts, packages and an NS instance that is not instantiated."""
+    services: Any = catena.services
+    text = (SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8")
+    services.nfvi.add_hosts(document_from_text(text, "Inventory"), "local")
+    services.nfvi.add_attachment("local", {"name": "subscribers", "host": "h1"})
+    services.nfvi.add_attachment("local", {"name": "internet", "physnet": "dc1"})
+    for name in ("firewall", "dpi", "nat"):
+        upload(services, name, DescriptorKind.VNF)
+    nsd_id = upload(services, "gi-lan", DescriptorKind.NS)
+    services.ns_lifecycle.create(DEFAULT_TENANT, nsd_id, "gi-lan", "")
+
+
+def upload(services: Any, name: str, kind: DescriptorKind) -> str:
+    with tempfile.TemporaryDirectory() as directory:
+        archive = Path(directory) / "package.csar"
+        build_package(SAMPLES / name, archive)
+        package = services.catalogue.create(kind, DEFAULT_TENANT, {})
+        onboarded = services.catalogue.upload(package.id, DEFAULT_TENANT, iter([archive.read_bytes()]))
+    assert onboarded.onboarding_state.value == "ONBOARDED", onboarded.failure
+    return str(onboarded.descriptor_id)
+
+
+def instantiate(catena: Catena, directory: Path) -> None:
+    lifecycle: Any = catena.services.ns_lifecycle
+    ask(catena, directory, "INSTANTIATE", lambda ns: lifecycle.instantiate(ns, DEFAULT_TENANT, REQUEST))
+
+
+def terminate(catena: Catena, directory: Path) -> None:
+    lifecycle: Any = catena.services.ns_lifecycle
+    ask(catena, directory, "TERMINATE", lambda ns: lifecycle.terminate(ns, DEFAULT_TENANT, {}))
+
+
+def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], str]) -> None:
+    """Ask once; who was not answered looks whether it was stored before asking again."""
+    with catena.store.open_unit(read_only=True) as uow:
+        (ns,) = uow.ns_instances.list()
+        stored = uow.operations.list(instance_id=ns.id, operation=operation)
+    op_id = stored[0].id if stored else call(ns.id)
+    (directory / f"accepted-{operation}").write_text(op_id)
+    settled(catena.store, op_id)
+
+
+SCENARIOS: dict[str, Callable[[Catena, Path], None]] = {
+    f"service:{scenario.__name__}": scenario for scenario in (make_ready, instantiate, terminate)
+}
