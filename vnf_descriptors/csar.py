@@ -204,7 +204,7 @@ def _find_entry(shown: str, members: Members, findings: list[Finding]) -> Packag
     if len(roots) == 1:
         if "ChangeLog.txt" not in members:
             findings.append(finding("CSAR007", Position(roots[0]), "the package has no ChangeLog.txt at its root"))
-        return Package(shown, Layout.ROOTYAML_SUFFIXES, members, roots[0])
+        return Package(shown, Layout.ROOT_YAML, members, roots[0])
     have = f"{len(roots)} YAML files at its root" if roots else "no YAML file at its root"
     message = f"the package has no {tosca_meta.PATH} and {have}"
     findings.append(finding("CSAR001", Position(shown), message))
@@ -252,7 +252,7 @@ def _manifest_path(package: Package) -> str | None:
     named = package.meta.get("ETSI-Entry-Manifest") if package.meta else None
     if named is not None:
         return named[0] if named[0] in package.members else None
-    if package.layout is Layout.ROOTYAML_SUFFIXES:
+    if package.layout is Layout.ROOT_YAML:
         path = f"{package.entry.rpartition('.')[0]}.mf"
         if path in package.members:
             return path

@@ -28,11 +28,25 @@ def digest(pieces: Iterable[bytes], algorithm: str) -> str:
 
 def check_files(package: Package) -> Iterator[Finding]:
     yield from _check_blocks(package)
+    yield from _check_unlisted(package)
     if package.manifest is None:
         return
     for entry in package.manifest.entries:
         yield from _check_entry(package, entry)
     yield from _check_listed(package, package.manifest)
+
+
+def _check_unlisted(package: Package) -> Iterator[Finding]:
+    """Damage in files whose digest nobody asks for: reading them to the end compares sizes and checksums."""
+    entries = package.manifest.entries if package.manifest else ()
+    listed = {entry.source for entry in entries if entry.hash}
+    for name in package.members.names():
+        if name not in listed:
+            try:
+                for _ in package.members.chunks(name):
+                    pass
+            except guard.MemberError as error:
+                yield finding("ZIP008", Position(name), str(error))
 
 
 def _check_entry(package: Package, entry: ManifestEntry) -> Iterator[Finding]:

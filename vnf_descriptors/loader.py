@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from vnf_descriptors.report import DescriptorError, Finding, Position, Report, S
 from vnf_descriptors.rules import rules_for, template_rules
 
 Descriptor = Vnfd | Nsd | Pnfd
+#: Most findings of one rule in one report.
+MAX_FINDINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]
     if not context.templates.files:
         return None, findings
     for rule in (*template_rules(), *rules_for(context.kind)):
-        findings.extend(rule(context))
+        findings.extend(itertools.islice(rule(context), MAX_FINDINGS))
     if not context.topologies and not _has_errors(findings):
         findings.append(finding("TOSCA027", Position(package.entry), "the entry definitions have no topology_template"))
     if not _has_errors(findings):

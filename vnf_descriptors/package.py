@@ -23,7 +23,7 @@ class Layout(StrEnum):
     """How a package says where its descriptor begins."""
 
     TOSCA_METADATA = "tosca-metadata"
-    ROOTYAML_SUFFIXES = "root-yaml"
+    ROOT_YAML = "root-yaml"
     #: No package: one YAML file with what it imports beside it.
     BARE = "bare"
 

@@ -127,6 +127,7 @@ class Topology:
     groups: dict[str, Group] = field(default_factory=dict)
     policies: list[Group] = field(default_factory=list)
     substitution: Substitution | None = None
+    _depth: int = field(default=0, repr=False)
 
     def of_type(self, *wanted: str) -> list[NodeTemplate]:
         """The nodes whose type is, or derives from, one of these."""
@@ -177,6 +178,15 @@ class Topology:
         return None
 
     def _call(self, name: str, argument: Node, here: NodeTemplate | None) -> Node | None:
+        if self._depth >= _MAX_STEPS:
+            return None
+        self._depth += 1
+        try:
+            return self._result(name, argument, here)
+        finally:
+            self._depth -= 1
+
+    def _result(self, name: str, argument: Node, here: NodeTemplate | None) -> Node | None:
         if name == "get_input":
             first = argument.items[0] if isinstance(argument, Sequence) and argument.items else argument
             known = self.inputs.get(first.text) if isinstance(first, Scalar) else None

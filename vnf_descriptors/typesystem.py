@@ -46,6 +46,8 @@ PRIMITIVES = frozenset(
 #: Types that take any value.
 _ANY = ("tosca.datatypes.json", "tosca.datatypes.xml", "json", "xml")
 UNBOUNDED = 2**31
+#: Longest chain of derived_from that is followed.
+MAX_ANCESTORS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,10 @@ class TypeSystem:
         return (each for each in self._types.values() if each.own)
 
     def ancestors(self, section: str, name: str) -> list[str]:
-        """The type and those that it derives from, nearest first; a cycle ends the list."""
+        """The type and those that it derives from, nearest first; a cycle or a very long chain ends the list."""
         found: list[str] = []
         current: str | None = name
-        while current is not None and current not in found:
+        while current is not None and current not in found and len(found) < MAX_ANCESTORS:
             found.append(current)
             definition = self.get(section, current)
             current = None if definition is None else definition.parent

@@ -24,13 +24,15 @@ def rules_for(kind: Kind | None) -> tuple[Rule, ...]:
     from vnf_descriptors.rules.forwarding import FORWARDING_RULES
     from vnf_descriptors.rules.images import IMAGE_RULES
     from vnf_descriptors.rules.links import LINK_RULES
+    from vnf_descriptors.rules.manifest import MANIFEST_RULES
     from vnf_descriptors.rules.nsd import NSD_RULES
     from vnf_descriptors.rules.requirements import REQUIREMENT_RULES
     from vnf_descriptors.rules.scaling import SCALING_RULES
     from vnf_descriptors.rules.vnfd import SHARED_RULES, VNFD_RULES
 
+    shared = (*SHARED_RULES, *MANIFEST_RULES)
     if kind is Kind.VNFD:
-        return (*SHARED_RULES, *VNFD_RULES, *SCALING_RULES, *IMAGE_RULES, *LINK_RULES, *REQUIREMENT_RULES)
+        return (*shared, *VNFD_RULES, *SCALING_RULES, *IMAGE_RULES, *LINK_RULES, *REQUIREMENT_RULES)
     if kind is Kind.NSD:
-        return (*SHARED_RULES, *NSD_RULES, *FORWARDING_RULES, *LINK_RULES)
-    return SHARED_RULES
+        return (*shared, *NSD_RULES, *FORWARDING_RULES, *LINK_RULES)
+    return shared

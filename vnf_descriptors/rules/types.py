@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vnf_descriptors.context import Context
 from vnf_descriptors.report import Finding, finding, quote
 from vnf_descriptors.suggest import did_you_mean
-from vnf_descriptors.typesystem import PRIMITIVES, SECTIONS, TypeDef
+from vnf_descriptors.typesystem import MAX_ANCESTORS, PRIMITIVES, SECTIONS, TypeDef
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
 
 _KEYWORDS = {"derived_from", "version", "metadata", "description", "properties", "attributes"}
@@ -38,21 +38,18 @@ def section_no_map(context: Context) -> Iterator[Finding]:
 
 
 def derivation_cycle(context: Context) -> Iterator[Finding]:
-    """A type derives from itself."""
+    """A type derives from itself, or through more types than are followed."""
     for definition in context.types.own():
-        seen = {definition.name}
-        current = definition
-        while current.parent is not None:
-            if current.parent == definition.name:
-                place = definition.node.key("derived_from")
-                yield finding("TOSCA007", place, f"the type {quote(definition.name)} derives from itself")
-            if current.parent in seen:
-                break
-            seen.add(current.parent)
-            following = context.types.get(definition.section, current.parent)
-            if following is None:
-                break
-            current = following
+        ancestors = context.types.ancestors(definition.section, definition.name)
+        last = context.types.get(definition.section, ancestors[-1])
+        if last is None or last.parent is None:
+            continue
+        place = definition.node.key("derived_from")
+        if last.parent == definition.name:
+            yield finding("TOSCA007", place, f"the type {quote(definition.name)} derives from itself")
+        elif len(ancestors) >= MAX_ANCESTORS:
+            message = f"the type {quote(definition.name)} derives through more than {MAX_ANCESTORS} types"
+            yield finding("TOSCA007", place, message)
 
 
 def unknown_parent(context: Context) -> Iterator[Finding]:
