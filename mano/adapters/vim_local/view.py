@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -37,9 +38,11 @@ class LabView:
         """The namespace of a VNFC."""
         return self._lab.prefix + self._lab.compute_key(compute_id)
 
-    def uplinks(self, hosts: Sequence[str]) -> dict[str, str]:
-        """Per host, the far end of its uplink: an interface of the fabric's namespace."""
-        return {host: self._lab.interface(host, "uplink", "far") for host in hosts}
+    def uplinks(self, hosts: Sequence[str]) -> dict[int, str]:
+        """The index of the far end of each host's uplink, an interface of the fabric's namespace; the host by it."""
+        ends = {self._lab.interface(host, "uplink", "far"): host for host in hosts}
+        present = netns.inside(self.fabric, socket.if_nameindex)
+        return {index: ends[name] for index, name in present if name in ends}
 
     def interface_of_port(self, namespace: str, port_id: str) -> str:
         """The interface in a namespace that is a port's inner end; KeyError when there is none."""

@@ -1,25 +1,35 @@
-"""Captures of the underlay: tcpdump on every host's uplink, read by tshark, an independent decoder."""
+"""The capture of the underlay: one tcpdump on the uplinks of all hosts, read by tshark, an independent decoder."""
 
 from __future__ import annotations
 
+import selectors
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mano.cli.demo.errors import CheckFailed
 
 START_DEADLINE_S = 10.0
+STOP_DEADLINE_S = 10.0
+DECODE_DEADLINE_S = 60.0
+
 SETTLE_S = 0.3
-"""Octets of each packet that are kept: outer headers, NSH and the inner headers."""
+"""Pause before the end, so that what is on its way still counts."""
+
 SNAP_OCTETS = 512
+"""Octets of each packet that are kept: outer headers, NSH and the inner headers."""
+
+GPE_PORT = 4790
+LISTENING = b"listening on"
 
 
 @dataclass(frozen=True, slots=True)
 class NshPacket:
-    """One NSH packet on the underlay, as tshark decodes it. ``context`` are the four words of MD type 1."""
+    """One NSH packet on a host's uplink, as tshark decodes it. ``context`` are the words of MD type 1."""
 
+    host: str
     source: str
     destination: str
     vni: int
@@ -33,85 +43,105 @@ class NshPacket:
 class UnderlayCapture:
     """tcpdump on the uplinks of all hosts between :meth:`start` and :meth:`stop`.
 
-    ``uplinks`` maps a host to the interface that carries its uplink, in ``namespace``.
+    ``uplinks`` maps the index of an interface of ``namespace`` to the host whose uplink it carries.
     """
 
-    def __init__(self, namespace: str, uplinks: dict[str, str], directory: Path) -> None:
+    def __init__(self, namespace: str, uplinks: Mapping[int, str], file: Path) -> None:
         self._namespace = namespace
         self._uplinks = uplinks
-        self._directory = directory
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._decoded: dict[str, list[NshPacket]] = {}
+        self._file = file
+        self._process: subprocess.Popen[bytes] | None = None
+        self._decoded: list[NshPacket] | None = None
 
     def start(self) -> None:
-        """Begin; returns once every tcpdump listens."""
-        self._decoded.clear()
-        for host, interface in self._uplinks.items():
-            self._running[host] = self._tcpdump(host, interface)
-        for host, process in self._running.items():
-            self._await_listening(host, process)
+        """Begin; returns once tcpdump listens."""
+        self._decoded = None
+        self._file.unlink(missing_ok=True)
+        command = ["ip", "netns", "exec", self._namespace, "tcpdump", "-i", "any", "-y", "LINUX_SLL2", "-n"]
+        command += ["-s", str(SNAP_OCTETS), "--immediate-mode", "-Z", "root", "-U", "-w", str(self._file)]
+        self._process = subprocess.Popen(
+            [*command, "udp", "port", str(GPE_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        said = _await_listening(self._process)
+        if LISTENING not in said:
+            self._end()
+            raise CheckFailed(f"tcpdump does not start: {said.decode(errors='replace')[:200]}")
 
     def stop(self) -> None:
-        """End; what was on the wire is in the files."""
+        """End; what was on the wire is in the file."""
         time.sleep(SETTLE_S)
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            process.wait(timeout=START_DEADLINE_S)
-            if process.stderr is not None:
-                process.stderr.close()
-        self._running.clear()
+        self._end()
 
-    def nsh_packets(self, host: str) -> list[NshPacket]:
-        """Every NSH packet that arrived at a host or left it; decoded once, when the capture is over."""
-        if host not in self._decoded:
-            self._decoded[host] = list(_decode(self.file(host)))
-        return self._decoded[host]
+    def packets(self) -> Sequence[NshPacket]:
+        """Every NSH packet that arrived at a host or left it; decoded once."""
+        if self._decoded is None:
+            self._decoded = list(_decode(self._file, self._uplinks))
+        return self._decoded
 
-    def contains(self, marker: bytes) -> list[str]:
-        """The hosts in whose captures the marker occurs."""
-        return [host for host in self._uplinks if marker in self.file(host).read_bytes()]
+    def contains(self, marker: bytes) -> bool:
+        """Whether the marker was on any uplink."""
+        return marker in self._file.read_bytes()
 
-    def file(self, host: str) -> Path:
-        """The host's capture file."""
-        return self._directory / f"underlay-{host}.pcap"
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
-    def _tcpdump(self, host: str, interface: str) -> subprocess.Popen[bytes]:
-        self.file(host).unlink(missing_ok=True)
-        command = ["ip", "netns", "exec", self._namespace, "tcpdump", "-i", interface, "-n", "-s", str(SNAP_OCTETS)]
-        command += ["--immediate-mode", "-Z", "root", "-U", "-w", str(self.file(host)), "udp", "port", "4790"]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    def _await_listening(self, host: str, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None
-        deadline = time.monotonic() + START_DEADLINE_S
-        said = b""
-        while b"listening on" not in said:
+def _await_listening(process: subprocess.Popen[bytes]) -> bytes:
+    """What tcpdump said until it listens, ends or the deadline is over."""
+    assert process.stderr is not None
+    deadline = time.monotonic() + START_DEADLINE_S
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stderr, selectors.EVENT_READ)
+        while LISTENING not in said and selector.select(max(0.0, deadline - time.monotonic())):
             line = process.stderr.readline()
             said += line
-            if not line or time.monotonic() > deadline:
-                raise CheckFailed(f"tcpdump on {host}'s uplink does not start: {said.decode(errors='replace')[:200]}")
+            if not line:
+                break
+    return said
 
 
-FIELDS = ("ip.src", "ip.dst", "vxlan.vni", "nsh.spi", "nsh.si", "nsh.ttl", "nsh.Obit", "nsh.contextheader")
+FIELDS = (
+    "sll.ifindex",
+    "ip.src",
+    "ip.dst",
+    "vxlan.vni",
+    "nsh.spi",
+    "nsh.si",
+    "nsh.ttl",
+    "nsh.Obit",
+    "nsh.contextheader",
+)
 
 
-def _decode(path: Path) -> Iterator[NshPacket]:
+def _decode(path: Path, uplinks: Mapping[int, str]) -> Iterator[NshPacket]:
     command = ["tshark", "-r", str(path), "-n", "-Y", "nsh", "-T", "fields", "-E", "occurrence=a", "-E", "separator=|"]
     for field in FIELDS:
         command += ["-e", field]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=DECODE_DEADLINE_S, check=False)
     if done.returncode != 0:
         raise CheckFailed(f"tshark cannot read {path.name}: {done.stderr.decode(errors='replace')[:200]}")
     for line in done.stdout.decode().splitlines():
         columns = line.split("|")
-        if len(columns) == len(FIELDS):
-            yield _packet(columns)
+        index = columns[0].split(",")[0]
+        if len(columns) == len(FIELDS) and index.isdigit() and int(index) in uplinks:
+            yield _packet(uplinks[int(index)], columns[1:])
 
 
-def _packet(columns: Sequence[str]) -> NshPacket:
+def _packet(host: str, columns: Sequence[str]) -> NshPacket:
     source, destination, vni, spi, si, ttl, oam, context = (column.split(",") for column in columns)
     return NshPacket(
+        host=host,
         source=source[0],
         destination=destination[0],
         vni=int(vni[0], 0),

@@ -135,7 +135,7 @@ class Story:
         with self._stage.step("start the internet and the captures"):
             self._internet = outside.internet(world.lab.attachment(INTERNET), SERVER_ADDRESS, directory)
             self._internet.start()
-            capture = UnderlayCapture(world.lab.fabric, world.lab.uplinks(world.hosts), directory)
+            capture = UnderlayCapture(world.lab.fabric, world.lab.uplinks(world.hosts), directory / "underlay.pcap")
             capture.start()
             world.capture = capture
         try:

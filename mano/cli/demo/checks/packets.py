@@ -11,7 +11,7 @@ from mano.cli.demo.errors import CheckFailed
 from mano.cli.demo.world import MANAGEMENT, DemoWorld
 
 BLOCKED_PORT = 23
-DOWNLOAD_OCTETS = 1 << 18
+DOWNLOAD_OCTETS = 1 << 17
 DATAGRAM_OCTETS = 3000
 
 
