@@ -1,4 +1,4 @@
-"""Random small hosts and VDUs, odd on purpose: broken cores, offline siblings, unknown nodes, leftovers of all kinds."""
+"""Random small hosts and VDUs, odd on purpose: broken cores, offline siblings, unknown nodes, leftovers."""
 
 from __future__ import annotations
 
@@ -131,7 +131,9 @@ def _add_cells(random: Random, vdu: dict, unit: int) -> None:
 def _interface(random: Random, index: int) -> dict:
     interface = {
         "id": f"e{index}",
-        "vnicType": random.choice(["normal", "direct", "direct", "direct", "macvtap", "virtio-forwarder", "direct-physical"]),
+        "vnicType": random.choice(
+            ["normal", "direct", "direct", "direct", "macvtap", "virtio-forwarder", "direct-physical"]
+        ),
         "numaAffinity": random.choice(["required", "required", "preferred", "socket", "none"]),
         "vfs": random.choice([1, 1, 1, 2]),
     }

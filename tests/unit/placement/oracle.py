@@ -12,7 +12,7 @@ from itertools import combinations, permutations, product
 class HostView:
     """What the allocations of a host document leave free, in plain sets and numbers."""
 
-    def __init__(self, host):
+    def __init__(self, host) -> None:
         self.host = host
         self.nodes = {node["id"]: node for node in host["numaNodes"]}
         reserved, shared = set(host.get("reservedCpus", [])), set(host.get("sharedCpus", []))
@@ -197,10 +197,7 @@ def attachable(view, vdu, nodes, numa=True, bandwidth=True):
             takers.append(interface)
         elif numa and affine and not any(is_near(view, interface, node, nodes) for node in affine):
             return False
-    for nics in product(view.nics, repeat=len(takers)):
-        if _works(view, takers, nics, nodes, numa, bandwidth):
-            return True
-    return False
+    return any(_works(view, takers, nics, nodes, numa, bandwidth) for nics in product(view.nics, repeat=len(takers)))
 
 
 def _works(view, takers, nics, nodes, numa, bandwidth):
