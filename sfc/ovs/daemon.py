@@ -205,10 +205,10 @@ def process_is(pid: int, mark: str) -> bool:
     """Whether this process runs and has ``mark`` in its arguments: numbers are used again, and a zombie has ended."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].strip()
     except OSError:
         return False
-    return state != "Z" and any(mark.encode() in argument for argument in command)
+    return state[:1] not in ("", "Z", "X") and any(mark.encode() in argument for argument in command)
 
 
 def prepare_switch(

@@ -46,7 +46,7 @@ def ensure_responder(
     ``mac`` and ``address`` are those of the port, as the forwarder's model knows them (``Sff.oam_mac``, ``oam_ip``).
     """
     check_identifier("interface", interface)
-    if _pid(location) is not None:
+    if responder_is_alive(location):
         return
     location.run(
         sys.executable,
@@ -56,6 +56,11 @@ def ensure_responder(
         entered=True,
         environment={"PYTHONPATH": str(Path(sfc.__file__).parent.parent)},
     )
+
+
+def responder_is_alive(location: SwitchLocation) -> bool:
+    """Whether the host's responder runs."""
+    return _pid(location) is not None
 
 
 def stop_responder(location: SwitchLocation, *, timeout: float = 5.0) -> None:

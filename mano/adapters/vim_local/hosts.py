@@ -46,6 +46,7 @@ from sfc.ovs.control import ask
 from sfc.ovs.daemon import SwitchDaemon, TunnelNeighbour, prepare_switch
 from sfc.ovs.errors import SwitchError
 from sfc.ovs.location import SwitchLocation
+from sfc.ovs.oam import ensure_responder, responder_is_alive
 from sfc.ovs.ovsdb import Database
 
 TUNNEL_OPTIONS = {
@@ -81,6 +82,7 @@ class Hosts:
             self._ensure_uplink(host.name)
             self._ensure_switch(facts)
             self._ensure_addresses(facts)
+            self._ensure_responder(facts)
         self._introduce(host.name)
 
     def remove(self, name: str) -> None:
@@ -207,6 +209,14 @@ class Hosts:
                         ["link", "set", "dev", interface, "up"],
                     ],
                 )
+
+    def _ensure_responder(self, facts: HostFacts) -> None:
+        """Somebody answers OAM probes at the bridge's OAM port; the namespace's end is its end."""
+        location = location_of(self._lab, facts.name)
+        if responder_is_alive(location):
+            return
+        with self._effects("host.responder"), switch_errors():
+            ensure_responder(location, OAM_PORT, self._mac(facts.name, OAM_PORT), IPv4Address(facts.oam_ip))
 
     def _introduce(self, name: str) -> None:
         """Tell this host about its peers, and each peer that lives about this host."""
