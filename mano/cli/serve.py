@@ -45,7 +45,7 @@ class ListenerType(click.ParamType[Listener]):
 
 
 @click.command()
-@click.option("--role", type=click.Choice([role.value for role in Role]), default="all", show_default=True)
+@click.option("--role", type=click.Choice([Role.ALL.value]), default="all", show_default=True, help="NFVO and VNFM.")
 @click.option(
     "--listen",
     type=ListenerType(),

@@ -11,11 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from mano.cli.commands import mano
 from mano.cli.output import cell
@@ -81,7 +87,7 @@ def running(data_dir: Path, *words: str) -> Iterator[Server]:
             line = process.stderr.readline()
             assert line, f"the server ended: {said}"
             said += line
-        url = next(word for word in said.split() if word.startswith("http://"))
+        url = next(word for word in said.split() if word.startswith(("http://", "https://")))
         yield Server(process, Terminal(url, data_dir), said)
     finally:
         process.kill()
@@ -275,6 +281,38 @@ def test_a_server_ends_in_order_and_comes_back_with_its_data(tmp_path: Path) -> 
         )
         assert anonymous.exit_code == 0 and "firewall" in anonymous.stdout
         assert third.end(signal.SIGINT) == 0
+
+
+def write_certificate(path: Path) -> None:
+    """A key and a certificate for 127.0.0.1 that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "catena test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def test_a_server_speaks_tls_and_clients_check_it(tmp_path: Path) -> None:
+    pem = tmp_path / "server.pem"
+    write_certificate(pem)
+    with running(tmp_path, "--tls-cert", str(pem), "--tls-key", str(pem)) as server:
+        assert server.terminal.url.startswith("https://")
+        assert server.terminal.json("ns", "list", "--ca-file", pem) == []
+        assert "--ca-file" in server.terminal.run("ns", "list", code=4).stderr
+        assert server.end() == 0
 
 
 def test_commands_tell_what_is_wrong_with_the_server(tmp_path: Path) -> None:
