@@ -8,12 +8,14 @@ only), time-outs of connections, rewriting of transport headers by flows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from sfc.errors import SimulationError
 from sfc.model.fields import Field
 from sfc.model.flows import FlowTables
 from sfc.model.topology import Topology
+from sfc.simulator.footprint import Spot
 from sfc.simulator.functions import FunctionModel, default_models
 from sfc.simulator.machine import BridgeMachine
 from sfc.simulator.packets import Packet
@@ -39,9 +41,7 @@ class Simulator:
 
         ``down_ports`` lists OpenFlow ports without carrier, by SFF.
         """
-        missing = {sff.name for sff in topology.sffs} - set(tables)
-        if missing:
-            raise SimulationError("TABLES", f"no tables for {', '.join(sorted(missing))}")
+        _require_all(topology, tables)
         self.topology = topology
         down = down_ports or {}
         self.bridges = {
@@ -69,6 +69,34 @@ class Simulator:
     def restart(self, sff: str) -> None:
         """A bridge forgets its connections, as a killed ovs-vswitchd does."""
         self.bridges[sff].connections.forget()
+
+    def forget_connections(self) -> None:
+        """Every bridge forgets its connections."""
+        for bridge in self.bridges.values():
+            bridge.connections.forget()
+
+    def reprogram(self, tables: Mapping[str, FlowTables]) -> None:
+        """Give the bridges other tables; connections and counters stay, as in a switch."""
+        _require_all(self.topology, tables)
+        for sff, bridge in self.bridges.items():
+            bridge.reprogram(tables[sff])
+
+    @property
+    def tables(self) -> dict[str, FlowTables]:
+        """What the bridges hold."""
+        return {sff: bridge.tables for sff, bridge in self.bridges.items()}
+
+    @contextmanager
+    def watched(self) -> Iterator[set[Spot]]:
+        """Collects the spots of the tables that walks look at meanwhile (:mod:`sfc.simulator.footprint`)."""
+        spots: set[Spot] = set()
+        for bridge in self.bridges.values():
+            bridge.spots = spots
+        try:
+            yield spots
+        finally:
+            for bridge in self.bridges.values():
+                bridge.spots = None
 
     def packets(self, sff: str, cookie: int) -> int:
         """How many packets met the rule with this encoded cookie."""
@@ -144,6 +172,12 @@ class _Walk:
         for back, answer in sent:
             origin = self.simulator.topology.port(back)
             self.queue.append((origin.sff, origin.ofport, answer, 0, 0))
+
+
+def _require_all(topology: Topology, tables: Mapping[str, FlowTables]) -> None:
+    missing = {sff.name for sff in topology.sffs} - set(tables)
+    if missing:
+        raise SimulationError("TABLES", f"no tables for {', '.join(sorted(missing))}")
 
 
 def _owners(topology: Topology) -> dict[str, str]:

@@ -52,9 +52,13 @@ class RouterModel:
 
 @dataclass(frozen=True)
 class NshModel:
-    """An NSH-aware function: decrements the service index, may write the second context word, swaps MACs."""
+    """An NSH-aware function: decrements the service index, may write the second context word.
+
+    It answers the forwarder that handed the packet over, from the MAC of the leg that it sends by.
+    """
 
     legs: tuple[str, str]
+    macs: tuple[Mac, Mac]
     writes: Callable[[Nsh], int] | None = None
 
     def receive(self, port: str, packet: Packet) -> Sent:
@@ -65,8 +69,8 @@ class NshModel:
         if self.writes is not None:
             context = (context[0], self.writes(nsh), context[2], context[3])
         moved = replace(nsh, position=PathPosition(nsh.position.spi, nsh.position.si - 1), context=context)
-        out = self.legs[1] if port == self.legs[0] else self.legs[0]
-        return ((out, replace(packet, source=packet.destination, destination=packet.source, payload=moved)),)
+        out = 1 if port == self.legs[0] else 0
+        return ((self.legs[out], Ethernet(self.macs[out], packet.source, moved)),)
 
 
 World = Callable[[Ethernet], Iterable[Ethernet]]
@@ -117,10 +121,11 @@ def _default(topology: Topology, function: ServiceFunction) -> FunctionModel | N
     if function.rewrites_5tuple:
         return None
     legs = function.legs(True)
+    macs = (topology.port(legs[0]).mac, topology.port(legs[1]).mac)
     if not function.is_proxied:
-        return NshModel(legs)
+        return NshModel(legs, macs)
     if function.layer is Layer.L3:
-        return RouterModel(legs, (topology.port(legs[0]).mac, topology.port(legs[1]).mac))
+        return RouterModel(legs, macs)
     return BridgeModel(legs)
 
 

@@ -6,27 +6,29 @@ the flow. Groups are asked in the order of their best priority.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import and_, itemgetter
+from typing import Any
 
 from sfc.model.fields import Field
 from sfc.model.flows import Flow, FlowTables
 from sfc.simulator.keys import Key
 
-_Shape = tuple[tuple[Field, int], ...]
-
-
-@dataclass(slots=True)
-class _Group:
-    shape: _Shape
-    best: int
-    flows: dict[tuple[int, ...], Flow]
+_Shape = tuple[tuple[Field, int | None], ...]
+"""Fields with their masks; None: all bits."""
 
 
 class FlowIndex:
     """The flows of one bridge, ready for lookup."""
 
-    def __init__(self, tables: FlowTables) -> None:
-        self._tables = {table: _grouped(flows) for table, flows in tables.by_table.items()}
+    def __init__(self, tables: FlowTables, before: FlowIndex | None = None) -> None:
+        """``before`` is the index of earlier tables of the bridge: what did not change is taken from it."""
+        self._flows = tables.by_table
+        self._tables: dict[int, tuple[_Group, ...]] = {}
+        for table, flows in self._flows.items():
+            known = before is not None and before._flows.get(table) == flows
+            self._tables[table] = before._tables[table] if before is not None and known else _grouped(flows)
 
     def find(self, table: int, key: Key) -> Flow | None:
         """The flow of highest priority that matches; None at a table miss."""
@@ -34,28 +36,47 @@ class FlowIndex:
         for group in self._tables.get(table, ()):
             if found is not None and found.priority >= group.best:
                 break
-            values = _values(group.shape, key)
-            candidate = None if values is None else group.flows.get(values)
+            try:
+                values = group.pick(key)
+            except KeyError:  # the packet lacks a field of this group
+                continue
+            if group.masks is not None:
+                values = tuple(map(and_, values, group.masks))
+            candidate = group.flows.get(values)
             if candidate is not None and (found is None or candidate.priority > found.priority):
                 found = candidate
         return found
 
 
-def _values(shape: _Shape, key: Key) -> tuple[int, ...] | None:
-    values = []
-    for field, mask in shape:
-        value = key.get(field)
-        if value is None:
-            return None
-        values.append(value & mask)
-    return tuple(values)
+@dataclass(slots=True)
+class _Group:
+    """Flows of one shape. ``pick`` takes a key's values of the shape's fields, ``masks`` are then applied to them."""
+
+    pick: Callable[[Key], Any]
+    masks: tuple[int, ...] | None
+    best: int
+    flows: dict[Any, Flow] = field(default_factory=dict)
 
 
 def _grouped(flows: tuple[Flow, ...]) -> tuple[_Group, ...]:
     groups: dict[_Shape, _Group] = {}
     for flow in flows:
-        shape = tuple((part.field, part.field.full_mask if part.mask is None else part.mask) for part in flow.match)
-        group = groups.setdefault(shape, _Group(shape, flow.priority, {}))
+        shape = tuple([(part.field, part.mask) for part in flow.match])
+        group = groups.get(shape)
+        if group is None:
+            group = groups[shape] = _Group(*_reader(shape), flow.priority)
         # Flows come highest priority first: of two with one match, the first wins.
-        group.flows.setdefault(tuple(part.value for part in flow.match), flow)
+        group.flows.setdefault(group.pick({part.field: part.value for part in flow.match}), flow)
     return tuple(sorted(groups.values(), key=lambda group: -group.best))
+
+
+def _reader(shape: _Shape) -> tuple[Callable[[Key], Any], tuple[int, ...] | None]:
+    """How a key's values of this shape are read: one value bare, several as a tuple."""
+    if not shape:
+        return lambda key: (), None
+    fields = [name for name, _ in shape]
+    if all(mask is None for _, mask in shape):
+        return itemgetter(*fields), None
+    if len(fields) == 1:
+        return lambda key: (key[fields[0]],), (shape[0][1] or 0,)
+    return itemgetter(*fields), tuple(name.full_mask if mask is None else mask for name, mask in shape)

@@ -28,6 +28,7 @@ from sfc.model.fields import Field
 from sfc.model.flows import Flow, FlowTables, Group, GroupType
 from sfc.model.topology import Sff
 from sfc.simulator.conntrack import ConnectionTracker
+from sfc.simulator.footprint import Spot, spot_of_group, spots_of_lookup
 from sfc.simulator.keys import Key, extract, rewrite
 from sfc.simulator.lookup import FlowIndex
 from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Raw, ip_of
@@ -56,7 +57,9 @@ class State:
 
     def settled(self) -> Packet:
         """The packet with everything written to it."""
-        return rewrite(self.packet, self.changes)
+        if self.changes:
+            self.packet, self.changes = rewrite(self.packet, self.changes), {}
+        return self.packet
 
     def write(self, name: Field, value: int) -> None:
         """Write a field of the pipeline or of the packet."""
@@ -93,9 +96,19 @@ class BridgeMachine:
         """Packets by encoded cookie."""
         self.metered: Counter[int] = Counter()
         """Packets by meter; nothing is dropped by rate."""
+        self.tables = tables
         self._index = FlowIndex(tables)
         self._groups = {group.id: group for group in tables.groups}
         self.down = down_ports
+        self.spots: set[Spot] | None = None
+        """Where to note what is looked at, when somebody wants to know."""
+
+    def reprogram(self, tables: FlowTables) -> None:
+        """Hold other tables from now on."""
+        if tables is not self.tables:
+            self.tables = tables
+            self._index = FlowIndex(tables, self._index)
+            self._groups = {group.id: group for group in tables.groups}
 
     def process(self, packet: Packet, pipeline: Key, events: list[Event], emit: Emit) -> None:
         """Run one packet from table 0; events are appended, outputs go to ``emit``."""
@@ -105,10 +118,14 @@ class BridgeMachine:
 
     def find(self, table: int, key: Key) -> Flow | None:
         """The rule of a packet in a table."""
+        if self.spots is not None:
+            self.spots.update(spots_of_lookup(self.sff.name, table, key))
         return self._index.find(table, key)
 
     def bucket(self, number: int, key: Key) -> tuple[Action, ...] | None:
         """Actions of the bucket that a group chooses; None when none is alive."""
+        if self.spots is not None:
+            self.spots.add(spot_of_group(self.sff.name, number))
         group = self._groups.get(number)
         if group is None:
             raise SimulationError("GROUP", f"{self.sff.name} has no group {number}")

@@ -34,7 +34,7 @@ from sfc.simulator.packets import (
 )
 from sfc.simulator.trace import Loss, nsh_of
 from sfc.walk import Leg, planned_walk
-from tests.unit.sfc.gilan import GATEWAY, SUB, SUB_IP, WEB_IP, GiLan, gilan
+from tests.unit.sfc.gilan import DPI, GATEWAY, SUB, SUB_IP, WEB_IP, GiLan, gilan
 from tests.unit.sfc.traffic import simulator, tcp, udp
 
 PLACES = [("h1", "h2", "h3"), ("h2", "h2", "h3"), ("h1", "h1", "h1"), ("h3", "h1", "h2"), ("h2", "h3", "h1")]
@@ -86,7 +86,7 @@ def test_both_chains_pass_their_functions_in_order_and_come_back_the_same_way(
 def test_ttl_context_and_index_are_those_of_the_proven_scenario() -> None:
     lan = gilan()
     lan_simulator = Simulator(
-        lan.topology, lan.tables, {"dpi": NshModel(("dpi-sfc", "dpi-sfc"), writes=lambda nsh: 0xABCD)}
+        lan.topology, lan.tables, {"dpi": NshModel(("dpi-sfc", "dpi-sfc"), (DPI, DPI), writes=lambda nsh: 0xABCD)}
     )
     seen = [
         (str(position), ttl, hex(context[1]))

@@ -1,0 +1,108 @@
+"""What is planned, indexed by the places that the checks ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from sfc.model.chains import PathPosition, PlannedChain
+from sfc.model.topology import Awareness, Port, PortRole, Topology
+
+FOREIGN_MAX = 16
+"""Foreign positions tried at one leg."""
+NOBODYS = PathPosition(0xFFFFFF, 255)
+"""A position that no path has."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class LegPlan:
+    """What may come out of a function's leg."""
+
+    is_aware: bool = False
+    expected: frozenset[PathPosition] = frozenset()
+    """Of an NSH-aware function: where its packets come back; of another: where they were handed over."""
+
+
+class Plan:
+    """A topology with planned chains, ready to be asked."""
+
+    def __init__(self, topology: Topology, chains: Sequence[PlannedChain]) -> None:
+        self.topology = topology
+        self.chains = tuple(chains)
+        self.classified = tuple(planned for planned in chains if planned.classified)
+
+    @cached_property
+    def starting_at(self) -> dict[str, tuple[PlannedChain, ...]]:
+        """Classified chains by the port where they begin."""
+        return _grouped((planned.forward.start, planned) for planned in self.classified)
+
+    @cached_property
+    def ending_at(self) -> dict[str, tuple[PlannedChain, ...]]:
+        """Classified chains by the port where they end."""
+        return _grouped((planned.forward.end, planned) for planned in self.classified)
+
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        """Ports where a version of some chain begins or ends."""
+        return frozenset(port for planned in self.chains for port in (planned.forward.start, planned.forward.end))
+
+    def between_the_ends_of(self, planned: PlannedChain) -> tuple[PlannedChain, ...]:
+        """Classified chains that end at the same port, and begin where an answer has the same destination."""
+        mac = self.topology.port(planned.forward.start).mac
+        others = self.ending_at[planned.forward.end]
+        return tuple(other for other in others if self.topology.port(other.forward.start).mac == mac)
+
+    def neighbours(self) -> Iterator[tuple[Port, Port]]:
+        """Each member of a network that has another, with one of those."""
+        members = [port for port in self.topology.ports if port.role is PortRole.TENANT]
+        together = _grouped((port.network, port) for port in members)
+        for port in members:
+            others = (other for other in together[port.network][:2] if other is not port)
+            for other in others:
+                yield port, other
+                break
+
+    def leg(self, port: Port) -> LegPlan:
+        """What may come out of a port."""
+        aware = port.id in self._aware
+        back = 1 if aware else 0
+        handed = self._handed.get(port.id, ())
+        return LegPlan(aware, frozenset(PathPosition(spi, si - back) for spi, si in handed))
+
+    def foreign(self, port: Port, plan: LegPlan) -> tuple[PathPosition, ...]:
+        """Positions that the port may not show: on its own paths, on others of its bridge, and nobody's."""
+        own = [
+            PathPosition(spi, max(si - step, 0)) for spi, si in self._handed.get(port.id, ())[:2] for step in range(3)
+        ]
+        here = self._served.get(port.sff, ())
+        spread = [PathPosition(*position) for position in here[:: len(here) // FOREIGN_MAX + 1]]
+        return (*(position for position in (*own, *spread) if position not in plan.expected), NOBODYS)
+
+    @cached_property
+    def _aware(self) -> frozenset[str]:
+        functions = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
+        return frozenset(port for function in functions for port in function.legs(True))
+
+    @cached_property
+    def _handed(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """(SPI, SI) of every hand-over, by the port that the packet comes back from."""
+        rsps = (rsp for planned in self.chains for rsp in planned.rsps)
+        return _grouped((hop.port_out, (rsp.spi, hop.si)) for rsp in rsps for hop in rsp.hops)
+
+    @cached_property
+    def _served(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """(SPI, SI) that each bridge serves."""
+        rsps = (rsp for planned in self.chains for rsp in planned.rsps)
+        return _grouped((hop.sff, (rsp.spi, hop.si)) for rsp in rsps for hop in rsp.hops)
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in groups.items()}

@@ -1,0 +1,134 @@
+"""The engine of a proof: which checks there are, which of them still hold, and the making of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sfc.model.chains import PlannedChain
+from sfc.model.flows import Flow, FlowTables
+from sfc.model.topology import PortRole, Topology
+from sfc.simulator import Simulator
+from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
+from sfc.verify.checks import ChainCheck, Check, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
+from sfc.verify.plan import NOBODYS, Plan
+from sfc.verify.results import Proof, Violation
+
+Name = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A check that was made: what it found, by how many packets, and where they looked."""
+
+    check: Check
+    violations: tuple[Violation, ...]
+    packets: int
+    spots: frozenset[Spot]
+
+
+class Prover:
+    """Proves again and again; after a change, only what the change could have touched. Not for several threads at once.
+
+    What it says is always what a new one would say of the same topology, chains and tables.
+    """
+
+    def __init__(self) -> None:
+        self._network: Simulator | None = None
+        self._made: dict[Name, _Made] = {}
+        self._looked_at: dict[Spot, set[Name]] = {}
+
+    def prove(self, topology: Topology, chains: Sequence[PlannedChain], tables: Mapping[str, FlowTables]) -> Proof:
+        """Every violation of the tables, with the number of packets that say so."""
+        if self._network is None or self._network.topology != topology:
+            self._forget_all()
+            network = Simulator(topology, tables)
+        else:
+            network = self._network
+            before = network.tables
+            network.reprogram(tables)
+            self._forget_touched(_changed_spots(before, network.tables))
+        self._network = network
+        found, walked = [], network.injected
+        checks = tuple(_checks(Plan(topology, chains)))
+        for check in checks:
+            known = self._made.get(check.name)
+            if known is None or known.check != check:
+                known = self._make(check, network)
+            found.append(known)
+        self._forget(self._made.keys() - {check.name for check in checks})
+        violations = tuple(violation for made in found for violation in made.violations)
+        return Proof(violations, sum(made.packets for made in found), network.injected - walked)
+
+    def _make(self, check: Check, network: Simulator) -> _Made:
+        before = network.injected
+        network.forget_connections()
+        with network.watched() as spots:
+            violations = tuple(check.run(network))
+        self._forget((check.name,))
+        made = self._made[check.name] = _Made(check, violations, network.injected - before, frozenset(spots))
+        for spot in made.spots:
+            self._looked_at.setdefault(spot, set()).add(check.name)
+        return made
+
+    def _forget_touched(self, spots: Iterable[Spot]) -> None:
+        self._forget({name for spot in spots for name in self._looked_at.get(spot, ())})
+
+    def _forget(self, names: Iterable[Name]) -> None:
+        for name in tuple(names):
+            made = self._made.pop(name, None)
+            for spot in made.spots if made else ():
+                self._looked_at[spot].discard(name)
+                if not self._looked_at[spot]:
+                    del self._looked_at[spot]
+
+    def _forget_all(self) -> None:
+        self._made.clear()
+        self._looked_at.clear()
+
+
+def _checks(plan: Plan) -> Iterator[Check]:
+    """Everything that makes up a proof, in the order of its telling."""
+    topology = plan.topology
+    for planned in plan.classified:
+        yield ChainCheck(planned, plan.starting_at[planned.forward.start], plan.between_the_ends_of(planned))
+    for planned in plan.chains:
+        for rsp in planned.rsps:
+            yield OamCheck(rsp)
+    for port, neighbour in plan.neighbours():
+        starts, ends = plan.starting_at.get(port.id, ()), plan.ending_at.get(port.id, ())
+        yield PlainCheck(port, neighbour, starts, ends, port.id in plan.ends)
+    some = next((rsp.position(255) for planned in plan.chains for rsp in planned.rsps), NOBODYS)
+    for port in topology.ports:
+        leg = plan.leg(port)
+        foreign = (some,) if port.role is PortRole.TENANT else plan.foreign(port, leg)
+        yield PortGuardCheck(port, leg, foreign)
+    for sff in topology.sffs:
+        yield TunnelGuardCheck(sff, next((peer for peer in topology.sffs if peer is not sff), None), some)
+
+
+def _changed_spots(before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> Iterator[Spot]:
+    """Where the rules and groups are that one set of tables has and the other has not."""
+    for sff, tables in after.items():
+        old = before[sff]
+        if tables is old:
+            continue
+        for flow in _differing(old.flows, tables.flows):
+            yield spot_of_flow(sff, flow)
+        for group in set(old.groups) ^ set(tables.groups):
+            yield spot_of_group(sff, group.id)
+
+
+def _differing(before: Sequence[Flow], after: Sequence[Flow]) -> Iterator[Flow]:
+    """Flows of one but not of the other; the same objects are told apart from others without a look inside."""
+    known = {id(flow) for flow in before}
+    staying = {id(flow) for flow in after}
+    old = {flow.key: flow for flow in before if id(flow) not in staying}
+    for flow in after:
+        if id(flow) not in known:
+            other = old.get(flow.key)
+            if other == flow:
+                del old[flow.key]
+            else:
+                yield flow
+    yield from old.values()
