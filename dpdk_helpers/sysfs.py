@@ -149,8 +149,7 @@ def _cores(tree: _Tree, online: tuple[int, ...], node_of: Mapping[int, int]) -> 
         siblings = {cpu: (cpu,) for cpu in online}
     cores = []
     for cpus in _disjoint(online, siblings):
-        package = tree.whole(_topology(cpus[0], "physical_package_id"))
-        cores.append(Core(cpus, ids[cpus[0]], package, node_of.get(cpus[0])))
+        cores.append(Core(cpus, ids[cpus[0]], _package_id(tree, cpus[0]), node_of.get(cpus[0])))
     return tuple(cores)
 
 
@@ -185,10 +184,15 @@ def _packages(tree: _Tree, online: tuple[int, ...]) -> tuple[Package, ...]:
     together = {cpu: _together(tree, cpu, online, "package_cpus", "core_siblings") for cpu in online}
     packages = []
     for cpus in _disjoint(online, together):
-        number = tree.whole(_topology(cpus[0], "physical_package_id"))
-        if number is not None:
-            packages.append(Package(number, cpus))
+        if tree.whole(_topology(cpus[0], "physical_package_id")) is not None:
+            packages.append(Package(_package_id(tree, cpus[0]), cpus))
     return tuple(packages)
+
+
+def _package_id(tree: _Tree, cpu: int) -> int | None:
+    """Some firmware numbers no packages; the kernel then says -1."""
+    number = tree.whole(_topology(cpu, "physical_package_id"))
+    return number if number is not None and number >= 0 else None
 
 
 def _numa_nodes(tree: _Tree, online: tuple[int, ...]) -> tuple[NumaNode, ...]:

@@ -25,9 +25,9 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A processor socket by the kernel's number, with its online CPUs."""
+    """A processor socket by the kernel's number (None: it has none), with its online CPUs."""
 
-    id: int
+    id: int | None
     cpus: tuple[int, ...]
 
 

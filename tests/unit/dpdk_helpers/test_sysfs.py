@@ -128,6 +128,15 @@ def test_compute_units_whose_threads_are_cores_are_cores(fake):
     assert [core.cpus for core in discover(fake.root).cores] == [(0,), (1,), (2,), (3,)]
 
 
+def test_packages_without_a_number_are_packages(fake):
+    for cpu in range(4):
+        fake.cpu(cpu, core_id=cpu, package=-1, package_cpus=(cpu // 2 * 2, cpu // 2 * 2 + 1))
+    fake.online(range(4))
+    host = discover(fake.root)
+    assert [(package.id, package.cpus) for package in host.packages] == [(None, (0, 1)), (None, (2, 3))]
+    assert {core.package for core in host.cores} == {None}
+
+
 def test_contradicting_siblings_put_no_cpu_into_two_cores(fake):
     fake.cpu(0, siblings=(0, 1))
     fake.cpu(1, siblings=(1, 2))
