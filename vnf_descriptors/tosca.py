@@ -151,7 +151,8 @@ def _template(topology: Topology, definitions: dict[str, Any]) -> dict[str, Any]
     template: dict[str, Any] = {"node_templates": {}}
     inputs = topology.node.get("inputs")
     if isinstance(inputs, Mapping):
-        template["inputs"] = {name: _input(value) for name, _, value in inputs.items() if isinstance(value, Mapping)}
+        known = {name: value for name, _, value in inputs.items() if isinstance(value, Mapping)}
+        template["inputs"] = {name: _input(value) for name, value in known.items()}
     for node in topology.nodes.values():
         template["node_templates"][node.name] = _node(topology, node)
     groups = {each.name: _entry(topology, each.node, "group_types") for each in topology.groups.values()}

@@ -69,6 +69,12 @@ class Scalar(Node):
         self.value: Any = resolve(text) if plain else text
 
 
+class _NoKey(Scalar):
+    """Stands for a key that a map cannot have here; its value is dropped."""
+
+    __slots__ = ()
+
+
 class Sequence(Node):
     """A list."""
 
@@ -313,14 +319,16 @@ class _Composer:
         if isinstance(node, Scalar):
             return node
         self._complain("YAML004", node, "a list or map cannot be the key of a map here")
-        return Scalar(self._file, node.line, node.column, f"\0{node.line}:{node.column}", False)
+        return _NoKey(self._file, node.line, node.column, "", False)
 
     def _put(self, parent: Mapping, key: Scalar, value: Node) -> None:
+        if isinstance(key, _NoKey):
+            return
         if key.text in parent.entries:
             first = parent.entries[key.text][0]
             message = f"the key {quote(key.text)} occurs twice; it is first on line {first.line}"
             self._complain("YAML004", key, message, "Remove or rename one of the two")
-        elif not key.text.startswith("\0"):
+        else:
             parent.entries[key.text] = (key, value)
 
     def _merge(self, node: Mapping) -> None:

@@ -270,12 +270,15 @@ def _is_container_image(artifact: Mapping, template: NodeTemplate) -> bool:
 
 
 def wrong_input(context: Context) -> Iterator[Finding]:
-    """A topology input has a default that its definition does not allow."""
+    """A topology input has no type, or a default that its definition does not allow."""
     for topology in context.topologies:
         section = topology.node.get("inputs")
         defined = property_defs(section)
-        for name, _, value in section.items() if isinstance(section, Mapping) else ():
-            default = value.get("default") if isinstance(value, Mapping) else None
+        for name, key, value in section.items() if isinstance(section, Mapping) else ():
+            if not isinstance(value, Mapping) or not isinstance(value.get("type"), Scalar):
+                yield finding("TOSCA021", key, f"the input {quote(name)} must be a map with a type")
+                continue
+            default = value.get("default")
             if default is not None and not (isinstance(default, Scalar) and default.value is None):
                 yield from context.values.value(default, defined[name].schema, name)
 

@@ -18,23 +18,26 @@ PORTS_MAX = 1024
 class Policy:
     """What the firewall shall do.
 
-    ``blocked`` TCP ports are dropped silently, ``rejected`` ones answered with a reset. New connections are taken only
-    from ``inside``; from everywhere when that is empty. ``own_address`` lets it send ICMP errors.
+    ``blocked`` TCP ports are dropped silently, ``rejected`` ones answered with a reset, ``rejected_udp`` ports with an
+    ICMP error, for which it needs ``own_address``. New connections are taken only from ``inside``; from everywhere when
+    that is empty.
     """
 
     blocked: tuple[int, ...] = BLOCKED_BY_DEFAULT
     rejected: tuple[int, ...] = ()
+    rejected_udp: tuple[int, ...] = ()
     inside: tuple[IPv4Network | IPv6Network, ...] = ()
     own_address: IPv4Address | None = None
 
 
 def read_policy(user_data: dict[str, Any]) -> Policy:
-    """The keys ``blockedTcpPorts``, ``rejectedTcpPorts``, ``insidePrefixes`` and ``ownAddress``, all optional."""
+    """The keys ``blockedTcpPorts``, ``rejectedTcpPorts``, ``rejectedUdpPorts``, ``insidePrefixes``, ``ownAddress``."""
     own = user_data.get("ownAddress")
     try:
         return Policy(
             blocked=_ports(user_data, "blockedTcpPorts", BLOCKED_BY_DEFAULT),
             rejected=_ports(user_data, "rejectedTcpPorts", ()),
+            rejected_udp=_ports(user_data, "rejectedUdpPorts", ()),
             inside=tuple(ip_network(str(prefix)) for prefix in user_data.get("insidePrefixes") or ()),
             own_address=IPv4Address(str(own).partition("/")[0]) if own else None,
         )
@@ -48,7 +51,7 @@ def _ports(user_data: dict[str, Any], key: str, default: tuple[int, ...]) -> tup
         values = [values]
     ports = sorted({int(value) for value in values})
     if len(ports) > PORTS_MAX or any(not 1 <= port <= 65535 for port in ports):
-        raise ValueError(f"{key}: TCP ports are 1..65535, at most {PORTS_MAX} of them")
+        raise ValueError(f"{key}: ports are 1..65535, at most {PORTS_MAX} of them")
     return tuple(ports)
 
 
@@ -61,6 +64,7 @@ def ruleset(policy: Policy) -> str:
     counters = [
         *(f"blocked_tcp_{port}" for port in policy.blocked),
         *(f"rejected_tcp_{port}" for port in policy.rejected),
+        *(f"rejected_udp_{port}" for port in policy.rejected_udp),
     ]
     lines = [f"table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
     lines += [f"  counter {name} {{ }}" for name in (*counters, "unsolicited", "invalid", "accepted_new")]
@@ -75,6 +79,8 @@ def _rules(policy: Policy) -> Iterable[str]:
         yield f'tcp dport {port} counter name "blocked_tcp_{port}" drop'
     for port in policy.rejected:
         yield f'tcp dport {port} counter name "rejected_tcp_{port}" reject with tcp reset'
+    for port in policy.rejected_udp:
+        yield f'udp dport {port} counter name "rejected_udp_{port}" reject'
     yield "ct state established,related accept"
     for family, version in (("ip", 4), ("ip6", 6)):
         prefixes = [str(prefix) for prefix in policy.inside if prefix.version == version]
