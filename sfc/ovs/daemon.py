@@ -63,6 +63,7 @@ class SwitchDaemon:
         self.location.rundir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._alive("ovsdb-server"):
             self._start_database(_left(deadline))
+        self._ensure_root_row()
         if not self._alive("ovs-vswitchd"):
             self._start_vswitchd(_left(deadline))
         self._await_answer(deadline)
@@ -107,7 +108,11 @@ class SwitchDaemon:
     def _start_database(self, timeout: float) -> None:
         location, database = self.location, self.location.rundir / "conf.db"
         if not database.exists():
-            location.run("ovsdb-tool", "create", str(database), str(self._schema()), timeout=timeout)
+            # Whole or not at all: a killed caller must not leave half a database.
+            draft = database.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            location.run("ovsdb-tool", "create", str(draft), str(self._schema()), timeout=timeout)
+            draft.rename(database)
         location.run(
             "ovsdb-server",
             str(database),
@@ -117,7 +122,10 @@ class SwitchDaemon:
             timeout=timeout,
             entered=True,
         )
-        with JsonRpc(location.host, location.database_socket) as rpc:
+
+    def _ensure_root_row(self) -> None:
+        """The one row that ovs-vswitchd waits for."""
+        with JsonRpc(self.location.host, self.location.database_socket) as rpc:
             rows = rpc.call("transact", DATABASE, {"op": "select", "table": "Open_vSwitch", "where": [], "columns": []})
             if not rows[0]["rows"]:
                 rpc.call("transact", DATABASE, {"op": "insert", "table": "Open_vSwitch", "row": {}})

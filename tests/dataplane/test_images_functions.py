@@ -94,7 +94,7 @@ class TestFirewall:
 
     def test_a_bad_configuration_ends_it_with_a_reason(self, lab):
         lab.wire("a", "eth0", "bad", "leg0")
-        with pytest.raises(AssertionError, match="TCP ports are"):
+        with pytest.raises(AssertionError, match="ports are"):
             lab.start_function("firewall", "bad", [interface("in", "leg0")], {"blockedTcpPorts": [99999]})
         assert lab.functions[-1].process.returncode == 1
 

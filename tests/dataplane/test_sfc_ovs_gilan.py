@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import socket
 import struct
@@ -133,7 +134,13 @@ def listening(lab: HandLab) -> str:
 
 
 def start_functions(lab: HandLab) -> tuple[Function, Function, Function]:
-    policy = {"blockedTcpPorts": [23], "insidePrefixes": ["10.10.0.0/24"], "ownAddress": "10.10.0.254/24"}
+    policy = {
+        "blockedTcpPorts": [23],
+        "rejectedTcpPorts": [111],
+        "rejectedUdpPorts": [69],
+        "insidePrefixes": ["10.10.0.0/24"],
+        "ownAddress": "10.10.0.254/24",
+    }
     legs = [{"name": "in", "device": "leg0"}, {"name": "out", "device": "leg1"}]
     sides = [
         {"name": "inside", "device": "leg0", "addresses": ["10.10.0.1/24"]},
@@ -412,6 +419,26 @@ def test_a_blocked_port_dies_in_the_firewall(world):
     with pytest.raises(TimeoutError):
         world.request("x.example", port=23, seconds=0.5)
     wait_for("its counter moves", lambda: world.firewall.counters["blocked_tcp_23"]["packets"] > before)
+
+
+def test_a_reset_of_the_firewall_reaches_the_subscriber_at_once(world):
+    with pytest.raises(ConnectionRefusedError):
+        world.request("x.example", port=111)
+
+
+def test_an_icmp_error_of_the_firewall_reaches_the_subscriber_at_once(world):
+    def ask() -> int | None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(3)
+            client.connect((str(WEB_IP), 69))
+            client.send(b"x")
+            try:
+                client.recv(100)
+            except OSError as error:
+                return error.errno
+        return None
+
+    assert inside(world.lab.namespace("sub"), ask) == errno.ECONNREFUSED
 
 
 def test_a_refusal_by_the_server_reaches_the_subscriber_at_once(world):

@@ -176,6 +176,19 @@ def test_a_pid_file_of_another_process_is_not_believed(daemon):
         bystander.wait()
 
 
+def test_a_start_that_was_killed_half_way_is_made_whole(lab):
+    location = SwitchLocation("h1", lab.directory / "h1", lab.namespace("h1"))
+    location.rundir.mkdir()
+    (location.rundir / "conf.draft").write_text("OVSDB JSON 12")
+    daemon = lab.start_switch("h1")
+    daemon.kill_vswitchd()
+    with Database(location) as database:
+        database.transact([{"op": "delete", "table": "Open_vSwitch", "where": []}])
+    daemon.start()
+    with Database(location) as database:
+        assert database.apply(EnsureBridge("br-int")).bridges.keys() == {"br-int"}
+
+
 def test_after_a_start_it_is_told_neighbours_and_the_smallest_fragment(lab, daemon):
     with Database(daemon.location) as database:
         database.apply(EnsureBridge("br-phy", fail_mode="standalone"), EnsureBridge("br-int"))

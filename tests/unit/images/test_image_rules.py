@@ -39,6 +39,7 @@ def test_the_firewall_takes_ports_prefixes_and_its_own_address(firewall):
         {
             "blockedTcpPorts": ["25", 23, 23],
             "rejectedTcpPorts": 111,
+            "rejectedUdpPorts": [69],
             "insidePrefixes": ["10.10.0.0/24", "fd10::/64"],
             "ownAddress": "10.10.0.254/24",
         }
@@ -47,6 +48,7 @@ def test_the_firewall_takes_ports_prefixes_and_its_own_address(firewall):
     assert policy.blocked == (23, 25)
     assert str(policy.own_address) == "10.10.0.254"
     assert 'tcp dport 111 counter name "rejected_tcp_111" reject with tcp reset' in text
+    assert 'udp dport 69 counter name "rejected_udp_69" reject' in text
     assert 'ct state new ip saddr { 10.10.0.0/24 } counter name "accepted_new" accept' in text
     assert 'ct state new ip6 saddr { fd10::/64 } counter name "accepted_new" accept' in text
     assert text.index("saddr") < text.index('counter name "unsolicited" drop')
@@ -59,6 +61,7 @@ def test_the_firewall_takes_ports_prefixes_and_its_own_address(firewall):
         {"blockedTcpPorts": ["23 drop\n"]},
         {"blockedTcpPorts": list(range(1, 1100))},
         {"rejectedTcpPorts": [65536]},
+        {"rejectedUdpPorts": [-1]},
         {"insidePrefixes": ["10.10.0.0/24 }; flush ruleset #"]},
         {"ownAddress": "10.10.0.1; reboot"},
     ],
