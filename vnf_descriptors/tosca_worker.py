@@ -15,6 +15,7 @@ import resource
 import signal
 import struct
 import sys
+import types
 from typing import Any, BinaryIO
 
 #: Most address space, in octets.
@@ -65,6 +66,8 @@ def _load_parser() -> None:
     import logging
 
     logging.disable(logging.CRITICAL)
+    # The parser imports an HTTP client for imports by address, which never happen here.
+    sys.modules["requests"] = types.ModuleType("requests")
     warm_up = {"tosca_definitions_version": "tosca_simple_yaml_1_3", "topology_template": {"node_templates": {}}}
     _parse(warm_up)
 
