@@ -245,7 +245,7 @@ def capture(world: World, host: str, seconds_quiet: float = 0.5):
     packets = inside(world.lab.namespace(host), open_socket)
 
     def finish() -> list[Seen]:
-        found = []
+        found: list[Seen] = []
         with packets:
             while True:
                 try:

@@ -65,14 +65,19 @@ class Job:
     tenant: str = DEFAULT_TENANT
     packages: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def services(self) -> Any:
+        """The use cases; all of them are there."""
+        return self.catena.services
+
     def add_hosts(self) -> None:
         text = (SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8")
-        self.catena.services.nfvi.add_hosts(document_from_text(text, "Inventory"), "local")
-        self.catena.services.nfvi.add_attachment("local", {"name": "subscribers", "host": "h1"})
-        self.catena.services.nfvi.add_attachment("local", {"name": "internet", "physnet": "dc1"})
+        self.services.nfvi.add_hosts(document_from_text(text, "Inventory"), "local")
+        self.services.nfvi.add_attachment("local", {"name": "subscribers", "host": "h1"})
+        self.services.nfvi.add_attachment("local", {"name": "internet", "physnet": "dc1"})
 
     def upload(self, name: str, kind: DescriptorKind) -> Any:
-        catalogue = self.catena.services.catalogue
+        catalogue = self.services.catalogue
         package = catalogue.create(kind, self.tenant, {})
         self.packages[name] = package.id
         return catalogue.upload(package.id, self.tenant, iter([self.archives[name].read_bytes()]))
@@ -80,19 +85,19 @@ class Job:
     def onboard(self) -> str:
         for name in ("firewall", "dpi", "nat"):
             self.upload(name, DescriptorKind.VNF)
-        return self.upload("gi-lan", DescriptorKind.NS).descriptor_id
+        return str(self.upload("gi-lan", DescriptorKind.NS).descriptor_id)
 
     def ready(self) -> str:
         """Hosts and packages are there; a new NS instance."""
         self.add_hosts()
         nsd_id = self.onboard()
-        return self.catena.services.ns_lifecycle.create(self.tenant, nsd_id, "gi-lan", "").id
+        return str(self.services.ns_lifecycle.create(self.tenant, nsd_id, "gi-lan", "").id)
 
     def instantiate(self, ns_id: str, request: dict[str, Any] | None = None) -> LcmOpOcc:
-        return self.operation(self.catena.services.ns_lifecycle.instantiate(ns_id, self.tenant, request or REQUEST))
+        return self.operation(self.services.ns_lifecycle.instantiate(ns_id, self.tenant, request or REQUEST))
 
     def terminate(self, ns_id: str) -> LcmOpOcc:
-        return self.operation(self.catena.services.ns_lifecycle.terminate(ns_id, self.tenant, {}))
+        return self.operation(self.services.ns_lifecycle.terminate(ns_id, self.tenant, {}))
 
     def operation(self, op_id: str) -> LcmOpOcc:
         with self.catena.store.open_unit(read_only=True) as uow:

@@ -43,7 +43,7 @@ def test_a_failed_instantiation_rolls_back_to_nothing(make_job: MakeJob, tmp_pat
     assert op.error is not None
     assert "planned fault" in op.error["detail"]
     broken.faults.planned = ()
-    broken.catena.services.ns_lifecycle.rollback(op.id, broken.tenant)
+    broken.services.ns_lifecycle.rollback(op.id, broken.tenant)
     ended = broken.operation(op.id)
     assert ended.state is OperationState.ROLLED_BACK, ended.error
     assert broken.held() == {}
@@ -65,7 +65,7 @@ def test_a_retry_goes_on_with_the_step_that_failed(make_job: MakeJob, job: Job, 
     done = {step.name for step in op.steps if step.state is StepState.DONE}
     assert "network:access" in done
     broken.faults.planned = ()
-    broken.catena.services.ns_lifecycle.retry(op.id, broken.tenant)
+    broken.services.ns_lifecycle.retry(op.id, broken.tenant)
     again = broken.operation(op.id)
     assert again.state is OperationState.COMPLETED, again.error
     assert again.attempt == 2
@@ -81,7 +81,7 @@ def test_a_dead_switch_is_named_and_mended(job: Job):
     assert op.state is OperationState.FAILED_TEMP
     assert "h2" in op.error["detail"]
     job.add_hosts()
-    job.catena.services.ns_lifecycle.retry(op.id, job.tenant)
+    job.services.ns_lifecycle.retry(op.id, job.tenant)
     assert job.operation(op.id).state is OperationState.COMPLETED
 
 
@@ -90,7 +90,7 @@ def test_a_failed_operation_can_be_given_up_and_terminated_later(make_job: MakeJ
     broken = make_job_elsewhere(make_job, tmp_path_factory, Fault(moment, Kind.FAIL, times=50))
     ns_id = broken.ready()
     op = broken.instantiate(ns_id)
-    broken.catena.services.ns_lifecycle.fail(op.id, broken.tenant)
+    broken.services.ns_lifecycle.fail(op.id, broken.tenant)
     assert broken.operation(op.id).state is OperationState.FAILED
     broken.faults.planned = ()
     assert broken.terminate(ns_id).state is OperationState.COMPLETED

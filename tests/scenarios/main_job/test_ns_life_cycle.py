@@ -38,7 +38,7 @@ def test_the_service_comes_up_whole(job: Job):
 
 def test_each_vnf_is_on_a_host_of_its_own_and_says_why(job: Job):
     job.instantiate(job.ready())
-    placements = {p["key"]: p for p in job.catena.services.nfvi.placements(job.tenant)}
+    placements = {p["key"]: p for p in job.services.nfvi.placements(job.tenant)}
     assert len({p["host"] for p in placements.values()}) == 3
     for placement in placements.values():
         assert placement["decision"]["why"], placement["key"]
@@ -49,7 +49,7 @@ def test_each_vnf_is_on_a_host_of_its_own_and_says_why(job: Job):
 
 def test_the_chains_are_proven_and_carry_packets_through_their_functions(job: Job):
     job.instantiate(job.ready())
-    graphs = job.catena.services.forwarding_graphs
+    graphs = job.services.forwarding_graphs
     chains = {chain["name"]: chain for chain in graphs.list(job.tenant)}
     for name, functions in (("web", ["firewall-0", "dpi-0", "nat-0"]), ("other", ["firewall-0", "nat-0"])):
         chain = chains[name]
@@ -75,7 +75,7 @@ def test_terminate_leaves_nothing_and_the_instance_can_live_again(job: Job):
     assert job.held() == {}
     assert job.instantiate(ns_id).state is OperationState.COMPLETED
     assert job.terminate(ns_id).state is OperationState.COMPLETED
-    job.catena.services.ns_lifecycle.delete(ns_id, job.tenant)
+    job.services.ns_lifecycle.delete(ns_id, job.tenant)
     with pytest.raises(NotFound), job.catena.store.open_unit(read_only=True) as uow:
         uow.ns_instances.get(ns_id)
 
@@ -84,22 +84,18 @@ def test_two_services_share_the_hosts_and_nothing_else(job: Job):
     first = job.ready()
     with job.catena.store.open_unit(read_only=True) as uow:
         nsd_id = uow.ns_instances.get(first).nsd_id
-    job.catena.services.nfvi.add_attachment("local", {"name": "subscribers-2", "host": "h1"})
-    job.catena.services.nfvi.add_attachment("local", {"name": "internet-2", "physnet": "dc1"})
-    second = job.catena.services.ns_lifecycle.create(job.tenant, nsd_id, "second", "").id
+    job.services.nfvi.add_attachment("local", {"name": "subscribers-2", "host": "h1"})
+    job.services.nfvi.add_attachment("local", {"name": "internet-2", "physnet": "dc1"})
+    second = job.services.ns_lifecycle.create(job.tenant, nsd_id, "second", "").id
     saps = {name: {**sap, "attachment": f"{name}-2"} for name, sap in SAPS.items()}
     assert job.instantiate(first).state is OperationState.COMPLETED
     op = job.instantiate(second, {**REQUEST, "additionalParamsForNs": {"catena": {"saps": saps}}})
     assert op.error is None
-    spis = [
-        spi
-        for c in job.catena.services.forwarding_graphs.list(job.tenant)
-        for spi in (c["forwardSpi"], c["reverseSpi"])
-    ]
+    spis = [spi for c in job.services.forwarding_graphs.list(job.tenant) for spi in (c["forwardSpi"], c["reverseSpi"])]
     assert len(spis) == len(set(spis)) == 8
     cpus = [
         (p["host"], cpu)
-        for p in job.catena.services.nfvi.placements(job.tenant)
+        for p in job.services.nfvi.placements(job.tenant)
         for cell in p["allocation"]["cells"]
         for cpu in cell["cpus"]
     ]
@@ -138,7 +134,7 @@ def test_an_unknown_attachment_is_refused_and_names_those_there_are(job: Job):
 
 def test_states_forbid_what_they_must(job: Job):
     ns_id = job.ready()
-    lifecycle = job.catena.services.ns_lifecycle
+    lifecycle = job.services.ns_lifecycle
     with pytest.raises(WrongState):
         lifecycle.terminate(ns_id, job.tenant, {})
     job.instantiate(ns_id)
@@ -153,12 +149,12 @@ def test_states_forbid_what_they_must(job: Job):
 def test_a_host_in_use_cannot_be_removed(job: Job):
     job.instantiate(job.ready())
     with pytest.raises(InUse, match="h1 carries"):
-        job.catena.services.nfvi.remove("h1")
+        job.services.nfvi.remove("h1")
 
 
 def test_packages_in_use_stay(job: Job):
     job.ready()
-    catalogue = job.catena.services.catalogue
+    catalogue = job.services.catalogue
     nsd = job.packages["gi-lan"]
     catalogue.patch(nsd, job.tenant, operational_state=OperationalState.DISABLED)
     with pytest.raises(InUse):
@@ -194,4 +190,4 @@ def test_an_operation_that_is_not_over_owns_its_instance(job: Job):
     op = job.instantiate(ns_id)
     assert op.state is OperationState.FAILED_TEMP
     with pytest.raises(OperationInProgress, match="is not over"):
-        job.catena.services.ns_lifecycle.instantiate(ns_id, job.tenant, REQUEST)
+        job.services.ns_lifecycle.instantiate(ns_id, job.tenant, REQUEST)

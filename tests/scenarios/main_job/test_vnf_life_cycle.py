@@ -17,19 +17,24 @@ from tests.scenarios.main_job.conftest import REQUEST, Job
 def create(job: Job, name: str = "firewall") -> str:
     job.add_hosts()
     vnfd_id = job.upload(name, DescriptorKind.VNF).descriptor_id
-    return job.catena.services.vnf_lifecycle.create_vnf(str(uuid.uuid4()), job.tenant, vnfd_id, "alone", {})
+    return str(job.services.vnf_lifecycle.create_vnf(str(uuid.uuid4()), job.tenant, vnfd_id, "alone", {}))
 
 
 def instantiate(job: Job, vnf_id: str, **request: Any) -> LcmOpOcc:
     op_id = str(uuid.uuid4())
-    job.catena.services.vnf_lifecycle.instantiate(vnf_id, job.tenant, op_id, {"flavourId": "simple", **request})
+    job.services.vnf_lifecycle.instantiate(vnf_id, job.tenant, op_id, {"flavourId": "simple", **request})
     return job.operation(op_id)
 
 
 def terminate(job: Job, vnf_id: str) -> LcmOpOcc:
     op_id = str(uuid.uuid4())
-    job.catena.services.vnf_lifecycle.terminate(vnf_id, job.tenant, op_id, {"terminationType": "FORCEFUL"})
+    job.services.vnf_lifecycle.terminate(vnf_id, job.tenant, op_id, {"terminationType": "FORCEFUL"})
     return job.operation(op_id)
+
+
+def detail(op: LcmOpOcc) -> str:
+    assert op.error is not None
+    return str(op.error["detail"])
 
 
 def test_a_vnf_lives_and_dies_by_itself(job: Job):
@@ -37,12 +42,12 @@ def test_a_vnf_lives_and_dies_by_itself(job: Job):
     op = instantiate(job, vnf_id)
     assert op.state is OperationState.COMPLETED, op.error
     assert job.held() == {"reservations": 1, "vnf_instances": 1, "vim computes": 1}
-    vnf = job.catena.services.vnf_lifecycle.vnf_instance(vnf_id, job.tenant)
+    vnf = job.services.vnf_lifecycle.vnf_instance(vnf_id, job.tenant)
     assert vnf.instantiation_state is InstantiationState.INSTANTIATED
     assert vnf.vnfcs[0].placement["cells"]
     assert terminate(job, vnf_id).state is OperationState.COMPLETED
     assert job.held() == {"vnf_instances": 1}
-    job.catena.services.vnf_lifecycle.delete_vnf(vnf_id, job.tenant)
+    job.services.vnf_lifecycle.delete_vnf(vnf_id, job.tenant)
     assert job.held() == {}
 
 
@@ -54,7 +59,7 @@ def test_it_joins_a_network_of_a_service(job: Job):
         vnfd_id = uow.vnf_instances.list()[0].vnfd_id
         vnf = next(v for v in uow.vnf_instances.list() if v.vnfd_id == vnfd_id)
     cpd = next(cp.ext_cpd_id for cp in vnf.vnfcs[0].connection_points if cp.network_id == network.id)
-    lifecycle = job.catena.services.vnf_lifecycle
+    lifecycle = job.services.vnf_lifecycle
     vnf_id = lifecycle.create_vnf(str(uuid.uuid4()), job.tenant, vnfd_id, "guest", {})
     address = {"type": "IPV4", "fixedAddresses": [network.subnets[0].replace("0/24", "77")]}
     protocol = {"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": {"ipAddresses": [address]}}
@@ -72,17 +77,17 @@ def test_what_the_request_gets_wrong_is_refused_and_holds_nothing(job: Job):
     vnf_id = create(job)
     op = instantiate(job, vnf_id, flavourId="huge")
     assert op.state is OperationState.ROLLED_BACK
-    assert "no flavour 'huge'" in op.error["detail"]
+    assert "no flavour 'huge'" in detail(op)
     ext_cps = [{"cpdId": "mgmt", "cpConfig": {}}]
     op = instantiate(job, vnf_id, extVirtualLinks=[{"id": "l", "resourceId": "unknown", "extCps": ext_cps}])
     assert op.state is OperationState.ROLLED_BACK
-    assert "knows no network unknown" in op.error["detail"]
+    assert "knows no network unknown" in detail(op)
     assert job.held() == {"vnf_instances": 1}
 
 
 def test_states_and_tenants_are_respected(job: Job):
     vnf_id = create(job)
-    lifecycle = job.catena.services.vnf_lifecycle
+    lifecycle = job.services.vnf_lifecycle
     with pytest.raises(WrongState):
         terminate(job, vnf_id)
     with pytest.raises(NotFound):
@@ -95,7 +100,7 @@ def test_states_and_tenants_are_respected(job: Job):
 def test_the_same_operation_is_started_once(job: Job):
     vnf_id = create(job)
     op = instantiate(job, vnf_id)
-    lifecycle = job.catena.services.vnf_lifecycle
+    lifecycle = job.services.vnf_lifecycle
     assert lifecycle.instantiate(vnf_id, job.tenant, op.id, {"flavourId": "simple"}) == op.id
     assert job.held()["vim computes"] == 1
 
@@ -106,8 +111,8 @@ def test_a_vnf_of_a_service_is_not_grown_beyond_its_plan(job: Job):
     job.instantiate(ns_id, REQUEST)
     with job.catena.store.open_unit(read_only=True) as uow:
         vnfd_id = uow.vnf_instances.list()[0].vnfd_id
-    lifecycle = job.catena.services.vnf_lifecycle
+    lifecycle = job.services.vnf_lifecycle
     vnf_id = lifecycle.create_vnf(str(uuid.uuid4()), job.tenant, vnfd_id, "stranger", {"nsInstanceId": ns_id})
     op = instantiate(job, vnf_id)
     assert op.state is OperationState.ROLLED_BACK
-    assert "planned no place" in op.error["detail"]
+    assert "planned no place" in detail(op)

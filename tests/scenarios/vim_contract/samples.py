@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mano.domain.nfvi import Host, Nic, NumaNode
 from mano.domain.ns_instance import NetworkKind
@@ -72,25 +73,25 @@ SUBSCRIBER = Attachment("sub", host="h1")
 INTERNET = Attachment("inet", physical_network=PHYSNET)
 
 
-def inside(host: str = "h1", **changes: object) -> PortSpec:
+def inside(host: str = "h1", **changes: Any) -> PortSpec:
     """A vNIC on the host's integration bridge."""
     facts = {"id": "port-inside", "mac": "02:10:00:00:00:01", "addresses": ("10.10.0.1/24", "fd00::1/64")}
     return PortSpec(**{**facts, "host": host, "network": OVERLAY, "mtu": 1500, **changes})
 
 
-def outside(host: str = "h1", **changes: object) -> PortSpec:
+def outside(host: str = "h1", **changes: Any) -> PortSpec:
     """A VF."""
     facts = {"id": "port-outside", "mac": "02:10:00:00:00:02", "addresses": ("198.51.100.2/24",), "pci": PCI, "vf": 1}
     return PortSpec(**{**facts, "host": host, "network": PROVIDER, "mtu": 1500, "vnic_type": "direct", **changes})
 
 
-def subscriber_port(**changes: object) -> PortSpec:
+def subscriber_port(**changes: Any) -> PortSpec:
     """A SAP beside host h1."""
     facts = {"id": "port-sub", "mac": "02:10:00:00:00:03", "addresses": ("10.10.0.2/24",), "gateway": "10.10.0.1"}
     return PortSpec(**{**facts, "host": "h1", "network": OVERLAY, "mtu": 1500, "attachment": "sub", **changes})
 
 
-def internet_port(**changes: object) -> PortSpec:
+def internet_port(**changes: Any) -> PortSpec:
     """A SAP on the physical network, outside all hosts."""
     facts = {"id": "port-inet", "mac": "02:10:00:00:00:04", "addresses": ("198.51.100.1/24",)}
     return PortSpec(**{**facts, "host": "", "network": PROVIDER, "mtu": 1500, "attachment": "inet", **changes})
@@ -104,7 +105,7 @@ PLACEMENT = {
 }
 
 
-def compute(image: Image, ports: Sequence[PortSpec] = (), **changes: object) -> ComputeSpec:
+def compute(image: Image, ports: Sequence[PortSpec] = (), **changes: Any) -> ComputeSpec:
     """A VNFC with these ports, in their order."""
     names = ("inside", "outside", "third")
     facts = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from mano.domain.ns_instance import ServiceChain
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import chain_from_document, match_text
 from mano.nfvo.graph_translation import chain_documents, topology
@@ -17,19 +19,21 @@ from tests.fakes.descriptors import gi_lan
 from vnf_descriptors.model import NfpRule, NsFlavour
 
 
-def documents(flavour: NsFlavour | None = None) -> dict[str, dict]:
+def documents(flavour: NsFlavour | None = None) -> dict[str, dict[str, Any]]:
     made = chain_documents(fixture.ns(), flavour or gi_lan().flavour(), fixture.live_vnfs(), "op")
     return {document["name"]: document for document in made}
 
 
-def world(chains: list[dict]):
-    class Stored:
-        def __init__(self, spec: dict) -> None:
-            self.spec = spec
-
+def world(chains: list[dict[str, Any]]):
     vnfs = [live for lives in fixture.live_vnfs().values() for live in lives]
     saps = [fixture.subscribers()]
-    return topology(fixture.hosts(), fixture.networks(), vnfs, saps, [Stored(spec) for spec in chains])
+    return topology(
+        fixture.hosts(),
+        fixture.networks(),
+        vnfs,
+        saps,
+        [ServiceChain(spec["id"], "t", "ns", spec["name"], 100, 101, spec) for spec in chains],
+    )
 
 
 def with_rules(*rules: NfpRule) -> NsFlavour:

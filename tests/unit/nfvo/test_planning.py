@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def inputs(nsd: Nsd | None = None, underlay_mtu: int = 1600) -> PlanInputs:
     )
 
 
-def with_link(nsd: Nsd, link_id: str, **changes: object) -> Nsd:
+def with_link(nsd: Nsd, link_id: str, **changes: Any) -> Nsd:
     flavour = nsd.flavour()
     links = tuple(replace(link, **changes) if link.id == link_id else link for link in flavour.virtual_links)
     return replace(nsd, flavours=(replace(flavour, virtual_links=links),))

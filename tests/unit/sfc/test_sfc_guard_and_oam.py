@@ -118,7 +118,7 @@ def test_ttl_zero_counts_as_64_and_ttl_one_goes_to_the_responder() -> None:
     peer = int(IPv4Address("10.99.0.1"))
     nsh = Nsh(PathPosition(100, 254), tcp(), ttl=0)
     trace = network.inject_at("h2", 100, nsh, peer, 7)
-    assert trace.crossings[0].packet.ttl == 62  # type: ignore[union-attr]
+    assert trace.crossings[0].packet.ttl == 62
     expired = network.inject_at("h2", 100, replace(nsh, ttl=1), peer, 7)
     assert (expired.functions, expired.deliveries[0].port) == ((), "oam")
     assert network.bridges["h2"].metered[1] == 1

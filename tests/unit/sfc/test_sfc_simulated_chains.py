@@ -75,12 +75,12 @@ def test_both_chains_pass_their_functions_in_order_and_come_back_the_same_way(
         assert there.functions == functions
         assert matches_plan(there, planned(lan, chain, Direction.FORWARD))
         (left,) = there.deliveries
-        assert (left.port, left.packet.destination, left.packet.source) == ("nat-in", GATEWAY, SUB)  # type: ignore[union-attr]
+        assert (left.port, left.packet.destination, left.packet.source) == ("nat-in", GATEWAY, SUB)
         back = network.inject("nat-in", answer_to(packet))
         assert back.functions == functions[-2::-1]
         assert matches_plan(back, planned(lan, chain, Direction.REVERSE))
         (home,) = back.deliveries
-        assert (home.port, home.packet.destination, home.packet.source) == ("sub", SUB, GATEWAY)  # type: ignore[union-attr]
+        assert (home.port, home.packet.destination, home.packet.source) == ("sub", SUB, GATEWAY)
 
 
 def test_ttl_context_and_index_are_those_of_the_proven_scenario() -> None:

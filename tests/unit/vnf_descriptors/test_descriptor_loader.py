@@ -354,7 +354,7 @@ def test_an_archive_a_directory_and_a_file_give_the_same_model(tmp_path: Path) -
     packed = write(tmp_path / "p.csar", archive(files))
     for name, data in files.items():
         write(tmp_path / "tree" / name, data)
-    assert vnf_descriptors.load(packed).flavours[0].vdus == bare.flavours[0].vdus  # type: ignore[union-attr]
+    assert vnf_descriptors.load(packed).flavours[0].vdus == bare.flavours[0].vdus
     assert vnf_descriptors.load(tmp_path / "tree") == vnf_descriptors.load(packed)
 
 

@@ -175,7 +175,7 @@ def test_a_frozen_map_does_not_change() -> None:
     frozen = FrozenMap({"a": 1})
     assert frozen == {"a": 1}
     with pytest.raises(TypeError):
-        frozen["a"] = 2  # type: ignore[index]
+        frozen["a"] = 2
     with pytest.raises(AttributeError):
         frozen.other = 1
 
