@@ -155,7 +155,7 @@ CONFINED = """
 for target in /usr/mark /etc/services /proc/sys/kernel/hostname /proc/sysrq-trigger /bin/sh; do
   ( echo x >> $target ) 2>/dev/null && echo "wrote $target" >> /vnf/broken
 done
-for path in /root/.ssh /home /work /etc/shadow /var/log /sys /run/catena /proc/kcore; do
+for path in /root/.ssh /home /srv /etc/shadow /var/log /sys /run/catena /proc/kcore; do
   [ -e $path ] && [ -s $path ] && echo "sees $path" >> /vnf/broken
 done
 mount -t tmpfs none /tmp 2>/dev/null && echo mounted >> /vnf/broken
