@@ -53,7 +53,7 @@ def load_with_report(path: str | os.PathLike[str], policy: Policy | None = None)
 
 def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]:
     """The descriptor of an open package (None when it has errors), and what was found in its templates."""
-    from vnf_descriptors.tosca import second_opinion
+    from vnf_descriptors.tosca.opinion import second_opinion
 
     context, findings = read_context(package)
     if not context.templates.files:

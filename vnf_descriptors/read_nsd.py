@@ -33,7 +33,8 @@ from vnf_descriptors.model import (
     VnfProfile,
 )
 from vnf_descriptors.read_links import bitrate_of, l2_of, l3_of, qos_of
-from vnf_descriptors.read_vnfd import DescriptorFacts, affinity_rules, flavour_id_of
+from vnf_descriptors.read_scaling import affinity_rules
+from vnf_descriptors.read_vnfd import DescriptorFacts, flavour_id_of
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import boolean_of, child, integer_of, maps_of, text_of, texts_of
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence

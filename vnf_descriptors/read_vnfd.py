@@ -8,17 +8,11 @@ from vnf_descriptors import units
 from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import Context, Kind
 from vnf_descriptors.model import (
-    AffinityKind,
-    AffinityRule,
     BootData,
-    Checksum,
     ExtCp,
     FrozenMap,
-    InstantiationLevel,
     LcmScript,
     NumaAffinity,
-    ScalingAspect,
-    SwImage,
     Vdu,
     VduCp,
     VduCpu,
@@ -28,8 +22,17 @@ from vnf_descriptors.model import (
     VnfFlavour,
     VnfVirtualLink,
 )
+from vnf_descriptors.read_images import size_of, sw_image
 from vnf_descriptors.read_links import addresses_of, bitrate_of, l2_of, l3_of, qos_of
-from vnf_descriptors.topology import Group, NodeTemplate, Topology
+from vnf_descriptors.read_scaling import (
+    affinity_rules,
+    initial_instances,
+    instance_limits,
+    instantiation_levels,
+    level_policies,
+    scaling_aspects,
+)
+from vnf_descriptors.topology import NodeTemplate, Topology
 from vnf_descriptors.vdus import interface_of, storage_size_gib, vdu_of
 from vnf_descriptors.vnf_nodes import (
     boolean_of,
@@ -44,7 +47,6 @@ from vnf_descriptors.vnf_nodes import (
     text_of,
     texts_of,
     vdu_cp_nodes,
-    vdu_nodes,
     virtual_links,
 )
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
@@ -150,9 +152,9 @@ def _default_flavour(context: Context, flavours: tuple[VnfFlavour, ...]) -> str 
 def _flavour(context: Context, topology: Topology) -> VnfFlavour:
     own = context.self_node(topology)
     description = text_of(topology.property_of(own, "flavour_description")) if own else None
-    levels = _levels(topology)
+    levels = instantiation_levels(topology)
     default = next(
-        (text_of(topology.follow(each.properties.get("default_level"))) for each in _level_policies(topology)), None
+        (text_of(topology.follow(each.properties.get("default_level"))) for each in level_policies(topology)), None
     )
     return VnfFlavour(
         id=flavour_id_of(context, topology) or "default",
@@ -162,7 +164,7 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
         ext_cps=tuple(_ext_cps(topology)),
         virtual_links=tuple(_virtual_link(topology, node) for node in virtual_links(topology)),
         affinity_rules=tuple(affinity_rules(topology, f"{_POLICY}AffinityRule", f"{_POLICY}AntiAffinityRule")),
-        scaling_aspects=tuple(_aspects(topology)),
+        scaling_aspects=tuple(scaling_aspects(topology)),
         instantiation_levels=tuple(levels),
         default_level_id=default,
         lcm_scripts=tuple(_scripts(context, topology, own)) if own else (),
@@ -186,7 +188,7 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
     demand = vdu_of(topology, node)
     if demand.cpu is None:
         raise ValueError(f"the VDU {node.name} has no usable virtual_cpu")
-    low, high = _profile(topology, node)
+    low, high = instance_limits(topology, node)
     attached = {use.target.text for use in node.uses("virtual_storage") if use.target}
     storage = tuple(_storage(context, topology, each) for each in storages(topology) if each.name in attached)
     return Vdu(
@@ -204,7 +206,7 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
         storages=storage,
         sw_image=sw_image(context, topology, node),
         boot_data=_boot_data(topology, node),
-        initial_instances=_initial(topology, node.name, low),
+        initial_instances=initial_instances(topology, node.name, low),
         min_instances=low,
         max_instances=high,
         nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
@@ -218,11 +220,11 @@ def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
 
     What is not requested counts as the least that the model can hold: one CPU, one MiB.
     """
-    low, high = _profile(topology, node)
+    low, high = instance_limits(topology, node)
     inside = [topology.nodes[use.target.text] for use in node.uses("container") if use.target]
     milli_cpu = sum(integer_of(topology.property_of(each, "requested_cpu_resources")) or 0 for each in inside)
     memory = sum(
-        _size(units.size_mib, topology.property_of(each, "requested_memory_resources")) or 0 for each in inside
+        size_of(units.size_mib, topology.property_of(each, "requested_memory_resources")) or 0 for each in inside
     )
     return Vdu(
         id=node.name,
@@ -230,27 +232,12 @@ def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
         description=text_of(topology.property_of(node, "description")) or "",
         cpu=VduCpu(max(1, -(-milli_cpu // 1000))),
         memory_mib=max(1, memory),
-        initial_instances=_initial(topology, node.name, low),
+        initial_instances=initial_instances(topology, node.name, low),
         min_instances=low,
         max_instances=high,
         kind=VduKind.OS_CONTAINER,
         nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
     )
-
-
-def _profile(topology: Topology, node: NodeTemplate) -> tuple[int, int]:
-    low = integer_of(topology.property_of(node, "vdu_profile", "min_number_of_instances"))
-    high = integer_of(topology.property_of(node, "vdu_profile", "max_number_of_instances"))
-    return 1 if low is None else low, 1 if high is None else high
-
-
-def _initial(topology: Topology, vdu: str, default: int) -> int:
-    for policy in topology.policies_of(f"{_POLICY}VduInitialDelta"):
-        if vdu in [member.text for member in policy.members]:
-            count = integer_of(topology.follow(policy.properties.get("initial_delta"), ("number_of_instances",)))
-            if count is not None:
-                return count
-    return default
 
 
 def _mandatory(topology: Topology, node: NodeTemplate) -> Iterator[str]:
@@ -298,72 +285,6 @@ def _storage(context: Context, topology: Topology, node: NodeTemplate) -> Virtua
         boolean_of(topology.property_of(node, "per_vnfc_instance"), True),
         sw_image(context, topology, node),
     )
-
-
-# Software images ------------------------------------------------------------------------------------------
-
-
-def image_artifacts(context: Context, node: NodeTemplate) -> list[tuple[str, Scalar, Mapping]]:
-    """The artifacts of a node that are software images: name, where it stands, definition."""
-    return [
-        (name, key, value)
-        for name, key, value in node.section("artifacts").items()
-        if isinstance(value, Mapping)
-        and context.types.is_a("artifact_types", text_of(value.get("type")) or "", "tosca.artifacts.nfv.SwImage")
-    ]
-
-
-def sw_image(context: Context, topology: Topology, node: NodeTemplate) -> SwImage | None:
-    """The software image of a VDU or storage: from its artifact, and in older editions from sw_image_data."""
-    artifacts = image_artifacts(context, node)
-    older = topology.property_of(node, "sw_image_data")
-    if not artifacts and not isinstance(older, Mapping):
-        return None
-    artifact = artifacts[0][2] if artifacts else None
-    given = artifact.get("properties") if artifact else None
-    data = given if isinstance(given, Mapping) and given.entries else older
-    file = text_of(artifact.get("file")) if artifact else None
-    path = artifact_path(topology.file.path, file, context.package.members) if file else None
-    checksum = topology.follow(data, ("checksum",), node)
-
-    def fact(name: str) -> Node | None:
-        return topology.follow(data, (name,), node)
-
-    return SwImage(
-        id=node.name,
-        name=text_of(fact("name")) or node.name,
-        version=text_of(fact("version")) or "",
-        path=path,
-        uri=file if path is None else None,
-        provider=text_of(fact("provider")),
-        checksum=_checksum(checksum),
-        container_format=text_of(fact("container_format")),
-        disk_format=text_of(fact("disk_format")),
-        size_bytes=_size(units.size_bytes, fact("size")),
-        min_disk_bytes=_size(units.size_bytes, fact("min_disk")),
-        min_ram_bytes=_size(units.size_bytes, fact("min_ram")),
-        operating_system=text_of(fact("operating_system")),
-        supported_virtualisation_environments=texts_of(fact("supported_virtualisation_environments")),
-    )
-
-
-def _checksum(node: Node | None) -> Checksum | None:
-    algorithm, value = text_of(child(node, "algorithm")), text_of(child(node, "hash"))
-    if isinstance(node, Scalar):
-        # Edition 2.5.1 has the bare digest; its length tells the algorithm.
-        lengths = {56: "sha-224", 64: "sha-256", 96: "sha-384", 128: "sha-512"}
-        algorithm, value = lengths.get(len(node.text)), node.text
-    return Checksum(algorithm, value.lower()) if algorithm and value else None
-
-
-def _size(convert: object, node: Node | None) -> int | None:
-    text = text_of(node)
-    if text is None or not callable(convert):
-        return None
-    try:
-        return int(convert(text))
-    except ValueError:
-        return None
 
 
 # Connection points and links --------------------------------------------------------------------------------
@@ -447,97 +368,6 @@ def _virtual_link(topology: Topology, node: NodeTemplate) -> VnfVirtualLink:
         min_bitrate=bitrate_of(topology, profile, "min_bitrate_requirements"),
         qos=qos_of(topology, profile),
         externally_managed=text_of(topology.property_of(node, "externally_managed")),
-    )
-
-
-# Policies -----------------------------------------------------------------------------------------------
-
-
-def affinity_rules(topology: Topology, together: str, apart: str) -> Iterator[AffinityRule]:
-    """The affinity rules of a topology; a placement group stands for its members."""
-    for policy in topology.policies_of(together, apart):
-        kind = AffinityKind.AFFINITY if policy in topology.policies_of(together) else AffinityKind.ANTI_AFFINITY
-        scope = text_of(topology.follow(policy.properties.get("scope"))) or "nfvi_node"
-        direct = tuple(member.text for member in policy.members if member.text not in topology.groups)
-        groups = [topology.groups[member.text] for member in policy.members if member.text in topology.groups]
-        for target in direct:
-            name = policy.name if len(direct) + len(groups) == 1 else f"{policy.name}:{target}"
-            yield AffinityRule(name, kind, scope, (target,))
-        for group in groups:
-            name = policy.name if len(direct) + len(groups) == 1 else f"{policy.name}:{group.name}"
-            yield AffinityRule(name, kind, scope, tuple(member.text for member in group.members))
-
-
-def _aspects(topology: Topology) -> Iterator[ScalingAspect]:
-    deltas: dict[str, dict[str, FrozenMap[str, int]]] = {}
-    for policy in topology.policies_of(f"{_POLICY}VduScalingAspectDeltas"):
-        aspect = text_of(topology.follow(policy.properties.get("aspect"))) or ""
-        for member in policy.members:
-            deltas.setdefault(aspect, {})[member.text] = _counts(topology, policy.properties.get("deltas"))
-    for policy in topology.policies_of(f"{_POLICY}ScalingAspects"):
-        aspects = topology.follow(policy.properties.get("aspects"))
-        for name, _, node in aspects.items() if isinstance(aspects, Mapping) else ():
-            mine = deltas.get(name, {})
-            steps = texts_of(child(node, "step_deltas")) or _only_delta(mine)
-            yield ScalingAspect(
-                id=name,
-                name=text_of(child(node, "name")) or name,
-                description=text_of(child(node, "description")) or "",
-                max_scale_level=integer_of(child(node, "max_scale_level")) or 0,
-                step_deltas=steps,
-                vdu_deltas=FrozenMap(mine),
-            )
-
-
-def _only_delta(deltas: dict[str, FrozenMap[str, int]]) -> tuple[str, ...]:
-    """Without step_deltas every step adds the one delta that there is."""
-    names = {name for each in deltas.values() for name in each}
-    return tuple(names) if len(names) == 1 else ()
-
-
-def _counts(topology: Topology, node: Node | None) -> FrozenMap[str, int]:
-    found = topology.follow(node)
-    if not isinstance(found, Mapping):
-        return FrozenMap()
-    return FrozenMap(
-        {name: integer_of(topology.follow(value, ("number_of_instances",))) or 0 for name, _, value in found.items()}
-    )
-
-
-def _level_policies(topology: Topology) -> list[Group]:
-    return topology.policies_of(f"{_POLICY}InstantiationLevels")
-
-
-def _levels(topology: Topology) -> Iterator[InstantiationLevel]:
-    counts: dict[str, dict[str, int]] = {}
-    for policy in topology.policies_of(f"{_POLICY}VduInstantiationLevels"):
-        for level, count in _counts(topology, policy.properties.get("levels")).items():
-            for member in policy.members:
-                counts.setdefault(level, {})[member.text] = count
-    aspects = {aspect.id: aspect for aspect in _aspects(topology)}
-    for policy in _level_policies(topology):
-        levels = topology.follow(policy.properties.get("levels"))
-        for name, _, node in levels.items() if isinstance(levels, Mapping) else ():
-            info = child(node, "scale_info")
-            scales = {
-                aspect: integer_of(child(entry, "scale_level")) or 0
-                for aspect, _, entry in (info.items() if isinstance(info, Mapping) else ())
-            }
-            given = counts.get(name, {})
-            instances = {
-                vdu.name: given[vdu.name] if vdu.name in given else _by_scale(topology, vdu, scales, aspects)
-                for vdu in vdu_nodes(topology)
-            }
-            description = text_of(child(node, "description")) or ""
-            yield InstantiationLevel(name, description, FrozenMap(scales), FrozenMap(instances))
-
-
-def _by_scale(topology: Topology, vdu: NodeTemplate, scales: dict[str, int], aspects: dict[str, ScalingAspect]) -> int:
-    initial = _initial(topology, vdu.name, _profile(topology, vdu)[0])
-    return initial + sum(
-        aspects[name].instances_added(vdu.name, level)
-        for name, level in scales.items()
-        if name in aspects and level <= aspects[name].max_scale_level
     )
 
 

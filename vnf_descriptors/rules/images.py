@@ -10,7 +10,7 @@ from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import Context
 from vnf_descriptors.guard import MemberError
 from vnf_descriptors.integrity import digest
-from vnf_descriptors.read_vnfd import image_artifacts
+from vnf_descriptors.read_images import image_artifacts
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.topology import NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import child, compute_nodes, is_unspecified, storages, text_of

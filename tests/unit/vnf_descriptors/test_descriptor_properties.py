@@ -137,8 +137,8 @@ def test_an_archive_of_anything(tmp_path: Path, members: dict[str, bytes]) -> No
 @given(st.text(alphabet="./\\abC:\0\n", max_size=12))
 def test_a_safe_name_stays_inside(name: str) -> None:
     if guard.check_name(name) is None:
-        resolved = Path("/root/of/package", name).resolve()
-        assert resolved.is_relative_to("/root/of/package") and "\n" not in name
+        resolved = Path("/some/package", name).resolve()
+        assert resolved.is_relative_to("/some/package") and "\n" not in name
 
 
 @QUICK

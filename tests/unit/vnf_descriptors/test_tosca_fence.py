@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.unit.vnf_descriptors.descriptor_support import VNFD, check_text, codes
-from vnf_descriptors import tosca, tosca_worker
+from vnf_descriptors.tosca import opinion, worker
 
 GOOD = {"tosca_definitions_version": "tosca_simple_yaml_1_3", "topology_template": {"node_templates": {}}}
 
 
 def ask(job: list[dict[str, Any]]) -> Any:
-    pool = tosca._WorkerPool()
+    pool = opinion._WorkerPool()
     try:
         return pool.ask(job)
     finally:
@@ -45,7 +45,7 @@ def test_a_cycle_that_hangs_the_parser_is_ended() -> None:
 
 
 def test_a_worker_that_died_is_replaced() -> None:
-    pool = tosca._WorkerPool()
+    pool = opinion._WorkerPool()
     try:
         assert pool.ask([GOOD]) == [[]]
         assert pool._process is not None
@@ -57,7 +57,7 @@ def test_a_worker_that_died_is_replaced() -> None:
 
 
 def test_many_threads_share_one_worker() -> None:
-    pool = tosca._WorkerPool()
+    pool = opinion._WorkerPool()
     answers: list[Any] = []
     threads = [threading.Thread(target=lambda: answers.append(pool.ask([GOOD]))) for _ in range(8)]
     try:
@@ -83,35 +83,35 @@ def test_many_threads_share_one_worker() -> None:
     ],
 )
 def test_the_fence_holds(attempt: str) -> None:
-    code = f"from vnf_descriptors import tosca_worker as w\nw._load_parser()\nw._fence()\n{attempt}\n"
+    code = f"from vnf_descriptors.tosca import worker as w\nw._load_parser()\nw._fence()\n{attempt}\n"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode != 0 and ("PermissionError" in run.stderr or "MemoryError" in run.stderr), run.stderr
     assert not Path("/tmp/catena-must-not-exist").exists()
 
 
 def test_the_worker_ends_with_its_input() -> None:
-    run = subprocess.run([sys.executable, "-m", "vnf_descriptors.tosca_worker"], input=b"", timeout=60)
+    run = subprocess.run([sys.executable, "-m", "vnf_descriptors.tosca.worker"], input=b"", timeout=60)
     assert run.returncode == 0
 
 
 def test_messages_survive_the_pipe_and_lies_about_length_do_not(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     with path.open("wb") as stream:
-        tosca_worker.write_message(stream, [{"a": [1, None, "x"]}])
+        worker.write_message(stream, [{"a": [1, None, "x"]}])
         stream.write(b"\xff\xff\xff\xff")
     with path.open("rb") as stream:
-        assert tosca_worker.read_message(stream) == [{"a": [1, None, "x"]}]
+        assert worker.read_message(stream) == [{"a": [1, None, "x"]}]
         with pytest.raises(ValueError, match="too long"):
-            tosca_worker.read_message(stream)
+            worker.read_message(stream)
 
 
 def test_a_parser_that_gives_up_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tosca._POOL, "ask", lambda job: "it ran out of time or memory")
+    monkeypatch.setattr(opinion._POOL, "ask", lambda job: "it ran out of time or memory")
     report = check_text(tmp_path, VNFD)
     assert report.ok and codes(report) == {"TOSCA023"}
 
 
 def test_what_the_parser_says_stands_at_the_node_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tosca._POOL, "ask", lambda job: [['"worker" is odd', "wrong number of occurrences"]])
+    monkeypatch.setattr(opinion._POOL, "ask", lambda job: [['"worker" is odd', "wrong number of occurrences"]])
     (entry,) = check_text(tmp_path, VNFD).findings
     assert (entry.code, entry.line) == ("TOSCA022", VNFD[: VNFD.index("    worker:")].count("\n") + 1)

@@ -1,7 +1,7 @@
 """tosca-parser's second opinion on a descriptor that this library's own rules accept.
 
 The parser never sees the package: it gets plain values, with all types written out and no imports, in a
-process of its own (`tosca_worker`) that can neither open files nor sockets and is killed when it takes too
+process of its own (`worker`) that can neither open files nor sockets and is killed when it takes too
 long. What is known to make it fail on valid descriptors is taken out before; its complaints about what
 SOL001 allows are dropped. When it crashes or is killed, that is a warning.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from vnf_descriptors.context import NS, PNF, VNF, Context
 from vnf_descriptors.report import Finding, Place, Position, finding, quote
 from vnf_descriptors.topology import Group, NodeTemplate, Topology, function_call
-from vnf_descriptors.tosca_worker import read_message, write_message
+from vnf_descriptors.tosca.worker import read_message, write_message
 from vnf_descriptors.typesystem import PropertyDef, Schema, TypeSystem
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence, to_plain
 
@@ -267,7 +267,7 @@ class _WorkerPool:
             return self._exchange(job)
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "vnf_descriptors.tosca_worker"]
+        command = [sys.executable, "-m", "vnf_descriptors.tosca.worker"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, close_fds=True
         )

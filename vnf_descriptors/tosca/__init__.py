@@ -1,0 +1,1 @@
+"""tosca-parser, and the fence around it. The only place that knows it."""
