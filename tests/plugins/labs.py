@@ -14,6 +14,16 @@ NAME_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 @pytest.fixture
 def lab_id() -> Iterator[str]:
     """A lab id of this test alone. The test fails when a namespace, process, mount or cgroup of the lab outlives it."""
+    yield from _lab_of_its_own()
+
+
+@pytest.fixture(scope="module")
+def module_lab_id() -> Iterator[str]:
+    """A lab id of this module alone, for what is too slow to be made for each test."""
+    yield from _lab_of_its_own()
+
+
+def _lab_of_its_own() -> Iterator[str]:
     lab = "t" + "".join(secrets.choice(NAME_ALPHABET) for _ in range(6))
     yield lab
     left = remains_of(lab)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import subprocess
 import time
@@ -104,9 +105,9 @@ def _await_listening(process: subprocess.Popen[bytes]) -> bytes:
     with selectors.DefaultSelector() as selector:
         selector.register(process.stderr, selectors.EVENT_READ)
         while LISTENING not in said and selector.select(max(0.0, deadline - time.monotonic())):
-            line = process.stderr.readline()
-            said += line
-            if not line:
+            piece = os.read(process.stderr.fileno(), 4096)
+            said += piece
+            if not piece:
                 break
     return said
 
