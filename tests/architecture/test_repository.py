@@ -56,7 +56,9 @@ def hits(pattern: re.Pattern[str], exempt: set[Path]) -> list[str]:
 
 
 def test_no_tracked_file_names_a_path_of_one_machine() -> None:
-    assert hits(MACHINE_PATH, {Path("tests/architecture/test_repository.py")}) == []
+    # The second looks whether a confined VNFC sees such places.
+    exempt = {Path("tests/architecture/test_repository.py"), Path("tests/dataplane/test_vim_local.py")}
+    assert hits(MACHINE_PATH, exempt) == []
 
 
 def test_no_tracked_file_names_a_registry() -> None:
