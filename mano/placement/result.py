@@ -172,7 +172,7 @@ class NearMiss:
     short: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        return {"host": self.host, "short": dict(self.short)}
+        return {"host": self.host, "short": {str(code): missing for code, missing in self.short.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class Unplaced:
     def to_json(self) -> dict[str, Any]:
         return {
             "hosts": self.hosts,
-            "reasons": dict(self.reasons),
+            "reasons": {str(code): hosts for code, hosts in self.reasons.items()},
             "nearest": [miss.to_json() for miss in self.nearest],
             "wouldFitIf": list(self.would_fit_if),
         }
