@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.model import AffinityKind, AffinityRule, FrozenMap, InstantiationLevel, ScalingAspect
+from vnf_descriptors.read_facts import link_bitrates
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import child, integer_of, text_of, texts_of, vdu_nodes
 from vnf_descriptors.yamltree import Mapping, Node
@@ -108,7 +109,8 @@ def instantiation_levels(topology: Topology) -> Iterator[InstantiationLevel]:
                 for vdu in vdu_nodes(topology)
             }
             description = text_of(child(node, "description")) or ""
-            yield InstantiationLevel(name, description, FrozenMap(scales), FrozenMap(instances))
+            rates = link_bitrates(topology, name)
+            yield InstantiationLevel(name, description, FrozenMap(scales), FrozenMap(instances), rates)
 
 
 def _by_scale(topology: Topology, vdu: NodeTemplate, scales: dict[str, int], aspects: dict[str, ScalingAspect]) -> int:

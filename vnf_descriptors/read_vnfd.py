@@ -22,6 +22,18 @@ from vnf_descriptors.model import (
     VnfFlavour,
     VnfVirtualLink,
 )
+from vnf_descriptors.read_facts import (
+    configurable_properties,
+    indicators,
+    lcm_configuration,
+    monitoring_parameters,
+    package_changes,
+    requested_capabilities,
+    security_group_rules,
+    supported_interfaces,
+    texts_by_key,
+    vip_cps,
+)
 from vnf_descriptors.read_images import size_of, sw_image
 from vnf_descriptors.read_links import addresses_of, bitrate_of, l2_of, l3_of, qos_of
 from vnf_descriptors.read_scaling import (
@@ -74,6 +86,10 @@ def read_vnfd(context: Context) -> Vnfd:
         product_info_description=facts.optional("product_info_description"),
         ext_invariant_id=facts.optional("ext_invariant_id"),
         localization_languages=facts.texts("localization_languages"),
+        lcm_configuration=lcm_configuration(facts.node("lcm_operations_configuration")),
+        configurable=configurable_properties(
+            context.types, facts.node_type or "", facts.node("configurable_properties")
+        ),
         default_flavour_id=_default_flavour(context, flavours),
         sol001_edition=context.templates.edition,
     )
@@ -84,6 +100,8 @@ class DescriptorFacts:
 
     def __init__(self, context: Context, kind: Kind) -> None:
         self._values: dict[str, Node] = {}
+        #: The type of the node, when there is one.
+        self.node_type: str | None = None
         for topology in context.topologies:
             own = context.self_node(topology)
             if topology.substitution is not None:
@@ -94,6 +112,7 @@ class DescriptorFacts:
             own = context.self_node(topology)
             kind_name = own.type if own else _substituted(topology)
             if kind_name is not None:
+                self.node_type = self.node_type or kind_name
                 for name, definition in context.types.properties("node_types", kind_name).items():
                     if definition.default is not None:
                         self._values.setdefault(name, definition.default)
@@ -168,6 +187,14 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
         instantiation_levels=tuple(levels),
         default_level_id=default,
         lcm_scripts=tuple(_scripts(context, topology, own)) if own else (),
+        vip_cps=tuple(vip_cps(topology)),
+        security_group_rules=tuple(security_group_rules(topology)),
+        supported_interfaces=tuple(supported_interfaces(topology)),
+        indicators=tuple(indicators(topology)),
+        package_changes=tuple(package_changes(topology)),
+        monitoring_parameters=tuple(
+            monitoring_parameters(topology.property_of(own, "monitoring_parameters") if own else None)
+        ),
     )
 
 
@@ -209,8 +236,9 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
         initial_instances=initial_instances(topology, node.name, low),
         min_instances=low,
         max_instances=high,
-        nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
-        mandatory_capabilities=tuple(_mandatory(topology, node)),
+        nfvi_constraints=texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
+        requested_capabilities=tuple(requested_capabilities(topology, node)),
+        monitoring_parameters=tuple(monitoring_parameters(topology.property_of(node, "monitoring_parameters"))),
         other_requirements=demand.facts.other,
     )
 
@@ -236,22 +264,8 @@ def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
         min_instances=low,
         max_instances=high,
         kind=VduKind.OS_CONTAINER,
-        nfvi_constraints=_texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
+        nfvi_constraints=texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
     )
-
-
-def _mandatory(topology: Topology, node: NodeTemplate) -> Iterator[str]:
-    wanted = topology.capability_property(node, "virtual_compute", "requested_additional_capabilities")
-    for _, _, each in wanted.items() if isinstance(wanted, Mapping) else ():
-        name = text_of(child(each, "requested_additional_capability_name"))
-        if name and boolean_of(child(each, "support_mandatory")):
-            yield name
-
-
-def _texts_by_key(topology: Topology, node: Node | None) -> FrozenMap[str, str]:
-    if isinstance(node, Mapping):
-        return FrozenMap({key: text_of(topology.evaluate(value)) or "" for key, _, value in node.items()})
-    return FrozenMap({text: "" for text in texts_of(node)})
 
 
 def _boot_data(topology: Topology, node: NodeTemplate) -> BootData | None:

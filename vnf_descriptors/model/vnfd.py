@@ -14,6 +14,17 @@ from typing import Protocol, TypeVar
 
 from vnf_descriptors.model.checks import check_at_least, check_name, check_unique
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
+from vnf_descriptors.model.vnf_facts import (
+    ConfigurableProperties,
+    LcmConfiguration,
+    MonitoringParameter,
+    PackageChange,
+    RequestedCapability,
+    SecurityGroupRule,
+    SupportedInterface,
+    VipCp,
+    VnfIndicator,
+)
 
 
 class CpuPolicy(StrEnum):
@@ -223,8 +234,8 @@ class Vdu:
     max_instances: int = 1
     kind: VduKind = VduKind.COMPUTE
     nfvi_constraints: FrozenMap[str, str] = EMPTY
-    #: Names of requested additional capabilities whose support is mandatory.
-    mandatory_capabilities: tuple[str, ...] = ()
+    requested_capabilities: tuple[RequestedCapability, ...] = ()
+    monitoring_parameters: tuple[MonitoringParameter, ...] = ()
     #: Requirement keys that this library does not know, as they were written.
     other_requirements: FrozenMap[str, str] = EMPTY
 
@@ -449,6 +460,8 @@ class InstantiationLevel:
     scale_levels: FrozenMap[str, int] = EMPTY
     #: VDU -> number of instances.
     vdu_instances: FrozenMap[str, int] = EMPTY
+    #: Virtual link -> bit rates.
+    link_bitrates: FrozenMap[str, Bitrate] = EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +488,12 @@ class VnfFlavour:
     instantiation_levels: tuple[InstantiationLevel, ...] = ()
     default_level_id: str | None = None
     lcm_scripts: tuple[LcmScript, ...] = ()
+    vip_cps: tuple[VipCp, ...] = ()
+    security_group_rules: tuple[SecurityGroupRule, ...] = ()
+    supported_interfaces: tuple[SupportedInterface, ...] = ()
+    indicators: tuple[VnfIndicator, ...] = ()
+    package_changes: tuple[PackageChange, ...] = ()
+    monitoring_parameters: tuple[MonitoringParameter, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.id, "the identifier of a flavour")
@@ -544,6 +563,8 @@ class Vnfd:
     product_info_description: str | None = None
     ext_invariant_id: str | None = None
     localization_languages: tuple[str, ...] = ()
+    lcm_configuration: LcmConfiguration | None = None
+    configurable: ConfigurableProperties | None = None
     #: Flavour that a request without one gets.
     default_flavour_id: str | None = None
     #: Edition of SOL001 whose types it was read with, for example `3.7.1`.

@@ -46,7 +46,8 @@ def wrong_property(context: Context) -> Iterator[Finding]:
     for _, entry, section in _entries(context):
         if context.types.get(section, entry.type) is not None:
             defined = dict(context.types.properties(section, entry.type))
-            if "description" in defined and "description" not in entry.properties.entries:
+            described = defined.get("description")
+            if described is not None and described.required and "description" not in entry.properties.entries:
                 del defined["description"]
                 message = f"{entry.type} lacks the property 'description'"
                 yield finding("TOSCA010", entry.key, message, severity=Severity.WARNING)

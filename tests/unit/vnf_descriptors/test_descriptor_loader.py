@@ -275,6 +275,83 @@ topology_template:
     assert (model.provider, model.sol001_edition) == ("Company", "2.6.1")
 
 
+def test_what_else_a_vnfd_says(tmp_path: Path) -> None:
+    old = "        vdu_profile: {min_number_of_instances: 2, max_number_of_instances: 9}\n"
+    text = changed(
+        old,
+        old + "        monitoring_parameters: {cpu: {name: cpu, performance_metric: v_cpu_usage_mean, "
+        "collection_period: 5 s}}\n",
+    )
+    text = changed(
+        "virtual_memory: {virtual_mem_size: 2048 MiB}",
+        """virtual_memory: {virtual_mem_size: 2048 MiB}
+            requested_additional_capabilities:
+              fast: {requested_additional_capability_name: dpdk, support_mandatory: true,
+                     target_performance_parameters: {pps: "1000"}}""",
+        text,
+    )
+    text = changed(
+        "    vnf:\n      type: example.Balancer\n",
+        """    vip:
+      type: tosca.nodes.nfv.VipCp
+      properties: {layer_protocols: [ipv4], vip_function: load_balance}
+      requirements: [target: back, target: work, virtual_link: inner]
+    vnf:
+      type: example.Balancer
+      properties:
+        configurable_properties: {is_autoscale_enabled: true}
+        lcm_operations_configuration:
+          scale: {scaling_by_more_than_one_step_supported: true}
+          terminate: {min_graceful_termination_timeout: 3 s}
+""",
+        text,
+    )
+    text += """\
+  - allow:
+      type: tosca.policies.nfv.SecurityGroupRule
+      targets: [front]
+      properties: {port_range_min: 80, port_range_max: 81}
+  - api:
+      type: tosca.policies.nfv.SupportedVnfInterface
+      targets: [front]
+      properties: {interface_name: vnf_indicator}
+  - load:
+      type: tosca.policies.nfv.VnfIndicator
+      targets: [vnf]
+      properties: {source: vnf}
+  - rates:
+      type: tosca.policies.nfv.VirtualLinkInstantiationLevels
+      targets: [inner]
+      properties: {levels: {small: {bitrate_requirements: {root: 5}}, big: {bitrate_requirements: {root: 9, leaf: 8}}}}
+  - upgrade:
+      type: tosca.policies.nfv.VnfPackageChange
+      targets: [vnf]
+      properties:
+        selector: [{source_descriptor_id: a, destination_descriptor_id: b, source_flavour_id: simple}]
+        modification_qualifier: up
+        destination_flavour_id: simple
+        component_mappings: [{component_type: vdu, source_id: old, destination_id: worker}]
+"""
+    report = check_text(tmp_path, text)
+    assert report.to_text() == ""
+    model = vnfd(tmp_path, text)
+    assert from_json(json.loads(json.dumps(to_json(model)))) == model
+    flavour = model.flavour()
+    (metric,) = flavour.vdu("worker").monitoring_parameters
+    assert (metric.metric, metric.period_ms) == ("v_cpu_usage_mean", 5000)
+    (capability,) = flavour.vdu("worker").requested_capabilities
+    assert (capability.name, capability.mandatory) == ("dpdk", True) and capability.parameters == {"pps": "1000"}
+    assert flavour.vip_cps[0].vdu_cp_ids == ("back", "work") and flavour.vip_cps[0].virtual_link_id == "inner"
+    rule = flavour.security_group_rules[0]
+    assert (rule.direction, rule.protocol, rule.first_port, rule.last_port) == ("ingress", "tcp", 80, 81)
+    assert (flavour.supported_interfaces[0].name, flavour.indicators[0].source) == ("vnf_indicator", "vnf")
+    assert flavour.package_changes[0].mappings[0].destination_id == "worker"
+    level = flavour.level("big")
+    assert level is not None and level.link_bitrates["inner"].leaf_bps == 8
+    assert model.lcm_configuration is not None and model.lcm_configuration.min_graceful_termination_ms == 3000
+    assert model.configurable is not None and model.configurable.autoscale is True
+
+
 def test_a_container_workload_is_modelled_as_such(tmp_path: Path) -> None:
     text = """\
 tosca_definitions_version: tosca_simple_yaml_1_3
