@@ -70,7 +70,7 @@ def stops(topology: Topology, chain: Chain, rsp: Rsp) -> tuple[Stop, ...]:
     here, ttl = rsp.start_sff, TTL_IMPOSED
     context: ContextWords = imposed_context(chain, rsp, SI_FIRST)
     for si in range(SI_FIRST, rsp.end_si - 1, -1):
-        hop = rsp.hops[SI_FIRST - si] if si > rsp.end_si else None
+        hop = rsp.hop(si)
         there = hop.sff if hop else rsp.end_sff
         served = ttl - (2 if there != here else 1)
         if served < 1:

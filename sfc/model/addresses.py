@@ -41,6 +41,13 @@ class Mac(int):
         return f"Mac({str(self)!r})"
 
 
+def only(address: IpAddress) -> IpNetwork:
+    """The prefix of this address alone."""
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address), 32))
+    return IPv6Network((int(address), 128))
+
+
 def covers(outer: IpNetwork, inner: IpNetwork) -> bool:
     """True when every address of ``inner`` is one of ``outer``."""
     if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):

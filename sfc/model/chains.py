@@ -272,6 +272,10 @@ class Rsp:
         """Service index behind the last hop."""
         return SI_FIRST - len(self.hops)
 
+    def hop(self, si: int) -> Hop | None:
+        """The function met at this service index; None at the end of the path."""
+        return self.hops[SI_FIRST - si] if si > self.end_si else None
+
     def position(self, si: int) -> PathPosition:
         """Position on this path."""
         return PathPosition(self.spi, si)

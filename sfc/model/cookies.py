@@ -217,6 +217,11 @@ class Cookie:
     owner: int = OWNER
 
     def __post_init__(self) -> None:
+        fits = 0 <= self.kind < 128 and 0 <= self.chain < 1 << 24 and 0 <= self.hop < 256
+        if not (fits and 0 <= self.epoch < 1 << 16 and 0 <= self.owner < 256):
+            self._refuse()
+
+    def _refuse(self) -> None:
         check_range("cookie kind", int(self.kind), 0, 127)
         check_range("cookie chain", self.chain, 0, (1 << 24) - 1)
         check_range("cookie hop", self.hop, 0, 255)
@@ -226,7 +231,7 @@ class Cookie:
     def encode(self) -> int:
         """The 64 bits that Open vSwitch stores."""
         head = self.owner << 56 | self.epoch << 40 | self.chain << 16
-        return head | self.hop << 8 | self.direction.value << 7 | int(self.kind)
+        return head | self.hop << 8 | (self.direction is Direction.REVERSE) << 7 | int(self.kind)
 
     @classmethod
     def decode(cls, value: int) -> Cookie:

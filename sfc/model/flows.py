@@ -19,8 +19,10 @@ from sfc.model.cookies import Cookie
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import check_range
 
-FlowKey = tuple[int, int, tuple[tuple[int, int, int], ...]]
-"""(table, priority below zero, (rank of the field, value, mask or -1) of each part of the match)."""
+FlowKey = tuple[int, ...]
+"""Table, priority below zero, then rank of the field, value, and mask or -1, of each part of the match."""
+
+_rank = attrgetter("field.rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,17 @@ class Flow:
     def __post_init__(self) -> None:
         check_range("table", self.table, 0, TABLE_MAX)
         check_range("priority", self.priority, 0, 65535)
-        parts = tuple([(part.field.rank, part.value, part.mask or -1) for part in self.match])
-        for before, after in pairwise(parts):
-            if before[0] >= after[0]:
+        key = [self.table, -self.priority]
+        last = -1
+        for part in self.match:
+            rank = part.field.rank
+            if rank <= last:
                 raise ModelError(
                     "MATCH_ORDER", "fields of a match stand once each, in the order of Field", "use flow()"
                 )
-        object.__setattr__(self, "key", (self.table, -self.priority, parts))
+            last = rank
+            key += (rank, part.value, part.mask or -1)
+        object.__setattr__(self, "key", tuple(key))
 
     def text(self) -> str:
         """One line of an ``ovs-ofctl`` flow file."""
@@ -60,8 +66,7 @@ class Flow:
 
 def flow(table: int, priority: int, match: Iterable[FieldMatch], actions: Iterable[Action], cookie: Cookie) -> Flow:
     """A flow with its match sorted as :class:`Flow` wants it."""
-    ordered = tuple(sorted(match, key=lambda part: part.field.rank))
-    return Flow(table, priority, ordered, tuple(actions), cookie)
+    return Flow(table, priority, tuple(sorted(match, key=_rank)), tuple(actions), cookie)
 
 
 class GroupType(StrEnum):
@@ -137,7 +142,7 @@ class FlowTables:
                 raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {after}")
         rules: dict[int, tuple[int, int]] = {}
         for each in self.flows:
-            place = each.key[:2]
+            place = (each.table, each.priority)
             if rules.setdefault(each.cookie.encode(), place) != place:
                 raise ModelError("COOKIE_TWICE", f"{self.sff}: two rules with one cookie: {each}")
 

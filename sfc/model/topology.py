@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from sfc.errors import ModelError
-from sfc.model.addresses import IpAddress, IpNetwork, Mac
+from sfc.model.addresses import IpAddress, IpNetwork, Mac, only
 
 OFPORT_MAX = 0xFEFF  # OFPP_MAX of OpenFlow 1.0 that OVS keeps for port numbers; also our conntrack zones
 VNI_MAX = (1 << 24) - 1  # RFC 7348 section 5
@@ -148,6 +148,11 @@ class Port:
     """Further source prefixes it may send from: ``0.0.0.0/0`` for a router or a NAT's inside."""
     unclassified: Unclassified = Unclassified.FORWARD
 
+    sources: tuple[IpNetwork, ...] = field(init=False, compare=False, repr=False)
+    """Every source prefix it may use, own addresses first."""
+    versions: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """IP versions that it may send: a subset of (4, 6)."""
+
     def __post_init__(self) -> None:
         check_name("port", self.id)
         check_range(f"port {self.id}: ofport", self.ofport, 1, OFPORT_MAX)
@@ -159,16 +164,9 @@ class Port:
         for address in self.addresses:
             if address.is_multicast or address.is_unspecified or address.is_loopback:
                 raise ModelError("PORT_ADDRESS", f"port {self.id}: {address} is no station's address")
-
-    @property
-    def sources(self) -> tuple[IpNetwork, ...]:
-        """Every source prefix it may use, own addresses first."""
-        return tuple(dict.fromkeys((*(ip_network(address) for address in self.addresses), *self.allowed)))
-
-    @property
-    def versions(self) -> tuple[int, ...]:
-        """IP versions that it may send: a subset of (4, 6)."""
-        return tuple(sorted({prefix.version for prefix in self.sources}))
+        sources = tuple(dict.fromkeys((*map(only, self.addresses), *self.allowed)))
+        object.__setattr__(self, "sources", sources)
+        object.__setattr__(self, "versions", tuple(sorted({prefix.version for prefix in sources})))
 
 
 @dataclass(frozen=True, slots=True)

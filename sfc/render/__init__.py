@@ -6,22 +6,24 @@ proxies and OAM. See ``docs/table-plan.md`` for the drawing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 
+from sfc.collector import paused
 from sfc.errors import RenderError
 from sfc.model.chains import PlannedChain
 from sfc.model.cookies import OWNER
 from sfc.model.flows import FlowTables
 from sfc.model.topology import Sff, Topology
-from sfc.render.bridge import Bridge, World
-from sfc.render.classify import render_classifiers
-from sfc.render.forward import render_entry, render_sff
-from sfc.render.guard import render_guard
+from sfc.render.bridge import Bridge, Route, Section, World, routes_of
+from sfc.render.classify import classifiers_rest_on, render_classifier_misses, render_classifiers
+from sfc.render.forward import render_entry, render_path, render_path_misses
+from sfc.render.guard import render_guard, render_port
 from sfc.render.networks import render_networks
-from sfc.render.proxy import render_functions
+from sfc.render.proxy import functions_here, render_function, render_function_misses, render_functions_of
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
 
-__all__ = ["NEIGHBOUR_EGRESS", "NEIGHBOUR_INGRESS", "SFF_MAC", "Table", "mac_tag", "render"]
+__all__ = ["NEIGHBOUR_EGRESS", "NEIGHBOUR_INGRESS", "SFF_MAC", "Renderer", "Table", "mac_tag", "render"]
 
 
 def render(
@@ -32,20 +34,76 @@ def render(
     ``owner`` and ``epoch`` go into each cookie. Raises :class:`RenderError` for a chain that cannot be put on
     Open vSwitch and :class:`ModelError` for one that names what the topology lacks.
     """
-    _check(chains)
-    world = World(topology, tuple(sorted(chains, key=lambda planned: planned.forward.spi)), owner, epoch)
-    return {sff.name: _render_bridge(world, sff) for sff in sorted(topology.sffs, key=lambda sff: sff.name)}
+    return Renderer(owner=owner, epoch=epoch).render(topology, chains)
 
 
-def _render_bridge(world: World, sff: Sff) -> FlowTables:
-    bridge = Bridge(world, sff)
+class Renderer:
+    """Renders again and again; of the same topology, only what changed. Not for several threads at once.
+
+    What it returns is always what :func:`render` would, and the same objects as last time where nothing changed.
+    """
+
+    def __init__(self, *, owner: int = OWNER, epoch: int = 1) -> None:
+        self._owner = owner
+        self._epoch = epoch
+        self._topology: Topology | None = None
+        self._routes: dict[int, tuple[Route, ...]] = {}
+        self._sections: dict[str, dict[Hashable, Section]] = {}
+        self._tables: dict[str, FlowTables] = {}
+
+    def render(self, topology: Topology, chains: Sequence[PlannedChain] = ()) -> dict[str, FlowTables]:
+        """As :func:`render`."""
+        _check(chains)
+        if self._topology != topology:
+            self._topology, self._routes, self._sections = topology, {}, {}
+        with paused():
+            self._routes = {planned.forward.spi: self._routes_of(topology, planned) for planned in chains}
+            routes = tuple(route for spi in sorted(self._routes) for route in self._routes[spi])
+            world = World(topology, routes, self._owner, self._epoch)
+            return {sff.name: self._bridge(world, sff) for sff in sorted(topology.sffs, key=lambda sff: sff.name)}
+
+    def _routes_of(self, topology: Topology, planned: PlannedChain) -> tuple[Route, ...]:
+        known = self._routes.get(planned.forward.spi)
+        return known if known and known[0].planned == planned else routes_of(topology, planned)
+
+    def _bridge(self, world: World, sff: Sff) -> FlowTables:
+        before = self._sections.get(sff.name, {})
+        bridge = Bridge(world, sff, before)
+        _draw(bridge)
+        if list(bridge.sections.values()) != list(before.values()):
+            self._tables[sff.name] = bridge.tables()
+        self._sections[sff.name] = bridge.sections
+        return self._tables[sff.name]
+
+
+def _draw(bridge: Bridge) -> None:
+    world = bridge.world
+    bridge.draw("bridge", partial(_render_standing, bridge))
+    for port in bridge.ports:
+        starts, ends = port.id in world.starts, port.id in world.ends
+        bridge.draw(("port", port.id, starts, ends), partial(render_port, bridge, port))
+        if starts or ends:
+            rest_on = classifiers_rest_on(bridge, port)
+            bridge.draw(("classifiers", port.id, rest_on), partial(render_classifiers, bridge, port))
+    for route in bridge.routes:
+        bridge.draw(("path", route), partial(_render_route, bridge, route))
+    for function, through in functions_here(bridge):
+        bridge.draw(("function", function.id, through), partial(render_function, bridge, function, through))
+
+
+def _render_standing(bridge: Bridge) -> None:
+    """What a bridge holds with and without chains."""
     render_guard(bridge)
     render_networks(bridge)
-    render_classifiers(bridge)
+    render_classifier_misses(bridge)
     render_entry(bridge)
-    render_sff(bridge)
-    render_functions(bridge)
-    return bridge.tables()
+    render_path_misses(bridge)
+    render_function_misses(bridge)
+
+
+def _render_route(bridge: Bridge, route: Route) -> None:
+    render_path(bridge, route)
+    render_functions_of(bridge, route)
 
 
 def _check(chains: Sequence[PlannedChain]) -> None:

@@ -1,8 +1,12 @@
-"""What the renderer collects for one bridge, and what every part of it needs to know."""
+"""What the renderer collects for one bridge, and what every part of it needs to know.
+
+A bridge is drawn in sections. Each is named by everything that it depends on beside the topology, so a section of the
+same name is the same as before and need not be drawn again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,18 +18,23 @@ from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, Group, Meter, flow
 from sfc.model.topology import Awareness, Port, PortRole, Sff, Topology
+from sfc.render.matches import NSH, Matches
 from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, Table
 from sfc.walk import Stop, imposed_context, stops
 
+ENTER = Resubmit(Table.ENTRY)
+"""On to the SFF, as bare NSH."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Route:
-    """One direction of a planned chain with everything its flows need, computed once."""
+    """One direction of a planned chain with everything its flows need, computed once; equals itself only."""
 
     planned: PlannedChain
     rsp: Rsp
     stops: tuple[Stop, ...]
     versions: tuple[int, ...]
+    _imposed: dict[int, tuple[Action, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def chain(self) -> Chain:
@@ -40,21 +49,44 @@ class Route:
         """The stop at ``si``."""
         return self.stops[255 - si]
 
+    def at(self, si: int) -> Matches:
+        """A bare NSH packet at one position of the path."""
+        return (NSH, self._on_path, FieldMatch(Field.NSH_SI, si))
+
+    @cached_property
+    def _on_path(self) -> FieldMatch:
+        return FieldMatch(Field.NSH_SPI, self.rsp.spi)
+
     def impose(self, si: int) -> tuple[Action, ...]:
         """Put NSH on as the plan has it at ``si`` and enter the SFF."""
-        words = imposed_context(self.chain, self.rsp, si)
-        return (
-            EncapNsh(),
-            SetField(Field.NSH_SPI, self.rsp.spi),
-            SetField(Field.NSH_SI, si),
-            SetField(Field.NSH_TTL, self.stop(si).imposed_ttl),
-            SetField(Field.NSH_FLAGS, 0),
-            SetField(Field.NSH_C1, words[0]),
-            SetField(Field.NSH_C2, words[1]),
-            SetField(Field.NSH_C3, words[2]),
-            SetField(Field.NSH_C4, words[3]),
-            Resubmit(Table.ENTRY),
-        )
+        if si not in self._imposed:
+            self._imposed[si] = self._impose(si)
+        return self._imposed[si]
+
+    def _impose(self, si: int) -> tuple[Action, ...]:
+        head, context, enter = self._alike
+        changing = (SetField(Field.NSH_SI, si), SetField(Field.NSH_TTL, self.stop(si).imposed_ttl))
+        return (*head, *changing, *context, SetField(Field.NSH_C4, self.rsp.position(si).word), *enter)
+
+    @cached_property
+    def _alike(self) -> tuple[tuple[Action, ...], tuple[Action, ...], tuple[Action, ...]]:
+        """What every imposition has: before the index, before the fourth context word, and behind it."""
+        first, second, third, _ = imposed_context(self.chain, self.rsp, 0)
+        context = (SetField(Field.NSH_C1, first), SetField(Field.NSH_C2, second), SetField(Field.NSH_C3, third))
+        head = (EncapNsh(), SetField(Field.NSH_SPI, self.rsp.spi))
+        return head, (SetField(Field.NSH_FLAGS, 0), *context), (ENTER,)
+
+
+def routes_of(topology: Topology, planned: PlannedChain) -> tuple[Route, ...]:
+    """Both directions of a planned chain, or its only one."""
+    versions = _versions(topology, planned)
+    return tuple(Route(planned, rsp, stops(topology, planned.chain, rsp), versions) for rsp in planned.rsps)
+
+
+def _versions(topology: Topology, planned: PlannedChain) -> tuple[int, ...]:
+    """IP versions that the chain carries: what its classifiers match and its ingress may send."""
+    wanted = {version for classifier in planned.chain.classifiers for version in classifier.match.versions}
+    return tuple(sorted(wanted & set(topology.port(planned.chain.ingress).versions)))
 
 
 @dataclass(frozen=True)
@@ -62,23 +94,12 @@ class World:
     """The whole input of one rendering, indexed."""
 
     topology: Topology
-    chains: tuple[PlannedChain, ...]
+    routes: tuple[Route, ...]
+    """Every direction of every chain, by the chain's forward SPI."""
     owner: int
     epoch: int
-
-    @cached_property
-    def routes(self) -> tuple[Route, ...]:
-        """Every direction of every chain."""
-        return tuple(
-            Route(planned, rsp, stops(self.topology, planned.chain, rsp), self.versions(planned))
-            for planned in self.chains
-            for rsp in planned.rsps
-        )
-
-    def versions(self, planned: PlannedChain) -> tuple[int, ...]:
-        """IP versions that the chain carries: what its classifiers match and its ingress may send."""
-        wanted = {version for classifier in planned.chain.classifiers for version in classifier.match.versions}
-        return tuple(sorted(wanted & set(self.topology.port(planned.chain.ingress).versions)))
+    shared: dict[Hashable, tuple[Flow, ...]] = field(default_factory=dict)
+    """Flows that several bridges have alike."""
 
     @cached_property
     def routes_at(self) -> dict[str, list[Route]]:
@@ -123,6 +144,15 @@ class World:
         return grouped
 
     @cached_property
+    def networks_at(self) -> dict[str, frozenset[str]]:
+        """Networks with a station on each bridge."""
+        grouped: dict[str, set[str]] = {}
+        for network, members in self.members.items():
+            for port in members:
+                grouped.setdefault(port.sff, set()).add(network)
+        return {sff: frozenset(networks) for sff, networks in grouped.items()}
+
+    @cached_property
     def nsh_ports(self) -> frozenset[str]:
         """Ports of functions that speak NSH."""
         aware = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
@@ -139,15 +169,46 @@ class World:
         return _by_start(self.routes, Direction.REVERSE)
 
 
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A part of a bridge's tables; equals itself only."""
+
+    flows: tuple[Flow, ...]
+    groups: tuple[Group, ...]
+    meters: tuple[Meter, ...]
+
+
 @dataclass
 class Bridge:
-    """The flows of one bridge while they are being collected."""
+    """One bridge while it is being drawn."""
 
     world: World
     sff: Sff
+    before: Mapping[Hashable, Section] = field(default_factory=dict)
+    """Sections that were drawn of the same topology."""
+    sections: dict[Hashable, Section] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     meters: list[Meter] = field(default_factory=list)
+
+    def draw(self, name: Hashable, draw: Callable[[], None]) -> None:
+        """Draw a section, unless it was drawn before."""
+        section = self.before.get(name)
+        if section is None:
+            self.flows, self.groups, self.meters = [], [], []
+            draw()
+            section = Section(tuple(self.flows), tuple(self.groups), tuple(self.meters))
+        self.sections[name] = section
+
+    def draw_alike(self, name: Hashable, draw: Callable[[], None]) -> None:
+        """Draw flows that are the same on every bridge, once for all."""
+        known = self.world.shared.get(name)
+        if known is None:
+            start = len(self.flows)
+            draw()
+            self.world.shared[name] = tuple(self.flows[start:])
+        else:
+            self.flows.extend(known)
 
     @property
     def routes(self) -> list[Route]:
@@ -197,8 +258,14 @@ class Bridge:
         self.flows.append(flow(table, priority, match, actions, cookie))
 
     def tables(self) -> FlowTables:
-        """What was collected, as a value."""
-        return FlowTables(self.sff.name, tuple(self.flows), tuple(self.groups), tuple(self.meters))
+        """All sections, as a value."""
+        drawn = self.sections.values()
+        return FlowTables(
+            self.sff.name,
+            tuple(flow for section in drawn for flow in section.flows),
+            tuple(group for section in drawn for group in section.groups),
+            tuple(meter for section in drawn for meter in section.meters),
+        )
 
 
 def ranked(routes: Iterable[Route], place: str) -> list[tuple[int, Route, int]]:

@@ -24,18 +24,28 @@ from sfc.render.tables import Table
 FRAGMENT_TRACK, FRAGMENT_MARK = 65000, 64000
 
 
-def render_classifiers(bridge: Bridge) -> None:
-    """Both classifier tables of one bridge."""
+def render_classifier_misses(bridge: Bridge) -> None:
+    """What no port's rules take."""
     bridge.add(Table.CLASSIFY, 0, (), (), Kind.DROP_CLASSIFIER_MISS)
     bridge.add(Table.REVERSE, 0, (), (), Kind.DROP_CLASSIFIER_MISS, 1)
-    for port in bridge.ports:
-        starts = bridge.world.starts.get(port.id, [])
-        ends = bridge.world.ends.get(port.id, [])
-        if starts:
-            _fragments(bridge, port, starts)
-            _forward(bridge, port, starts)
-        if ends:
-            _reverse(bridge, port, ends, starts)
+
+
+def render_classifiers(bridge: Bridge, port: Port) -> None:
+    """Both classifier tables for one port."""
+    starts = bridge.world.starts.get(port.id, [])
+    ends = bridge.world.ends.get(port.id, [])
+    if starts:
+        _fragments(bridge, port, starts)
+        _forward(bridge, port, starts)
+    if ends:
+        _reverse(bridge, port, ends, starts)
+
+
+def classifiers_rest_on(bridge: Bridge, port: Port) -> tuple[Route, ...]:
+    """The routes by which the port's classifiers are drawn."""
+    world = bridge.world
+    ends = world.ends.get(port.id, [])
+    return (*world.starts.get(port.id, ()), *ends, *(world.way_back(route) for route in ends))
 
 
 def _remembers(route: Route) -> bool:

@@ -18,9 +18,9 @@ from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Meter
 from sfc.model.topology import VNI_NSH
-from sfc.render.bridge import Bridge, Route
+from sfc.render.bridge import ENTER, Bridge, Route
 from sfc.render.guard import to_peer
-from sfc.render.matches import NSH, OAM_BIT, at
+from sfc.render.matches import NSH, OAM_BIT
 from sfc.render.tables import (
     METER_OAM,
     OAM_BURST,
@@ -63,41 +63,42 @@ def to_responder(bridge: Bridge, source: Mac) -> tuple[Action, ...]:
     )
 
 
-def render_sff(bridge: Bridge) -> None:
-    """Table 10: each planned (SPI, SI) of this bridge goes on, to its function or out of the chain."""
+def render_path_misses(bridge: Bridge) -> None:
+    """Table 10 for positions that nobody planned."""
     bridge.add(Table.SFF, 0, (), (), Kind.DROP_NO_PATH)
-    for route in bridge.routes:
-        for stop in route.stops:
-            if stop.sff == bridge.sff.name:
-                _serve(bridge, route, stop)
-            elif stop.from_sff == bridge.sff.name:
-                peer = bridge.world.topology.sff(stop.sff)
-                _at(bridge, route, stop, to_peer(bridge, peer, VNI_NSH), Kind.TO_PEER)
+
+
+def render_path(bridge: Bridge, route: Route) -> None:
+    """Table 10: each planned (SPI, SI) of this bridge goes on, to its function or out of the chain."""
+    for stop in route.stops:
+        if stop.sff == bridge.sff.name:
+            _serve(bridge, route, stop)
+        elif stop.from_sff == bridge.sff.name:
+            peer = bridge.world.topology.sff(stop.sff)
+            _at(bridge, route, stop, to_peer(bridge, peer, VNI_NSH), Kind.TO_PEER)
 
 
 def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     si = stop.position.si
-    hop = next((hop for hop in route.rsp.hops if hop.si == si), None)
+    hop = route.rsp.hop(si)
     if hop is None:
         _oam(bridge, route, stop, to_responder(bridge, OAM_SOURCE_END), Kind.OAM_END)
         _at(bridge, route, stop, _off(stop, Table.END), Kind.TO_END)
     elif bridge.world.topology.function(hop.function).is_proxied:
         # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
-        _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), Resubmit(Table.ENTRY)), Kind.OAM_PASS)
+        _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), ENTER), Kind.OAM_PASS)
         _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_PROXY)
     else:
         _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF)
 
 
 def _at(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:
-    position = stop.position
-    bridge.add_for(route, position.si, Table.SFF, 100, at(position.spi, position.si), actions, kind)
+    bridge.add_for(route, stop.position.si, Table.SFF, 100, route.at(stop.position.si), actions, kind)
 
 
 def _oam(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:
-    position = stop.position
-    match = (*at(position.spi, position.si), OAM_BIT)
-    bridge.add_for(route, position.si, Table.SFF, 200, match, actions, kind)
+    match = (*route.at(stop.position.si), OAM_BIT)
+    bridge.add_for(route, stop.position.si, Table.SFF, 200, match, actions, kind)
 
 
 def _off(stop: Stop, table: Table) -> tuple[Action, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
 from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import PROTOCOL_UDP
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch, prefix_match
 from sfc.model.topology import VNI_NSH, VNI_OAM_REPLY, Port, PortRole, Sff
-from sfc.render.bridge import Bridge
+from sfc.render.bridge import ENTER, Bridge
 from sfc.render.matches import (
     ARP,
     ARP_REQUEST,
@@ -44,14 +46,17 @@ from forgeries, for every kernel sends them by itself."""
 
 
 def render_guard(bridge: Bridge) -> None:
-    """Table 0 of one bridge, but for what functions send back (:mod:`sfc.render.proxy`)."""
+    """Table 0 for tunnels and the OAM responder."""
     bridge.add(Table.GUARD, 0, (), (), Kind.DROP_GUARD)
     _tunnels(bridge)
     _oam(bridge)
-    for port in bridge.ports:
-        _never(bridge, port)
-        if port.role is PortRole.TENANT:
-            _station(bridge, port)
+
+
+def render_port(bridge: Bridge, port: Port) -> None:
+    """Table 0 for one port, but for what functions send back (:mod:`sfc.render.proxy`)."""
+    _never(bridge, port)
+    if port.role is PortRole.TENANT:
+        _station(bridge, port)
 
 
 def _tunnels(bridge: Bridge) -> None:
@@ -60,7 +65,7 @@ def _tunnels(bridge: Bridge) -> None:
         head = (tunnel, FieldMatch(Field.TUN_SRC, int(peer.underlay_ip)))
         number = int(peer.underlay_ip) & 0xFFFFFF
         nsh = (*head, FieldMatch(Field.TUN_ID, VNI_NSH), NSH)
-        bridge.add(Table.GUARD, 200, nsh, (FORGET_IN_PORT, Resubmit(Table.ENTRY)), Kind.TUNNEL_NSH, number)
+        bridge.add(Table.GUARD, 200, nsh, (FORGET_IN_PORT, ENTER), Kind.TUNNEL_NSH, number)
         for vni in _shared_networks(bridge, peer):
             frame = (*head, FieldMatch(Field.TUN_ID, vni), ETHERNET)
             actions = (SetField(Field.REG1, vni), Resubmit(Table.LOCAL))
@@ -69,12 +74,9 @@ def _tunnels(bridge: Bridge) -> None:
 
 def _shared_networks(bridge: Bridge, peer: Sff) -> list[int]:
     """Networks with a station on both bridges."""
-    world = bridge.world
-    return [
-        world.topology.network(network).vni
-        for network, members in sorted(world.members.items())
-        if {bridge.sff.name, peer.name} <= {port.sff for port in members}
-    ]
+    world, nobody = bridge.world, frozenset[str]()
+    both = world.networks_at.get(bridge.sff.name, nobody) & world.networks_at.get(peer.name, nobody)
+    return [world.topology.network(network).vni for network in sorted(both)]
 
 
 def _oam(bridge: Bridge) -> None:
@@ -102,16 +104,17 @@ def _oam(bridge: Bridge) -> None:
             Table.GUARD, 200, (*port, *udp, *ends), to_peer(bridge, peer, VNI_OAM_REPLY), Kind.OAM_REPLY_OUT, number
         )
     probe = (*port, ETHERNET_NSH, OAM_BIT)
-    bridge.add(Table.GUARD, 200, probe, (FORGET_IN_PORT, Decap(), Resubmit(Table.ENTRY)), Kind.OAM_PROBE)
+    bridge.add(Table.GUARD, 200, probe, (FORGET_IN_PORT, Decap(), ENTER), Kind.OAM_PROBE)
 
 
 def to_peer(bridge: Bridge, peer: Sff, vni: int) -> tuple[Action, ...]:
     """Send through the tunnel to ``peer`` with key ``vni``."""
-    return (
-        SetField(Field.TUN_ID, vni),
-        SetField(Field.TUN_DST, int(peer.underlay_ip)),
-        Output(bridge.sff.tunnel_ofport),
-    )
+    return _through_tunnel(bridge.sff.tunnel_ofport, int(peer.underlay_ip), vni)
+
+
+@lru_cache(maxsize=4096)
+def _through_tunnel(ofport: int, peer: int, vni: int) -> tuple[Action, ...]:
+    return (SetField(Field.TUN_ID, vni), SetField(Field.TUN_DST, peer), Output(ofport))
 
 
 def _never(bridge: Bridge, port: Port) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 
 from sfc.errors import RenderError
@@ -52,6 +53,7 @@ ICMP_ERRORS = (3, 4, 5, 11, 12)  # RFC 792 and RFC 1122 section 3.2.2: errors an
 ICMPV6_ERRORS = (1, 2, 3, 4)  # RFC 4443 section 2.1
 
 
+@lru_cache(maxsize=4096)  # every second flow names its port
 def in_port(ofport: int) -> FieldMatch:
     return FieldMatch(Field.IN_PORT, ofport)
 
@@ -68,6 +70,7 @@ def reg0(value: int) -> FieldMatch:
     return FieldMatch(Field.REG0, value)
 
 
+@lru_cache(maxsize=4096)
 def on_network(vni: int) -> FieldMatch:
     """The network register that the guard wrote."""
     return FieldMatch(Field.REG1, vni)
@@ -75,11 +78,6 @@ def on_network(vni: int) -> FieldMatch:
 
 def ct_mark(mark: int) -> FieldMatch:
     return FieldMatch(Field.CT_MARK, mark)
-
-
-def at(spi: int, si: int) -> Matches:
-    """A bare NSH packet at one position of a path."""
-    return (NSH, FieldMatch(Field.NSH_SPI, spi), FieldMatch(Field.NSH_SI, si))
 
 
 def source(prefix: IpNetwork) -> Matches:
@@ -99,6 +97,7 @@ def gpe(version: int) -> Matches:
     return (FAMILY[version], FieldMatch(Field.IP_PROTO, PROTOCOL_UDP), FieldMatch(Field.L4_DST, GPE_PORT))
 
 
+@lru_cache(maxsize=2)
 def icmp_errors(version: int) -> tuple[Matches, ...]:
     """Unfragmented ICMP errors of one IP version, one match per type.
 

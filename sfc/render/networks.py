@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 
 from sfc.model.actions import Move, Output, OutputInPort, Resubmit, SetField
 from sfc.model.addresses import IpAddress
@@ -11,7 +12,16 @@ from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import Network, Port
 from sfc.render.bridge import Bridge
 from sfc.render.guard import to_peer
-from sfc.render.matches import ADVERTISEMENT, ARP_REQUEST, GROUP_FRAME, SOLICITATION, eth_dst, in_port, on_network
+from sfc.render.matches import (
+    ADVERTISEMENT,
+    ARP_REQUEST,
+    GROUP_FRAME,
+    SOLICITATION,
+    Matches,
+    eth_dst,
+    in_port,
+    on_network,
+)
 from sfc.render.tables import SFF_MAC, Table
 
 ND_SOLICITED_OVERRIDE = 0x60000000  # RFC 4861 section 4.4: S and O
@@ -34,13 +44,26 @@ def render_networks(bridge: Bridge) -> None:
 
 
 def _station(bridge: Bridge, network: Network, port: Port) -> None:
-    match = (on_network(network.vni), eth_dst(port.mac))
     if port.sff == bridge.sff.name:
+        match = (on_network(network.vni), eth_dst(port.mac))
         bridge.add(Table.LOCAL, 100, match, (Output(port.ofport),), Kind.L2_LOCAL, port.ofport)
+        for address in port.addresses:
+            if isinstance(address, IPv4Address):
+                _announcement(bridge, network, port, address)
     else:
-        peer = bridge.world.topology.sff(port.sff)
-        actions = to_peer(bridge, peer, network.vni)
-        bridge.add(Table.REMOTE, 100, match, actions, Kind.L2_REMOTE, network.vni, int(peer.underlay_ip) & 0xFF)
+        bridge.draw_alike(("station", port.id, bridge.sff.tunnel_ofport), partial(_elsewhere, bridge, network, port))
+    bridge.draw_alike(("answers", port.id), partial(_answers, bridge, network, port))
+
+
+def _elsewhere(bridge: Bridge, network: Network, port: Port) -> None:
+    """A station of another host, as all bridges see it whose tunnels have the same port."""
+    peer = bridge.world.topology.sff(port.sff)
+    match = (on_network(network.vni), eth_dst(port.mac))
+    actions = to_peer(bridge, peer, network.vni)
+    bridge.add(Table.REMOTE, 100, match, actions, Kind.L2_REMOTE, network.vni, int(peer.underlay_ip) & 0xFF)
+
+
+def _answers(bridge: Bridge, network: Network, port: Port) -> None:
     for address in port.addresses:
         _answer(bridge, network, port, address)
 
@@ -49,7 +72,7 @@ def _answer(bridge: Bridge, network: Network, port: Port, address: IpAddress) ->
     if isinstance(address, IPv6Address):
         _answer_nd(bridge, network, port, address)
         return
-    match = (on_network(network.vni), *ARP_REQUEST, FieldMatch(Field.ARP_TPA, int(address)))
+    match = _asks(network, address)
     actions = (
         Move(Field.ETH_SRC, Field.ETH_DST),
         SetField(Field.ETH_SRC, int(port.mac)),
@@ -61,9 +84,16 @@ def _answer(bridge: Bridge, network: Network, port: Port, address: IpAddress) ->
         OutputInPort(),
     )
     bridge.add(Table.NEIGHBOUR, 100, match, actions, Kind.ARP_ANSWER, network.vni)
-    if port.sff == bridge.sff.name:
-        own = (in_port(port.ofport), *match)
-        bridge.add(Table.NEIGHBOUR, 110, own, (), Kind.DROP_ANNOUNCEMENT, port.ofport)
+
+
+def _announcement(bridge: Bridge, network: Network, port: Port, address: IPv4Address) -> None:
+    """A station that asks for its own address."""
+    own = (in_port(port.ofport), *_asks(network, address))
+    bridge.add(Table.NEIGHBOUR, 110, own, (), Kind.DROP_ANNOUNCEMENT, port.ofport)
+
+
+def _asks(network: Network, address: IPv4Address) -> Matches:
+    return (on_network(network.vni), *ARP_REQUEST, FieldMatch(Field.ARP_TPA, int(address)))
 
 
 def _answer_nd(bridge: Bridge, network: Network, port: Port, address: IPv6Address) -> None:

@@ -6,17 +6,17 @@ A bridging function's packets are told apart by a MAC tag, a routing one's by th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sfc.classifier import precedence
 from sfc.errors import RenderError
-from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
+from sfc.model.actions import Action, Ct, Decap, Output, SetField
 from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import SI_FIRST, Direction, Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import Awareness, Layer, ServiceFunction
-from sfc.render.bridge import Bridge, Route
+from sfc.render.bridge import ENTER, Bridge, Route
 from sfc.render.guard import FORGET_IN_PORT, proxy_arp
 from sfc.render.matches import (
     ETHERNET_NSH,
@@ -35,28 +35,39 @@ from sfc.render.networks import answer_proxy_arp
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
 
 
-def render_functions(bridge: Bridge) -> None:
-    """Every function hop and every end on one bridge."""
+def render_function_misses(bridge: Bridge) -> None:
+    """What no function and no end takes."""
     bridge.add(Table.HAND_OFF, 0, (), (), Kind.DROP_HAND_OFF_MISS)
     bridge.add(Table.MARK_RETURN, 0, (), (), Kind.DROP_MARK_MISS)
     bridge.add(Table.END, 0, (), (), Kind.DROP_END_MISS)
+
+
+def render_functions_of(bridge: Bridge, route: Route) -> None:
+    """Every function that a route meets on the bridge, and its end."""
+    for hop in route.rsp.hops:
+        if hop.sff == bridge.sff.name:
+            _hop(bridge, route, hop)
+    if route.rsp.end_sff == bridge.sff.name:
+        _end(bridge, route)
+
+
+def render_function(bridge: Bridge, function: ServiceFunction, through: Sequence[Route]) -> None:
+    """What a function needs for all routes together."""
+    if function.is_proxied and function.layer is Layer.L3:
+        _track_legs(bridge, function, through)
+    if function.own_address is not None and function.layer is Layer.L2:
+        _own_errors(bridge, function, through)
+
+
+def functions_here(bridge: Bridge) -> list[tuple[ServiceFunction, tuple[Route, ...]]]:
+    """Functions on the bridge that some chain passes, with the routes; the most general that takes packets last."""
+    passing: dict[str, dict[Route, None]] = {}
     for route in bridge.routes:
         for hop in route.rsp.hops:
             if hop.sff == bridge.sff.name:
-                _hop(bridge, route, hop)
-        if route.rsp.end_sff == bridge.sff.name:
-            _end(bridge, route)
-    for function in _served(bridge):
-        if function.is_proxied and function.layer is Layer.L3:
-            _track_legs(bridge, function)
-        if function.own_address is not None and function.layer is Layer.L2:
-            _own_errors(bridge, function)
-
-
-def _served(bridge: Bridge) -> list[ServiceFunction]:
-    """Functions here that some chain passes."""
-    met = {hop.function for route in bridge.routes for hop in route.rsp.hops if hop.sff == bridge.sff.name}
-    return [bridge.world.topology.function(function) for function in sorted(met)]
+                passing.setdefault(hop.function, {})[route] = None
+    topology = bridge.world.topology
+    return [(topology.function(name), tuple(sorted(passing[name], key=_generality))) for name in sorted(passing)]
 
 
 def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
@@ -84,7 +95,7 @@ def _nsh_return(bridge: Bridge, route: Route, hop: Hop) -> None:
         FieldMatch(Field.NSH_SPI, route.rsp.spi),
         FieldMatch(Field.NSH_SI, hop.si - 1),
     )
-    actions = (FORGET_IN_PORT, Decap(), Resubmit(Table.ENTRY))
+    actions = (FORGET_IN_PORT, Decap(), ENTER)
     bridge.add_for(route, hop.si, Table.GUARD, 200, match, actions, Kind.SF_RETURN)
 
 
@@ -118,20 +129,20 @@ def _marked(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -
     leg_in, leg_out = bridge.world.topology.port(hop.port_in), bridge.world.topology.port(hop.port_out)
     zone = bridge.ofport(function.ingress)
     to_leg = (SetField(Field.ETH_DST, int(leg_in.mac)), SetField(Field.ETH_SRC, int(SFF_MAC)))
+    uncommitted = (*to_leg, Output(leg_in.ofport))
     word = reg0(route.rsp.position(hop.si).word)
     for version in route.versions:
         for error in icmp_errors(version):
-            actions = (*to_leg, Output(leg_in.ofport))
-            bridge.add_for(route, hop.si, Table.HAND_OFF, 110, (word, *error), actions, Kind.HAND_OFF_ERROR)
+            bridge.add_for(route, hop.si, Table.HAND_OFF, 110, (word, *error), uncommitted, Kind.HAND_OFF_ERROR)
         handed = (*to_leg, Ct(zone, commit=True, mark=route.mark), Output(leg_in.ofport))
         bridge.add_for(route, hop.si, Table.HAND_OFF, 100, (word, FAMILY[version]), handed, Kind.HAND_OFF)
         back = (in_port(leg_out.ofport), FAMILY[version], ct_mark(route.mark))
         bridge.add_for(route, hop.si, Table.MARK_RETURN, 100, back, route.impose(hop.si - 1), Kind.MARK_RETURN)
 
 
-def _track_legs(bridge: Bridge, function: ServiceFunction) -> None:
+def _track_legs(bridge: Bridge, function: ServiceFunction, through: Sequence[Route]) -> None:
     zone = bridge.ofport(function.ingress)
-    versions = sorted({version for route in _through(bridge, function) for version in route.versions})
+    versions = sorted({version for route in through for version in route.versions})
     for port_id in sorted(set(function.legs(True))):
         port = bridge.world.topology.port(port_id)
         for version in versions:
@@ -142,21 +153,15 @@ def _track_legs(bridge: Bridge, function: ServiceFunction) -> None:
         answer_proxy_arp(bridge, port)
 
 
-def _through(bridge: Bridge, function: ServiceFunction) -> list[Route]:
-    """Routes that pass a function, the most general chain that takes packets last."""
-    routes = [route for route in bridge.routes if any(hop.function == function.id for hop in route.rsp.hops)]
-    return sorted(routes, key=_generality)
-
-
 def _generality(route: Route) -> tuple[bool, tuple[int, int, str], int]:
     last = max(precedence(route.chain, classifier) for classifier in route.chain.classifiers)
     return (route.planned.classified, last, route.rsp.spi)
 
 
-def _own_errors(bridge: Bridge, function: ServiceFunction) -> None:
+def _own_errors(bridge: Bridge, function: ServiceFunction, through: Sequence[Route]) -> None:
     """ICMP errors from the stack of a bridging function: behind itself, on the most general chain of each ingress."""
     general: dict[str, Route] = {}
-    for route in _through(bridge, function):
+    for route in through:
         if route.rsp.direction is Direction.FORWARD:
             general[route.rsp.start] = route
     for route in general.values():
@@ -197,10 +202,11 @@ def _end(bridge: Bridge, route: Route) -> None:
     word = reg0(route.rsp.position(route.rsp.end_si).word)
     macs = (SetField(Field.ETH_DST, int(end.mac)), SetField(Field.ETH_SRC, int(start.mac)))
     marks = route.rsp.direction is Direction.FORWARD and route.planned.reverse is not None
+    uncommitted = (*macs, Output(end.ofport))
     for version in route.versions:
         if marks:
             for error in icmp_errors(version):
-                _leave(bridge, route, 110, (word, *error), (*macs, Output(end.ofport)), Kind.END_ERROR)
+                _leave(bridge, route, 110, (word, *error), uncommitted, Kind.END_ERROR)
         commit = (Ct(end.ofport, commit=True, mark=route.mark),) if marks else ()
         actions = (*macs, *commit, Output(end.ofport))
         _leave(bridge, route, 100, (word, FAMILY[version]), actions, Kind.END)

@@ -11,7 +11,10 @@ from sfc.model.fields import Field
 from sfc.model.flows import Flow
 from sfc.simulator.keys import Key
 
-DISCRIMINATORS = (Field.NSH_SPI, Field.REG0, Field.CT_MARK, Field.ETH_DST, Field.IN_PORT, Field.TUN_SRC, Field.REG1)
+DISCRIMINATORS = (
+    *(Field.NSH_SPI, Field.REG0, Field.CT_MARK, Field.ETH_SRC, Field.ETH_DST),
+    *(Field.IN_PORT, Field.TUN_SRC, Field.REG1),
+)
 """The most telling first."""
 
 Spot = int

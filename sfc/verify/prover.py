@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sfc.collector import paused
 from sfc.model.chains import PlannedChain
 from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import PortRole, Topology
@@ -49,16 +50,16 @@ class Prover:
             network.reprogram(tables)
             self._forget_touched(_changed_spots(before, network.tables))
         self._network = network
-        found, walked = [], network.injected
-        checks = tuple(_checks(Plan(topology, chains)))
-        for check in checks:
-            known = self._made.get(check.name)
-            if known is None or known.check != check:
-                known = self._make(check, network)
-            found.append(known)
-        self._forget(self._made.keys() - {check.name for check in checks})
+        walked = network.injected
+        with paused():
+            found = [self._known(check) or self._make(check, network) for check in _checks(Plan(topology, chains))]
+        self._forget(self._made.keys() - {made.check.name for made in found})
         violations = tuple(violation for made in found for violation in made.violations)
         return Proof(violations, sum(made.packets for made in found), network.injected - walked)
+
+    def _known(self, check: Check) -> _Made | None:
+        made = self._made.get(check.name)
+        return made if made is not None and made.check == check else None
 
     def _make(self, check: Check, network: Simulator) -> _Made:
         before = network.injected
