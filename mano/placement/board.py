@@ -6,6 +6,7 @@ what they were. So a decision over ten thousand hosts copies none of them.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,7 @@ class Board:
         self.vdus: dict[str, VduRequest] = {vdu.id: vdu for vdu in request.vdus}
         self.groups = GroupBook(request.groups, fleet.tagged)
         self.chains = Chains(request.chains, Underlay(fleet.inventory.links))
-        self.seats: dict[str, Seat] = {key: seat for key, seat in fleet.seats.items() if key not in self.vdus}
+        self.seats: ChainMap[str, Seat] = ChainMap({}, fleet.seats)
         self.places: dict[str, str] = {}
         self.fits: dict[str, Fit] = {}
         self._base: dict[int, FreeHost] = {}

@@ -12,21 +12,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dpdk_helpers.cpuset import cpus_of, mask_of
+from mano.domain.nfvi import SMALL_PAGE_KIB
 from mano.placement.free import FreeNode
 from mano.placement.request import ThreadPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class CpuPick:
-    """CPUs in vCPU order, the emulator's CPU if it has one, and siblings that stay empty."""
+class CpuMasks:
+    """CPUs of the vCPUs, of the emulator, and siblings that stay empty, each as a mask."""
 
-    cpus: tuple[int, ...]
-    emulator: tuple[int, ...]
-    blocked: tuple[int, ...]
+    cpus: int
+    emulator: int
+    blocked: int
 
     @property
-    def mask(self) -> int:
-        return mask_of((*self.cpus, *self.emulator, *self.blocked))
+    def all(self) -> int:
+        return self.cpus | self.emulator | self.blocked
 
 
 def room(node: FreeNode, policy: ThreadPolicy) -> int:
@@ -81,23 +82,31 @@ def _cover(cores: tuple[int, ...], count: int) -> tuple[int, ...]:
     return tuple(reversed(chosen))
 
 
-def pick(node: FreeNode, count: int, policy: ThreadPolicy, *, emulator: bool) -> CpuPick:
+def choose(node: FreeNode, count: int, policy: ThreadPolicy, *, emulator: bool) -> CpuMasks:
     """The CPUs to take; `suffices` must hold."""
     if not count:
         cpus, blocked = 0, 0
     elif policy is ThreadPolicy.PREFER:
         cpus, blocked = _first(node, count), 0
     elif policy is ThreadPolicy.REQUIRE:
-        cores = cpus_of(sum(_cover(node.whole, count)))
-        cpus, blocked = mask_of(_core_by_core(node, mask_of(cores))[:count]), mask_of(cores)
-        blocked &= ~cpus
+        cores = sum(_cover(node.whole, count))
+        cpus = mask_of(in_core_order(node, cores)[:count])
+        blocked = cores & ~cpus
     else:
         whole = node.whole[:count]
         cpus = sum(core & -core for core in whole)
         blocked = sum(whole) & ~cpus
-    taken = cpus | blocked
-    own = _first(node.take(taken, 0, 0, 4), 1) if emulator else 0
-    return CpuPick(_core_by_core(node, cpus), cpus_of(own), cpus_of(blocked))
+    own = _first(node.take(cpus | blocked, 0, 0, SMALL_PAGE_KIB), 1) if emulator else 0
+    return CpuMasks(cpus, own, blocked)
+
+
+def in_core_order(node: FreeNode, cpus: int) -> tuple[int, ...]:
+    """The CPUs of a mask with hyper-threads of a core next to each other: the order in which vCPUs get them."""
+    ordered: list[int] = []
+    for core in node.shape.cores:
+        if core & cpus:
+            ordered.extend(cpus_of(core & cpus))
+    return tuple(ordered)
 
 
 def _first(node: FreeNode, count: int) -> int:
@@ -113,11 +122,3 @@ def _first(node: FreeNode, count: int) -> int:
                 core &= core - 1
             return mask
     return mask
-
-
-def _core_by_core(node: FreeNode, cpus: int) -> tuple[int, ...]:
-    """The CPUs of a mask with hyper-threads of a core next to each other."""
-    ordered: list[int] = []
-    for core in node.shape.cores:
-        ordered.extend(cpus_of(core & cpus))
-    return tuple(ordered)

@@ -83,7 +83,7 @@ def _on_single_nodes(host: FreeHost, vdu: VduRequest, position: int, rules: FitR
             continue
         picked, _ = node_after(node, need, vdu, page)
         base: dict[Resource, int] = {
-            ("cpu", position, node.id): picked.mask.bit_count(),
+            ("cpu", position, node.id): picked.all.bit_count(),
             ("pool", position, node.id): need.shared,
             ("page", position, node.id, page): need.memory_mib * 1024 // page,
             ("storage", position): vdu.storage_gib,

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
+from dpdk_helpers.cpuset import cpus_of
 from mano.domain.nfvi import Allocation, Cell, InterfacePlacement
 from mano.placement.assignment import assign
 from mano.placement.cells import CellNeed, equal, rooms_of, stated, takes, unequal
-from mano.placement.cpus import CpuPick, pick
+from mano.placement.cpus import CpuMasks, choose, in_core_order
 from mano.placement.free import FreeHost, FreeNode
 from mano.placement.nics import ALL_DEMANDS, NO_RULES, NicDemand, NicRules, attach, crosses_numa, eligible
 from mano.placement.request import EmulatorThreads, NumaAffinity, VduRequest
@@ -237,10 +238,10 @@ class _CellSearch:
         return smallness * 2**20 + broken * 2**12 + min(waste.stranded_pages_mib // 1024, 4095)
 
 
-def node_after(node: FreeNode, need: CellNeed, vdu: VduRequest, page: int) -> tuple[CpuPick, FreeNode]:
+def node_after(node: FreeNode, need: CellNeed, vdu: VduRequest, page: int) -> tuple[CpuMasks, FreeNode]:
     """The CPUs a cell takes of a node, and the node after it."""
-    picked = pick(node, len(need.dedicated), vdu.thread_policy, emulator=need.emulator)
-    return picked, node.take(picked.mask, need.shared, need.memory_mib, page)
+    picked = choose(node, len(need.dedicated), vdu.thread_policy, emulator=need.emulator)
+    return picked, node.take(picked.all, need.shared, need.memory_mib, page)
 
 
 def waste_of(before: FreeNode, after: FreeNode) -> Waste:
@@ -259,12 +260,13 @@ def _allocate(vdu: VduRequest, cut: _Cut) -> Fit:
     for need, node in zip(cut.needs, cut.nodes, strict=True):
         page = takes(node, need, vdu)
         assert page is not None, "the cell was found to fit"
-        picked, _ = node_after(node, need, vdu, page)
+        picked = choose(node, len(need.dedicated), vdu.thread_policy, emulator=need.emulator)
+        cpus = in_core_order(node, picked.cpus)
         vcpus = need.vcpus if len(cut.needs) > 1 else ()
-        cells.append(Cell(node.id, picked.cpus, need.memory_mib, page, need.shared, vcpus))
-        pins.update(zip(need.dedicated, picked.cpus, strict=True))
-        emulator.extend(picked.emulator)
-        blocked.extend(picked.blocked)
+        cells.append(Cell(node.id, cpus, need.memory_mib, page, need.shared, vcpus))
+        pins.update(zip(need.dedicated, cpus, strict=True))
+        emulator.extend(cpus_of(picked.emulator))
+        blocked.extend(cpus_of(picked.blocked))
     allocation = Allocation(
         id=vdu.id,
         cells=tuple(cells),

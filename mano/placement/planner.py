@@ -9,7 +9,7 @@ from typing import Literal
 
 from mano.domain.nfvi import Inventory
 from mano.placement.board import Board, Fleet
-from mano.placement.engine import Engine, Extensions
+from mano.placement.engine import Engine, Extensions, Turn
 from mano.placement.misses import diagnose
 from mano.placement.reading import DocumentError, Fault, pointer_of
 from mano.placement.relax import would_fit_if
@@ -20,6 +20,9 @@ Optimize = Literal["fast", "best"]
 
 MAX_EXPLAINED = 20
 """Unplaced VDUs for which relaxations are sought; the reasons of all are told."""
+
+HOSTS_TOLD = 64
+"""Hosts of which a decision says why the VDU is not there."""
 
 
 def plan(
@@ -48,6 +51,11 @@ class Planner:
         self._lock = threading.Lock()
         self._fleet = Fleet(inventory)
         self._extensions = Extensions.installed() if extensions is None else extensions
+
+    @property
+    def fleet(self) -> Fleet:
+        """The prepared inventory, to look at."""
+        return self._fleet
 
     @property
     def inventory(self) -> Inventory:
@@ -162,4 +170,16 @@ def _decision(engine: Engine, vdu: str, placement: Placement) -> Decision:
         score=score,
         runner_up=engine.board.host_name(others[0].position) if others else None,
         runner_up_score=others[0].score.told() if others else {},
+        elsewhere=_elsewhere(engine, turn, position),
     )
+
+
+def _elsewhere(engine: Engine, turn: Turn, chosen: int) -> dict[str, str | dict[str, int]]:
+    """What is known of the other hosts: the code that refused one, or the score with which it lost."""
+    verdicts: dict[int, str | dict[str, int]] = {one.position: one.score.told() for one in turn.candidates}
+    verdicts |= {position: str(code) for position, (code, _) in turn.underlay.items()}
+    for position in turn.screen.code.nonzero()[0][:HOSTS_TOLD]:
+        verdicts[int(position)] = turn.screen.name_of(int(turn.screen.code[position]))
+    verdicts.pop(chosen, None)
+    told = sorted((engine.board.host_name(position), verdict) for position, verdict in verdicts.items())[:HOSTS_TOLD]
+    return dict(told)

@@ -199,7 +199,8 @@ class Decision:
     """Why a VDU went where it is: what refused the other hosts, and what the runner-up would have cost more.
 
     `feasible` counts the hosts that passed every constraint that was examined; the `winner`'s and `runner_up`'s
-    scores are marginal costs and tie-breakers by name, in the order in which they were compared.
+    scores are marginal costs and tie-breakers by name, in the order in which they were compared. `elsewhere` says of
+    each other host that was examined, up to a number of them, the code that refused it or the score that it had.
     """
 
     vdu: str
@@ -210,6 +211,7 @@ class Decision:
     score: Mapping[str, int] = field(default_factory=dict)
     runner_up: str | None = None
     runner_up_score: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, str | Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -220,6 +222,9 @@ class Decision:
             "score": dict(self.score),
             "runnerUp": self.runner_up,
             "runnerUpScore": dict(self.runner_up_score),
+            "elsewhere": {
+                host: verdict if isinstance(verdict, str) else dict(verdict) for host, verdict in self.elsewhere.items()
+            },
         }
 
 

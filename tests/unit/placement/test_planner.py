@@ -6,10 +6,16 @@ from random import Random
 
 import pytest
 
-from mano.placement import DocumentError, Planner, inventory_from_document, plan, request_from_document
+from mano.placement import DocumentError, Planner, improve, inventory_from_document, plan, request_from_document
 from tests.unit.placement.cases import random_host, random_vdu
 from tests.unit.placement.oracle import HostView, faults_of
 from tests.unit.placement.world import allocation, host, node, solve, vdu
+
+
+@pytest.fixture(autouse=True)
+def _little_effort(monkeypatch):
+    """Rounds of the solver that end soon; what they find matters, not how good it is."""
+    monkeypatch.setattr(improve, "DETERMINISTIC_S", 0.05)
 
 
 def batch(seed: int, vdus: int, hosts: int):
