@@ -17,5 +17,6 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts"],
     environment: "node",
+    css: true, // a test reads the colours
   },
 });

@@ -113,12 +113,20 @@ export interface PathEnd {
   readonly port: string;
 }
 
+/** A way between two hosts, as the packets on it look. */
+export interface PathLeg {
+  readonly from: string;
+  readonly si: number;
+  readonly ttl: number;
+}
+
 export interface Path {
   readonly direction: Direction;
   readonly spi: number;
   readonly hops: readonly Hop[];
   readonly ingress: PathEnd;
   readonly egress: PathEnd;
+  readonly legs: readonly PathLeg[];
   /** a function such as a NAT that the forward path ends at, and where the reverse one begins */
   readonly terminator: { readonly sfId: string; readonly sfName: string } | null;
 }
@@ -285,6 +293,7 @@ const path = object<Path>({
   hops: list(hop),
   ingress: end,
   egress: end,
+  legs: or(list(object<PathLeg>({ from: text, si: number, ttl: number })), []),
   terminator: maybe(object({ sfId: text, sfName: text })),
 });
 
@@ -301,7 +310,25 @@ export const chain = object<Chain>({
   paths: list(path),
 });
 
-export const topology = object<Topology>({
+const collator = new Intl.Collator("en", { numeric: true });
+
+function byName<T extends { readonly name: string }>(things: readonly T[]): readonly T[] {
+  return [...things].sort((a, b) => collator.compare(a.name, b.name));
+}
+
+/** The picture in a fixed order, chains in that of their SPIs: a server may tell it in any, and nothing shall jump. */
+export const topology = (value: unknown, at: string): Topology => {
+  const read = unordered(value, at);
+  return {
+    ...read,
+    hosts: byName(read.hosts),
+    networks: byName(read.networks),
+    saps: byName(read.saps),
+    chains: [...read.chains].sort((a, b) => a.forwardSpi - b.forwardSpi),
+  };
+};
+
+const unordered = object<Topology>({
   tier: text,
   hosts: list(host),
   networks: list(

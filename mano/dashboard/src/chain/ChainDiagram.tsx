@@ -182,5 +182,6 @@ function LegLine({ line, word }: { readonly line: Line; readonly word: string })
 function titleOf(leg: Leg, word: string): string {
   const where = leg.position === null ? "plain packets, no NSH" : `SPI/SI ${leg.position}`;
   const amount = leg.counted === null ? "not counted" : `${exact(leg.counted.total)} packets${word === SIMULATED ? " (simulated)" : ""} ${leg.note}`;
-  return [leg.trouble, `${leg.direction}, ${where}`, amount].filter((line) => line !== null).join("\n");
+  const lines = [leg.trouble, `${leg.direction}, ${where}`, leg.way, amount];
+  return lines.filter((line) => line !== null && line !== "").join("\n");
 }

@@ -23,6 +23,8 @@ export interface Leg {
   readonly counted: Counted | null;
   /** where the counter is */
   readonly note: string;
+  /** how packets get from one host to the next; empty within a host */
+  readonly way: string;
   readonly trouble: string | null;
 }
 
@@ -166,6 +168,7 @@ function legsOf(path: Path, world: World, along: "right" | "left"): Legs {
     direction: path.direction,
     heading: along,
     position: si === null ? null : `${path.spi}/${si}`,
+    way: "",
     trouble: null,
     ...more,
   });
@@ -200,11 +203,13 @@ function legsOf(path: Path, world: World, along: "right" | "left"): Legs {
     trunk: stages.slice(1).map((stage, index) => {
       const done = stages.slice(0, index + 1).reduce((sum, one) => sum + one.hops.length, 0);
       const from = stages[index]?.host ?? "";
+      const ttl = path.legs.find((one) => one.from === from && one.si === SI_FIRST - done)?.ttl;
       const { sent, received } = acrossTrunk(counted, done, path.hops.length);
       const stuck = flows(sent) && received?.perSecond === 0;
       return leg("trunk", SI_FIRST - done, {
         counted: sent ?? received,
-        note: sent === null ? `arrived on ${stage.host}` : `sent by ${from} to ${stage.host} in VXLAN-GPE`,
+        note: sent === null ? `arrived on ${stage.host}` : `sent by ${from}`,
+        way: `${from} to ${stage.host} in VXLAN-GPE${ttl === undefined ? "" : `, TTL ${ttl}`}`,
         trouble: dead(from) ?? dead(stage.host) ?? (stuck ? `${from} sends, nothing arrives on ${stage.host}` : null),
       });
     }),

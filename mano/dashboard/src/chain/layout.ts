@@ -18,9 +18,8 @@ const MARGIN = 8;
 const COUNTER_CHARS = 15;
 const POSITION_CHAR = 7;
 const COUNTER_CHAR = 5.9;
-/** The drawing shrinks to this before it wraps, and grows to that where there is room. */
+/** The drawing shrinks to this before it wraps. */
 const SMALLEST_SCALE = 0.8;
-const LARGEST_SCALE = 1.15;
 
 export interface Box {
   readonly x: number;
@@ -73,7 +72,7 @@ export function layOutDiagram(diagram: Diagram, available: number, extraChars = 
   const widths = diagram.visits.map((visit) => visitWidth(visit, gap));
   const one = placeRows(diagram, [diagram.visits.map((_, index) => index)], widths, gap);
   if (one.width * SMALLEST_SCALE <= available || diagram.visits.length < 2) {
-    return { ...one, scale: Math.min(LARGEST_SCALE, available / one.width) };
+    return { ...one, scale: Math.min(1, available / one.width) };
   }
   const rows = breakRows(diagram, widths, gap, available);
   const wrapped = placeRows(diagram, rows, widths, gap);

@@ -86,13 +86,18 @@ export class EventStream {
   }
 
   #failed(error: unknown): void {
-    const failure = error instanceof RequestFailed ? error : new RequestFailed(reason(error), 0);
+    const failure = error instanceof RequestFailed ? error : new RequestFailed(broken(error), 0);
     const refused = failure.status === 401 || failure.status === 403;
     const wait = Math.min(this.#retryMs * 2 ** this.#failures, LONGEST_RETRY_MS);
     this.#failures += 1;
     this.#listener.disconnected(failure, refused ? null : wait);
     if (!refused) this.#timer = setTimeout(() => this.start(), wait);
   }
+}
+
+/** What browsers say of a connection that broke differs, and none says much. */
+function broken(error: unknown): string {
+  return error instanceof TypeError ? "the connection to the server broke" : reason(error);
 }
 
 /** Aborts when its owner does, or when it was not fed for `patienceMs`. */

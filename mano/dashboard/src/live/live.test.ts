@@ -161,6 +161,7 @@ describe("the model", () => {
     server.hangUp();
     await pass(16_000);
     expect(model.state()).toMatchObject({ problem: { status: 0 }, countsProblem: { status: 0 } });
+    expect(chainRate(model.state().counts)).toBeNull();
     expect(model.state().picture).not.toBeNull();
   });
 

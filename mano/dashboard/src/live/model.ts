@@ -7,7 +7,7 @@ import * as documents from "../api/documents";
 import { anything, flag, list, number, object, or, text } from "../api/decode";
 import { EventStream } from "./eventStream";
 import type { Counts, Sample } from "./rates";
-import { count, mergeDrops, withSample } from "./rates";
+import { count, mergeDrops, withoutRates, withSample } from "./rates";
 
 /** Events come in bursts; one picture is read for all that come within this time. */
 const BURST_MS = 250;
@@ -214,7 +214,9 @@ export class LiveModel {
       this.#samples = withSample(this.#samples, { at: performance.now(), statistics });
       this.#set({ counts: count(this.#samples), countsProblem: null });
     } catch (error) {
-      if (id === this.#state.chainId) this.#set({ countsProblem: asFailure(error) });
+      if (id !== this.#state.chainId) return;
+      this.#samples = [];
+      this.#set({ counts: withoutRates(this.#state.counts), countsProblem: asFailure(error) });
     }
   }
 

@@ -82,6 +82,26 @@ export function count(samples: readonly Sample[]): Counts | null {
   };
 }
 
+/** Old totals without rates: nobody knows whether they still grow. */
+export function withoutRates(counts: Counts | null): Counts | null {
+  if (counts === null) return null;
+  const still = <T extends { readonly perSecond: number | null }>(one: T): T => ({ ...one, perSecond: null });
+  return {
+    ...counts,
+    paths: counts.paths.map((path) => ({
+      ...path,
+      classified: path.classified && still(path.classified),
+      hops: path.hops.map((hop) => ({
+        ...hop,
+        handed: still(hop.handed),
+        returned: hop.returned && still(hop.returned),
+      })),
+      ended: still(path.ended),
+    })),
+    drops: counts.drops.map(still),
+  };
+}
+
 /** One entry per host and reason: several flows may drop for the same reason. */
 export function mergeDrops(statistics: Statistics): Statistics {
   const merged = new Map<string, Drop>();

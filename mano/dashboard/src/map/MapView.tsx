@@ -35,7 +35,8 @@ const NODE_TYPES: NodeTypes = {
 };
 
 /** Room for the controls on the left and the legend at the bottom. */
-const FIT = { padding: { top: "14px", right: "14px", bottom: "44px", left: "54px" }, maxZoom: 1.1 } as const;
+const LEGEND_HEIGHT = 44;
+const FIT = { padding: { top: "14px", right: "14px", bottom: `${LEGEND_HEIGHT}px` as const, left: "54px" }, maxZoom: 1.1 } as const;
 
 export function MapView(props: MapProps) {
   return (
@@ -49,14 +50,13 @@ export function MapView(props: MapProps) {
 
 function Canvas({ topology, hostFacts, lookup, chain, selection, onSelect }: MapProps) {
   const { layout, problem } = useLayout(topology);
-  const frame = useRef<HTMLDivElement>(null);
-  useRefit(frame, layout);
+  const frame = useRefit(layout);
   const nodes = useMemo(
     () => (layout === null ? [] : nodesOf(layout, { topology, hostFacts, lookup, chain, selection, onSelect })),
     [layout, topology, hostFacts, lookup, chain, selection, onSelect],
   );
   return (
-    <div className="map-frame" ref={frame} data-laid-out={layout !== null}>
+    <div className="map-frame" ref={frame} data-testid="map-frame">
       {problem !== "" && <p className="banner" role="alert">The map cannot be laid out: {problem}</p>}
       <ReactFlow
         nodes={nodes}
@@ -105,25 +105,37 @@ function useLayout(topology: Topology): { readonly layout: MapLayout | null; rea
   return result;
 }
 
-/** Show everything at first, and again whenever the layout or the window changed. */
-function useRefit(frame: React.RefObject<HTMLDivElement | null>, layout: MapLayout | null): void {
-  const { fitView } = useReactFlow();
+/** Show everything at first, and again when the layout or the window changed; a chain that is taller moves nothing. */
+function useRefit(layout: MapLayout | null): React.RefObject<HTMLDivElement | null> {
+  const frame = useRef<HTMLDivElement>(null);
+  const { fitView, getViewport } = useReactFlow();
   useEffect(() => {
     const element = frame.current;
     if (layout === null || element === null) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let width = 0;
     const fit = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => void fitView(FIT), 60);
+      element.dataset["fitted"] = "false";
+      timer = setTimeout(() => {
+        width = element.clientWidth;
+        void fitView(FIT).then(() => {
+          element.dataset["fitted"] = "true";
+        });
+      }, 60);
     };
+    const observer = new ResizeObserver(() => {
+      const { y, zoom } = getViewport();
+      if (element.clientWidth !== width || y + layout.bottom * zoom > element.clientHeight - LEGEND_HEIGHT) fit();
+    });
     fit();
-    const observer = new ResizeObserver(fit);
     observer.observe(element);
     return () => {
       clearTimeout(timer);
       observer.disconnect();
     };
-  }, [frame, layout, fitView]);
+  }, [layout, fitView, getViewport]);
+  return frame;
 }
 
 function nodesOf(layout: MapLayout, props: MapProps): Node[] {

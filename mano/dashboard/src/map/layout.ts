@@ -24,6 +24,8 @@ export interface MapLayout {
   readonly saps: ReadonlyMap<string, Rect>;
   /** top of the strip of networks and SAPs */
   readonly stripTop: number;
+  /** where everything ends */
+  readonly bottom: number;
 }
 
 export function nodeCount(topology: Topology): number {
@@ -70,7 +72,7 @@ function targetWidth(sizes: readonly Size[]): number {
   return Math.max(1, columns) * widest;
 }
 
-function strip(topology: Topology, hosts: readonly Rect[]): Pick<MapLayout, "networks" | "saps" | "stripTop"> {
+function strip(topology: Topology, hosts: readonly Rect[]): Pick<MapLayout, "networks" | "saps" | "stripTop" | "bottom"> {
   const right = Math.max(0, ...hosts.map((rect) => rect.x + rect.width));
   const stripTop = Math.max(0, ...hosts.map((rect) => rect.y + rect.height)) + GUTTER + 16;
   const networks = new Map<string, Rect>();
@@ -91,5 +93,6 @@ function strip(topology: Topology, hosts: readonly Rect[]): Pick<MapLayout, "net
     networks.set(network.id, put(NETWORK));
   }
   for (const sap of topology.saps) if (!saps.has(sap.id)) saps.set(sap.id, put(SAP));
-  return { networks, saps, stripTop };
+  const bottom = Math.max(stripTop, ...[...networks.values(), ...saps.values()].map((rect) => rect.y + rect.height));
+  return { networks, saps, stripTop, bottom };
 }

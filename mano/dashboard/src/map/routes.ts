@@ -14,6 +14,9 @@ export interface Point {
 const FIRST_LANE = 12;
 const LANE = 7;
 const LANES = 5;
+/** What leads to the strip has lanes of its own, below the others. */
+const FIRST_STRIP_LANE = FIRST_LANE + LANES * LANE;
+const STRIP_LANE = 3;
 
 /** A polyline for each leg between two stops; legs whose ends are not on the map are left out. */
 export function route(stops: readonly Stop[], layout: MapLayout, chain: number): readonly (readonly Point[])[] {
@@ -50,7 +53,8 @@ function dock(stop: Stop, layout: MapLayout, chain: number, side: 1 | -1): Dock 
 }
 
 function leg(from: Dock, to: Dock, layout: MapLayout, lane: number): readonly Point[] {
-  const offset = FIRST_LANE + lane * LANE;
+  const toStrip = from.host === null || to.host === null;
+  const offset = toStrip ? FIRST_STRIP_LANE + lane * STRIP_LANE : FIRST_LANE + lane * LANE;
   const a = gutterBelow(from.host, layout) + offset;
   const b = gutterBelow(to.host, layout) + offset;
   // Nearly above each other: a straight line rather than a jog.
@@ -59,7 +63,7 @@ function leg(from: Dock, to: Dock, layout: MapLayout, lane: number): readonly Po
   }
   if (a === b) return [from.at, { x: from.at.x, y: a }, { x: to.at.x, y: a }, to.at];
   const beside = to.host ?? from.host;
-  const x = (beside === null ? 0 : beside.x) - GUTTER + offset;
+  const x = (beside === null ? 0 : beside.x) - GUTTER + Math.min(offset, GUTTER - 4);
   return [from.at, { x: from.at.x, y: a }, { x, y: a }, { x, y: b }, { x: to.at.x, y: b }, to.at];
 }
 
@@ -67,7 +71,7 @@ function leg(from: Dock, to: Dock, layout: MapLayout, lane: number): readonly Po
 function gutterBelow(host: Rect | null, layout: MapLayout): number {
   const rows = [...layout.hosts.values()].filter((other) => host === null || overlaps(host, other));
   const bottom = Math.max(0, ...rows.map((rect) => rect.y + rect.height));
-  return host === null ? Math.min(bottom, layout.stripTop - GUTTER) : bottom;
+  return bottom;
 }
 
 function overlaps(a: Rect, b: Rect): boolean {

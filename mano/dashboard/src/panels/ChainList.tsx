@@ -73,8 +73,8 @@ function ChainCard({ chain, ns, tier, isSelected, perSecond, onSelect }: ChainCa
             SPI {chain.reverseSpi} ←
           </span>
         )}
-        <span className="card-rate" data-testid={`chain-rate-${chain.name}`}>
-          {isSelected ? <Simulated tier={tier}>{rate(perSecond).replace("/s", " packets/s")}</Simulated> : "select to count"}
+        <span className="card-rate" title={isSelected ? "" : "Select it to count its packets"} data-testid={`chain-rate-${chain.name}`}>
+          {isSelected ? <Simulated tier={tier}>{rate(perSecond).replace("/s", " packets/s")}</Simulated> : "– packets/s"}
         </span>
       </span>
       {chain.classifiers.map((classifier, index) => (

@@ -130,8 +130,8 @@ function Why({ placement }: { readonly placement: Placement | undefined }) {
         {why.map((line) => (
           <li key={line}>{line}</li>
         ))}
-        {summary !== "" && <li>{summary}</li>}
-        {runnerUp !== null && <RunnerUp host={runnerUp.host} differences={runnerUp.differences} />}
+        {why.length === 0 && summary !== "" && <li>{summary}</li>}
+        {runnerUp !== null && (why.length === 0 || runnerUp.differences.length > 1) && <RunnerUp host={runnerUp.host} differences={runnerUp.differences} />}
         {why.length === 0 && summary === "" && runnerUp === null && <li>No reason was stored.</li>}
       </ul>
       <h3>Why not elsewhere</h3>
