@@ -11,7 +11,7 @@
 
 Unassigned bits are kept as they came (section 2.2 tells a sender to write zeros and everybody else to preserve
 them), and so is the padding of a TLV. Both types are immutable. They are tuples underneath, which are made twice as
-fast as frozen dataclasses; :meth:`NshHeader.decode` trusts the widths of the bit fields and skips the range checks.
+fast as frozen dataclasses; a header is its two words and its context, of which the properties show the parts.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ TTL_DEFAULT = 63  # section 2.2
 _PATH = struct.Struct("!II")
 _FIXED = struct.Struct("!II16s")
 _TLV = struct.Struct("!HBB")
+
+_unpack_fixed = _FIXED.unpack_from
+_new = tuple.__new__
 
 _O_BIT = 1 << 29
 _SHAPE = 0b11 << 30 | 0x3F << 16 | 0xF << 8  # version, length and MD type of the first word
@@ -179,37 +182,65 @@ class NshHeader(_Record):
         unassigned: int = 0,
     ) -> Self:
         """Raises :class:`OutOfRange`."""
-        _check("service path identifier", spi, 0xFFFFFF)
-        _check("service index", si, 0xFF)
-        _check("TTL", ttl, 63)
-        _check("next protocol", next_protocol, 0xFF)
-        _check("unassigned bits", unassigned, 31)
-        protocol = _KNOWN_PROTOCOLS.get(next_protocol, next_protocol)
-        return tuple.__new__(cls, (spi, si, ttl, protocol, bool(oam), _checked_context(context), unassigned))
+        fits = 0 <= spi <= 0xFFFFFF and 0 <= si <= 0xFF and 0 <= ttl <= 63
+        if not (fits and 0 <= next_protocol <= 0xFF and 0 <= unassigned <= 31):
+            _refuse(spi, si, ttl, next_protocol, unassigned)
+        checked, shape = _checked_context(context)
+        # Version 0; the highest unassigned bit stands right behind the O bit.
+        high, low = unassigned >> 4, unassigned & 0xF
+        base = bool(oam) << 29 | high << 28 | ttl << 22 | shape | low << 12 | next_protocol
+        return tuple.__new__(cls, (base, spi << 8 | si, checked))
 
-    spi: int = property(itemgetter(0))  # type: ignore[assignment]
-    si: int = property(itemgetter(1))  # type: ignore[assignment]
-    ttl: int = property(itemgetter(2))  # type: ignore[assignment]
-    next_protocol: NextProtocol | int = property(itemgetter(3))  # type: ignore[assignment]
-    oam: bool = property(itemgetter(4))  # type: ignore[assignment]
-    context: Context = property(itemgetter(5))  # type: ignore[assignment]
-    unassigned: int = property(itemgetter(6))  # type: ignore[assignment]
+    context: Context = property(itemgetter(2))  # type: ignore[assignment]
+
+    @property
+    def spi(self) -> int:
+        """Service path identifier."""
+        path: int = self[1]
+        return path >> 8
+
+    @property
+    def si(self) -> int:
+        """Service index."""
+        path: int = self[1]
+        return path & 0xFF
+
+    @property
+    def ttl(self) -> int:
+        """Hops that are left."""
+        base: int = self[0]
+        return base >> 22 & 0x3F
+
+    @property
+    def next_protocol(self) -> NextProtocol | int:
+        """What follows the header; a bare number when the registry has no name for it."""
+        number: int = self[0] & 0xFF
+        return _KNOWN_PROTOCOLS.get(number, number)
+
+    @property
+    def oam(self) -> bool:
+        """The O bit."""
+        base: int = self[0]
+        return base & _O_BIT != 0
+
+    @property
+    def unassigned(self) -> int:
+        """The five U bits as one number."""
+        base: int = self[0]
+        return base >> 24 & 0x10 | base >> 12 & 0xF
 
     @property
     def md_type(self) -> int:
-        """1 or 2, by the kind of the context."""
-        return MD_TYPE_1 if isinstance(self.context, bytes) else MD_TYPE_2
+        """1 or 2."""
+        base: int = self[0]
+        return base >> 8 & 0xF
 
     def encode(self) -> bytes:
         """The header's octets, ready to be put before its payload."""
-        spi, si, ttl, protocol, oam, context, unassigned = self
-        # Version 0; the highest unassigned bit stands right behind the O bit.
-        base = oam << 29 | unassigned >> 4 << 28 | ttl << 22 | (unassigned & 0xF) << 12 | protocol
-        if isinstance(context, bytes):
-            return _FIXED.pack(base | _SHAPE_TYPE_1, spi << 8 | si, context)
-        tlvs = b"".join([tlv.encode() for tlv in context])
-        words = HEADER_WORDS_MIN + len(tlvs) // 4
-        return _PATH.pack(base | words << 16 | MD_TYPE_2 << 8, spi << 8 | si) + tlvs
+        base, path, context = self
+        if type(context) is bytes:
+            return _FIXED.pack(base, path, context)
+        return _PATH.pack(base, path) + b"".join([tlv.encode() for tlv in context])
 
     @classmethod
     def decode(cls, data: Buffer) -> tuple[Self, int]:
@@ -219,12 +250,12 @@ class NshHeader(_Record):
         :class:`UnsupportedMdType`, :class:`BadLength` or :class:`TruncatedTlv`.
         """
         try:
-            base, path, context = _FIXED.unpack_from(data)
+            words = _unpack_fixed(data)
         except struct.error:
             return cls._decode_any(data)
-        if base & _SHAPE != _SHAPE_TYPE_1:
+        if words[0] & _SHAPE != _SHAPE_TYPE_1:
             return cls._decode_any(data)
-        return cls._of(base, path, context), _FIXED.size
+        return _new(cls, words), 24
 
     @classmethod
     def _decode_any(cls, data: Buffer) -> tuple[Self, int]:
@@ -243,27 +274,11 @@ class NshHeader(_Record):
             raise UnsupportedMdType(
                 "MD_TYPE", f"NSH MD type {md_type} (RFC 8300 section 2.2)", "types 1 and 2 are known"
             )
-        return cls._of(base, path, _variable_context(data, words)), words * 4
-
-    @classmethod
-    def _of(cls, base: int, path: int, context: Context) -> Self:
-        protocol = base & 0xFF
-        return tuple.__new__(
-            cls,
-            (
-                path >> 8,
-                path & 0xFF,
-                base >> 22 & 0x3F,
-                _KNOWN_PROTOCOLS.get(protocol, protocol),
-                base & _O_BIT != 0,
-                context,
-                base >> 24 & 0x10 | base >> 12 & 0xF,
-            ),
-        )
+        return tuple.__new__(cls, (base, path, _variable_context(data, words))), words * 4
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         names = ("ttl", "next_protocol", "oam", "context", "unassigned")
-        return (self[:2], dict(zip(names, self[2:], strict=True)))
+        return ((self.spi, self.si), {name: getattr(self, name) for name in names})
 
     def __repr__(self) -> str:
         return (
@@ -277,18 +292,29 @@ def _check(what: str, value: int, largest: int) -> None:
         raise OutOfRange("RANGE", f"{what} is {value}, not in 0..{largest}")
 
 
-def _checked_context(context: Context) -> Context:
+def _refuse(spi: int, si: int, ttl: int, next_protocol: int, unassigned: int) -> None:
+    _check("service path identifier", spi, 0xFFFFFF)
+    _check("service index", si, 0xFF)
+    _check("TTL", ttl, 63)
+    _check("next protocol", next_protocol, 0xFF)
+    _check("unassigned bits", unassigned, 31)
+
+
+def _checked_context(context: Context) -> tuple[Context, int]:
+    """The context, and the length and type that it gives the first word."""
+    if type(context) is bytes and len(context) == CONTEXT_OCTETS:
+        return context, _SHAPE_TYPE_1
     if isinstance(context, bytes | bytearray | memoryview):
         if len(context) != CONTEXT_OCTETS:
             raise OutOfRange("CONTEXT", f"{len(context)} octets of context: MD type 1 has {CONTEXT_OCTETS}")
-        return bytes(context)
+        return bytes(context), _SHAPE_TYPE_1
     tlvs = tuple(context)
     octets = sum(4 + len(tlv.value) + -len(tlv.value) % 4 for tlv in tlvs)
     if octets > (HEADER_WORDS_MAX - HEADER_WORDS_MIN) * 4:
         raise OutOfRange(
             "CONTEXT", f"{octets} octets of context headers do not fit a header of {HEADER_WORDS_MAX} words"
         )
-    return tlvs
+    return tlvs, (HEADER_WORDS_MIN + octets // 4) << 16 | MD_TYPE_2 << 8
 
 
 def _too_short(available: int, wanted: int) -> TruncatedHeader:

@@ -245,7 +245,7 @@ def test_any_buffer_will_do(kind: type) -> None:
 def test_headers_are_values() -> None:
     header, _ = NshHeader.decode(WITH_TLVS)
     with pytest.raises(AttributeError):
-        header.spi = 5
+        header.spi = 5  # type: ignore[misc]
     assert header != tuple(header)
     assert len({header, copy.deepcopy(header), pickle.loads(pickle.dumps(header))}) == 1
     assert repr(NshHeader(1, 2)).startswith("NshHeader(1, 2, ttl=63")
