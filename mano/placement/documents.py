@@ -75,22 +75,30 @@ class _Nodes:
         self._nics: dict[str, Nic] = {}
 
     def node(self, document: Any, path: PathT) -> NumaNode | None:
-        key = repr(document)
+        key = _likeness(document)
         known = self._nodes.get(key)
         if known is None:
             known = _node(Reader(document, path, self.faults))
-            if known is not None:
+            if known is not None and key:
                 self._nodes[key] = known
         return known
 
     def nic(self, document: Any, path: PathT) -> Nic | None:
-        key = repr(document)
+        key = _likeness(document)
         known = self._nics.get(key)
         if known is None:
             known = _nic(Reader(document, path, self.faults))
-            if known is not None:
+            if known is not None and key:
                 self._nics[key] = known
         return known
+
+
+def _likeness(document: Any) -> str:
+    """Text that equal documents share; "" for one that has no text, such as a number of ten thousand digits."""
+    try:
+        return repr(document)
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _host(reader: Reader, nodes: _Nodes) -> Host | None:
