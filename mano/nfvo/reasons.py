@@ -50,6 +50,18 @@ def why(decision: Mapping[str, Any]) -> Iterator[str]:
         yield f"{decision['host']} was the only choice"
 
 
+def not_elsewhere(decision: Mapping[str, Any]) -> dict[str, str]:
+    """For each other host that was examined, why the VDU is not there."""
+    mine = decision.get("score") or {}
+    return {host: _why_not(verdict, mine) for host, verdict in (decision.get("elsewhere") or {}).items()}
+
+
+def _why_not(verdict: str | Mapping[str, int], mine: Mapping[str, int]) -> str:
+    if isinstance(verdict, str):
+        return sentence_of(verdict)
+    return _differing(verdict, mine) or "as good, but later by name"
+
+
 def sentence_of(code: str) -> str:
     """What a failing code says of a host; page codes carry their size (``PAGES_2048``)."""
     if code.startswith("PAGES_"):
@@ -59,10 +71,15 @@ def sentence_of(code: str) -> str:
 
 def _comparison(decision: Mapping[str, Any]) -> str:
     mine, other = decision.get("score") or {}, decision.get("runnerUpScore") or {}
+    return _differing(mine, other) or "equal in everything, first by name"
+
+
+def _differing(mine: Mapping[str, int], other: Mapping[str, int]) -> str:
+    """The first score by which the two differ; empty when they do not."""
     for name, label in SCORES.items():
         if mine.get(name, 0) != other.get(name, 0):
             return f"{label} {mine.get(name, 0)} against {other.get(name, 0)}"
-    return "equal in everything, first by name"
+    return ""
 
 
 def _hosts(count: int) -> str:

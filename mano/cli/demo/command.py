@@ -101,7 +101,7 @@ def choose_tier(wanted: str | None) -> tuple[str, str]:
         return "root", ""
     if wanted == "root":
         raise DemoProblem(
-            f"tier root is not possible: {missing} (mano doctor tells more; --tier simulated needs neither)"
+            f"tier root is not possible: {missing}; mano doctor tells more, and --tier simulated needs none of it"
         )
     return "simulated", missing
 

@@ -43,7 +43,7 @@ def leftovers(lab: str, database: Path, before: Before) -> list[str]:
         *_more("port", "of the bridge of", before.ports, {host: ports(lab, host) for host in before.ports}),
         *(f"process {line}" for line in _processes((f"cat-{lab}-v-", f"/cat-{lab}/v-", f"{RUN}/{lab}/computes/"))),
         *(f"control group {path}" for path in _control_groups(lab) if path.name != f"cat-{lab}"),
-        *_rows(database),
+        *rows(database),
     ]
 
 
@@ -99,7 +99,8 @@ def _mounts(lab: str) -> list[str]:
     return [target for target in (line.split()[1] for line in lines) if f"{target}/".startswith(f"{RUN}/{lab}/")]
 
 
-def _rows(database: Path) -> Iterator[str]:
+def rows(database: Path) -> Iterator[str]:
+    """Rows of what an NS needs while it lives, by SQL."""
     if not database.exists():
         return
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)

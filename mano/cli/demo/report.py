@@ -46,8 +46,9 @@ def placement_lines(placement: Mapping[str, Any]) -> Iterator[str]:
     yield f"{placement['key']} on {placement['host']}: {cells}{vfs}"
     for line in placement["decision"]["why"]:
         yield f"    {line}"
-    for host, reason in sorted((placement["decision"].get("notElsewhere") or {}).items()):
-        yield f"    not on {host}: {reason}"
+    elsewhere = placement["decision"].get("notElsewhere") or {}
+    if elsewhere:
+        yield "    not on " + ", ".join(f"{host} ({reason})" for host, reason in sorted(elsewhere.items()))
 
 
 def path_line(path: Mapping[str, Any]) -> str:

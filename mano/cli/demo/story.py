@@ -71,7 +71,7 @@ class Story:
 
     def tear_down(self) -> None:
         """Stop what runs and remove the lab, whatever happened before."""
-        with self._stage.step("stop the server, remove the lab"):
+        with self._stage.step("stop the server, remove the lab" if self._options.is_real else "stop the server"):
             self._stop_internet()
             if self._server is not None:
                 self._server.stop()
@@ -107,7 +107,8 @@ class Story:
             self._server = server.start(options.directory, options.lab, options.tier, options.listen)
         service = GiLan(self._api)
         inventory = sample_inventory(options.hosts)
-        with stage.step(f"bring up {options.hosts} NFVI hosts with their switches"):
+        kind = "" if options.is_real else "simulated "
+        with stage.step(f"bring up {options.hosts} {kind}NFVI hosts with their switches"):
             hosts = service.add_hosts(inventory)
         stage.table(report.realisation_rows(hosts))
         if options.is_real:
@@ -158,10 +159,13 @@ class Story:
         self._stop_internet()
         with self._followed("terminate the network service") as follow:
             service.terminate(ns_id, follow)
+        database = self._options.directory / DATABASE
         if self._options.is_real:
-            left = look.leftovers(self._options.lab, self._options.directory / DATABASE, self._before)
-            evidence = "; ".join(left) or "no namespace, interface, port, process, control group or row"
-            self._stage.check("the terminated service left nothing", not left, evidence, packets=False)
+            left = look.leftovers(self._options.lab, database, self._before)
+            nothing = "no namespace, interface, port, process, control group or row"
+        else:
+            left, nothing = list(look.rows(database)), "no row of it in the database"
+        self._stage.check("the terminated service left nothing", not left, "; ".join(left) or nothing, packets=False)
 
     @contextmanager
     def _followed(self, what: str) -> Iterator[Follow]:
