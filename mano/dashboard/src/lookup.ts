@@ -111,6 +111,13 @@ export function cpusOf(placement: Placement): readonly number[] {
   });
 }
 
+/** Why a host cannot be reached, without its own name, which stands beside it anyway. */
+export function troubleOf(host: Host): string {
+  const prefix = `${host.name}: `;
+  const text = host.detail.startsWith(prefix) ? host.detail.slice(prefix.length) : host.detail;
+  return text || "it does not answer";
+}
+
 /** What a logical CPU is used for. */
 export type CpuUse = "free" | "reserved" | "shared" | "vdu" | "foreign";
 

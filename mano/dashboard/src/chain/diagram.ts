@@ -4,6 +4,7 @@
 import type { Chain, Direction, Path } from "../api/documents";
 import type { Counted, CountedPath, Counts } from "../live/rates";
 import type { Lookup, PlacedVnfc } from "../lookup";
+import { troubleOf } from "../lookup";
 
 /** RFC 8300 section 2.3: the service index that a classifier sets. */
 const SI_FIRST = 255;
@@ -241,7 +242,7 @@ function hostOf(name: string, world: World): Pick<Visit, "host" | "zone" | "brid
   const host = world.lookup.topology.hosts.find((one) => one.name === name);
   const base = { host: name, zone: host?.zone ?? "", bridge: world.bridgeOf(name) };
   if (host === undefined) return { ...base, trouble: `${name} is not managed any more` };
-  return { ...base, trouble: host.reachable ? null : `${name} cannot be reached${host.detail ? `: ${host.detail}` : ""}` };
+  return { ...base, trouble: host.reachable ? null : `${name} cannot be reached: ${troubleOf(host)}` };
 }
 
 function functionOf(path: Path, index: number, world: World): Omit<Station, "kept" | "legs"> {

@@ -3,7 +3,7 @@ import { memo } from "react";
 import type { Host, HostFacts, Nic, NumaNode } from "../api/documents";
 import { memory, pageSize, plural } from "../format";
 import type { Lookup } from "../lookup";
-import { cpuUse } from "../lookup";
+import { cpuUse, troubleOf } from "../lookup";
 import type { Select } from "../selection";
 import type { Rect } from "./geometry";
 import { CELL, CORES_PER_ROW, hostGeometry, looseNicsOf, nicsOf, threads } from "./geometry";
@@ -27,7 +27,7 @@ export const HostNode = memo(function HostNode({ data }: { readonly data: HostDa
       data-testid={`host-${host.name}`}
     >
       <HostTitle host={host} onSelect={onSelect} />
-      {host.reachable ? <Realisations facts={facts} /> : <p className="host-trouble">{host.detail || "it does not answer"}</p>}
+      {host.reachable ? <Realisations facts={facts} /> : <Trouble host={host} />}
       {geometry.numa.map(({ id, rect }) => {
         const node = host.numaNodes.find((one) => one.id === id);
         return node === undefined ? null : <Numa key={id} host={host} node={node} rect={rect} lookup={lookup} />;
@@ -58,6 +58,14 @@ function HostTitle({ host, onSelect }: { readonly host: Host; readonly onSelect:
         {host.reachable ? "reachable" : "unreachable"}
       </span>
     </button>
+  );
+}
+
+function Trouble({ host }: { readonly host: Host }) {
+  return (
+    <p className="host-trouble" title={host.detail}>
+      {troubleOf(host)}
+    </p>
   );
 }
 
@@ -204,7 +212,7 @@ export const HostCard = memo(function HostCard({ data }: { readonly data: HostDa
           <p className="faint">{plural(host.vnfcs.length, "VNFC")}</p>
         </div>
       ) : (
-        <p className="host-trouble">{host.detail || "it does not answer"}</p>
+        <Trouble host={host} />
       )}
     </section>
   );

@@ -94,9 +94,10 @@ describe("a chain on the map", () => {
     if (chain === undefined) throw new Error("no chain");
     const legs = route(stopsOf(chain, lookup()), layout, 0);
     expect(legs).toHaveLength(3);
+    expect(legs.map((leg) => leg.hosts.join())).toEqual(["h1,h1", "h1,h2", "h2,h3"]);
     const bottom = Math.max(...[...layout.hosts.values()].map((rect) => rect.y + rect.height));
-    for (const leg of legs) {
-      const across = leg.filter((point, index) => leg[index + 1]?.y === point.y);
+    for (const { points } of legs) {
+      const across = points.filter((point, index) => points[index + 1]?.y === point.y);
       expect(across.every((point) => point.y > bottom)).toBe(true);
     }
   });

@@ -18,16 +18,25 @@ const LANES = 5;
 const FIRST_STRIP_LANE = FIRST_LANE + LANES * LANE;
 const STRIP_LANE = 3;
 
+/** The way from one stop to the next. */
+export interface MapLeg {
+  /** how many functions the packets on it have passed */
+  readonly passed: number;
+  readonly hosts: readonly [string, string];
+  readonly points: readonly Point[];
+}
+
 /** A polyline for each leg between two stops; legs whose ends are not on the map are left out. */
-export function route(stops: readonly Stop[], layout: MapLayout, chain: number): readonly (readonly Point[])[] {
-  const legs: (readonly Point[])[] = [];
+export function route(stops: readonly Stop[], layout: MapLayout, chain: number): readonly MapLeg[] {
+  const legs: MapLeg[] = [];
   stops.forEach((stop, index) => {
     const next = stops[index + 1];
     if (next === undefined) return;
     const from = dock(stop, layout, chain, 1);
     const to = dock(next, layout, chain, -1);
     if (from === null || to === null || from.box === to.box) return;
-    legs.push(tidy(leg(from, to, layout, chain % LANES)));
+    const points = tidy(leg(from, to, layout, chain % LANES));
+    legs.push({ passed: index, hosts: [stop.host, next.host], points });
   });
   return legs;
 }

@@ -4,6 +4,7 @@ import type { Host, HostFacts, Network, Placement, Port, Sap, Topology } from ".
 import { memory, pageSize, plural, ranges } from "../format";
 import type { Picture } from "../live/model";
 import type { Lookup, PlacedVnfc } from "../lookup";
+import { troubleOf } from "../lookup";
 import type { Select, Selection } from "../selection";
 import { explain, feasibility } from "./decision";
 
@@ -247,7 +248,7 @@ function HostDetails({ host, facts, onSelect }: { readonly host: Host; readonly 
   const plane = facts?.dataplane ?? null;
   return (
     <>
-      {!host.reachable && <p className="trouble">It cannot be reached: {host.detail || "no reason was given"}</p>}
+      {!host.reachable && <p className="trouble">It cannot be reached: {troubleOf(host)}</p>}
       <Facts
         rows={[
           ["state", host.state],
