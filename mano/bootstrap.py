@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mano.adapters.vim_local.view import LabView as LabView
 
 DATABASE_FILE = "catena.db"
+SERVER_ID_FILE = "server-id"
 PACKAGES_DIRECTORY = "packages"
 LOCAL_VIM = "local"
 HEALTH_DEADLINE_S = 2.0
@@ -52,8 +53,11 @@ class Engine(Workflows, Protocol):
     def register(self, story: Story) -> None:
         """Make a kind of operation known."""
 
+    def acquire(self) -> None:
+        """Take the right to run operations; raises Conflict while another server of this name has it."""
+
     def launch(self) -> None:
-        """Begin to run operations."""
+        """Begin to run operations, those first that a dead server left."""
 
     def stop(self) -> bool:
         """Let running steps end."""
@@ -76,12 +80,13 @@ class Catena:
 
         Raises :class:`~mano.errors.Conflict` when another server works with the same database.
         """
-        self.engine.launch()
+        self.engine.acquire()
         self.catalogue.recover()
         try:
-            self.graphs.refresh()
+            self.graphs.refresh(())
         except CatenaError as error:
             _log("the bridges could not be brought up to date at start", error)
+        self.engine.launch()
 
     def stop(self) -> bool:
         """Let running steps end; False when some did not (leave by ``os._exit`` then)."""
@@ -143,8 +148,16 @@ def build(
         store,
         vims,
         paths or _simulated_paths(),
-        engine(store) if engine else DbosEngine(store, SystemClock()),
+        engine(store) if engine else DbosEngine(store, SystemClock(), server_id=server_id(settings.data_dir)),
     )
+
+
+def server_id(data_dir: Path) -> str:
+    """This server's name among those of its database: made once, kept in its data directory."""
+    path = data_dir / SERVER_ID_FILE
+    if not path.exists():
+        path.write_text(random_id() + "\n", encoding="ascii")
+    return path.read_text(encoding="ascii").strip()
 
 
 def best_tier() -> Tier:
@@ -192,7 +205,7 @@ def _wire(
     clock, open_unit = SystemClock(), store.open_unit
     packages = PackageDirectory(settings.data_dir / PACKAGES_DIRECTORY)
     catalogue = Catalogue(open_unit, packages, LibraryReader(), clock, random_id, settings.limits.archive)
-    graphs = ForwardingGraphs(open_unit, paths)
+    graphs = ForwardingGraphs(open_unit, paths, clock, server_id(settings.data_dir))
     reserving = Reserving(open_unit, placement_engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)

@@ -29,23 +29,14 @@ class OvsServicePaths:
     not know.
     """
 
-    def __init__(
-        self,
-        switch_of: Callable[[str], SwitchLocation],
-        bridge: str = BRIDGE,
-        generation: Callable[[], int | None] = lambda: None,
-    ) -> None:
-        """``generation`` gives this server's growing token: bridges then refuse older servers. None: no fencing."""
+    def __init__(self, switch_of: Callable[[str], SwitchLocation], bridge: str = BRIDGE) -> None:
         self._switch_of = switch_of
         self._bridge = bridge
-        self._generation = generation
 
-    def program(self, tables: Mapping[str, FlowTables], order: tuple[str, ...] = ()) -> None:
-        """Make each host's tables equal to the given ones; hosts that ``order`` does not name come after it."""
-        hosts = [host for host in order if host in tables]
-        for host in [*hosts, *sorted(set(tables) - set(hosts))]:
-            with switch_errors():
-                replace_tables(self._switch_of(host), self._bridge, tables[host], generation=self._generation())
+    def program(self, host: str, tables: FlowTables, *, generation: int | None = None) -> None:
+        """Make the host's tables equal to the given ones: only the differences are sent, in one bundle."""
+        with switch_errors():
+            replace_tables(self._switch_of(host), self._bridge, tables, generation=generation)
 
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Counters of every flow on the host's bridge, settled."""

@@ -56,14 +56,13 @@ class SimulatedServicePaths:
         self._bridges: dict[str, _Bridge] = {}
         self._one_at_a_time = threading.Lock()
 
-    def program(self, tables: Mapping[str, FlowTables], order: tuple[str, ...] = ()) -> None:
-        """Take over the tables, all at once; flows that stay keep their counters."""
+    def program(self, host: str, tables: FlowTables, *, generation: int | None = None) -> None:
+        """Take over the tables; flows that stay keep their counters. Nobody else could program: no fencing."""
         with self._one_at_a_time:
-            for host, wanted in tables.items():
-                old = self._bridges.get(host)
-                kept = old.packets if old else Counter[int]()
-                packets = Counter({cookie: count for cookie, count in kept.items() if cookie in wanted.by_cookie})
-                self._bridges[host] = _Bridge(wanted, packets)
+            old = self._bridges.get(host)
+            kept = old.packets if old else Counter[int]()
+            packets = Counter({cookie: count for cookie, count in kept.items() if cookie in tables.by_cookie})
+            self._bridges[host] = _Bridge(tables, packets)
 
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Packets of every flow that :meth:`send` took through the host's bridge."""

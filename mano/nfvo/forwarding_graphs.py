@@ -8,15 +8,19 @@ whoever changes what is stored calls it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from mano.domain.catalogue import Package
 from mano.domain.ns_instance import ServiceChain
-from mano.errors import ChainUnproven, InvalidInput
+from mano.errors import CatenaError, ChainUnproven, DeadlineExceeded, InvalidInput, Unreachable
 from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_document, path_to_document
 from mano.nfvo.graph_translation import LiveVnf, topology
+from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
 from sfc.errors import SfcError
@@ -26,6 +30,12 @@ from sfc.render import render
 from sfc.verify import Proof, prove
 from sfc.walk import planned_walk
 from vnf_descriptors.model import Vnfd, from_json
+
+DATA_PLANE = "data-plane"
+"""The lease of the server that programs the bridges."""
+
+TURN_S, TURN_DEADLINE_S = 60.0, 90.0
+"""Longest turn of one server, and how long another one waits for it."""
 
 SAME_HOST, SAME_ZONE, OTHER_ZONE = 0.0, 1.0, 3.0
 """Cost of one hop of a chain, as placement counts it."""
@@ -47,33 +57,54 @@ class DataPlane:
 class ForwardingGraphs:
     """Chains of all tenants and the bridges that carry them."""
 
-    def __init__(self, open_unit: UnitOfWorkFactory, paths: ServicePaths) -> None:
+    def __init__(self, open_unit: UnitOfWorkFactory, paths: ServicePaths, clock: Clock, owner: str) -> None:
+        """``owner`` names this server; after a restart it is the same."""
         self._open_unit = open_unit
         self._paths = paths
+        self._clock = clock
+        self._owner = owner
         self._vnfds: dict[str, Vnfd] = {}
-        self._programmed: dict[str, FlowTables] = {}
         self._one_at_a_time = threading.Lock()
 
-    def refresh(self) -> DataPlane:
+    def refresh(self, needed: Collection[str] | None = None) -> DataPlane:
         """Make the bridges follow what is stored: render, prove, program what differs.
 
-        Raises :class:`~mano.errors.ChainUnproven` before anything is sent, :class:`~mano.errors.Unreachable` naming
-        a host that does not answer.
+        ``needed`` names the hosts that must answer, ``None`` all of them; another one that is dead is passed over: it
+        is programmed whole when it comes back. Raises :class:`~mano.errors.ChainUnproven` before anything is sent,
+        :class:`~mano.errors.Unreachable` naming a needed host that does not answer.
         """
-        with self._one_at_a_time:
+        with self._one_at_a_time, self._turn() as token:
             plane = self.data_plane()
             require_proven(plane)
-            changed = {host: tables for host, tables in plane.tables.items() if self._programmed.get(host) != tables}
-            for host in changed:
-                self._programmed.pop(host, None)
-            self._paths.program(changed, programming_order(plane, changed))
-            self._programmed.update(changed)
-            return plane
+            silent: dict[str, CatenaError] = {}
+            for host in programming_order(plane):
+                try:
+                    self._paths.program(host, plane.tables[host], generation=token)
+                except (Unreachable, DeadlineExceeded) as error:
+                    silent[host] = error
+        for host, problem in silent.items():
+            if needed is None or host in needed:
+                raise problem
+            structlog.get_logger(__name__).warning("a bridge was passed over", host=host, detail=problem.detail)
+        return plane
 
-    def forget(self, host: str) -> None:
-        """The bridge of ``host`` lost its tables: the next refresh programs it again."""
-        with self._one_at_a_time:
-            self._programmed.pop(host, None)
+    @contextmanager
+    def _turn(self) -> Iterator[int]:
+        """One server at a time programs, with a token that grows: a bridge refuses one that lost its turn."""
+        deadline = self._clock.monotonic() + TURN_DEADLINE_S
+        while True:
+            with self._open_unit() as uow:
+                lease = uow.leases.take(DATA_PLANE, self._owner, TURN_S)
+            if lease is not None:
+                break
+            if self._clock.monotonic() > deadline:
+                raise DeadlineExceeded("another server programs the bridges for too long", hint="try again")
+            self._clock.sleep(0.05)
+        try:
+            yield lease.token
+        finally:
+            with self._open_unit() as uow:
+                uow.leases.release(lease)
 
     def data_plane(self) -> DataPlane:
         """The tables of every bridge from what is stored now; reads only."""
@@ -150,13 +181,13 @@ def require_proven(plane: DataPlane) -> Proof:
     return proof
 
 
-def programming_order(plane: DataPlane, hosts: Mapping[str, FlowTables]) -> tuple[str, ...]:
+def programming_order(plane: DataPlane) -> tuple[str, ...]:
     """Hosts in the order in which they are programmed: those where chains begin come last.
 
     A path is then complete before the first packet is sent along it.
     """
     starts = {rsp.start_sff for planned in plane.chains for rsp in planned.rsps}
-    return tuple(sorted(hosts, key=lambda host: (host in starts, host)))
+    return tuple(sorted(plane.tables, key=lambda host: (host in starts, host)))
 
 
 def view(chain: ServiceChain) -> dict[str, Any]:

@@ -72,9 +72,9 @@ class Granting:
             for reservation in uow.reservations.list(tenant_id, ns_instance_id=grant.vnf_instance_id):
                 uow.reservations.remove(reservation.id)
 
-    def lcm_changed(self, vnf_instance_id: str, tenant_id: str) -> None:
+    def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """A VNF's ports came or went: its networks follow."""
-        self._graphs.refresh()
+        self._graphs.refresh(hosts)
 
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded and enabled package."""

@@ -12,7 +12,7 @@ from mano.domain.ns_instance import Reservation
 from mano.errors import InUse, InvalidInput, NotFound, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
-from mano.nfvo.reasons import why
+from mano.nfvo.reasons import not_elsewhere, why
 from mano.nfvo.reserving import Planner
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import host_to_document, inventory_from_document, request_from_document
@@ -60,10 +60,8 @@ class Nfvi:
         with self._open_unit() as uow:
             if inventory.get("links"):
                 uow.hosts.put_links(list(inventory["links"]))
-        for host in document.hosts:
-            self._graphs.forget(host.name)
-        self._graphs.refresh()
         names = {host.name for host in document.hosts}
+        self._graphs.refresh(names)
         return [host for host in self.list() if host["name"] in names]
 
     def list(self) -> Sequence[Mapping[str, Any]]:
@@ -96,8 +94,7 @@ class Nfvi:
                 )
             uow.hosts.remove(name)
         self._vims[stored.vim_id].remove_host(name)
-        self._graphs.forget(name)
-        self._graphs.refresh()
+        self._graphs.refresh(())
 
     def topology(self, tenant_id: str) -> Mapping[str, Any]:
         """Hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
@@ -226,7 +223,11 @@ def _placement(reservation: Reservation) -> dict[str, Any]:
         "key": reservation.key,
         "host": reservation.host,
         "allocation": dict(reservation.allocation),
-        "decision": {**reservation.decision, "why": list(why(reservation.decision))},
+        "decision": {
+            **reservation.decision,
+            "why": list(why(reservation.decision)),
+            "notElsewhere": not_elsewhere(reservation.decision),
+        },
     }
 
 

@@ -73,7 +73,7 @@ class _NsStory:
         with self._world.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id)
             uow.ns_instances.save(replace(ns, saps=tuple(known for known in ns.saps if known.id != sap.id)))
-        self._world.graphs.refresh()
+        self._world.graphs.refresh([sap.host])
         self._world.vim_of_sap(sap).remove_port(sap_port(sap, plan.network(sap.network_id)))
 
     def _remove_chains(self, op: LcmOpOcc) -> None:
@@ -83,7 +83,7 @@ class _NsStory:
                 self._world.announce(uow, "chain", "removed", chain.id, op.tenant_id, {"name": chain.name})
                 for way in ("forward", "reverse"):
                     uow.numbers.release("spi", f"{chain.id}/{way}")
-        self._world.graphs.refresh()
+        self._world.graphs.refresh(self._world.hosts_of(op))
 
     def _release(self, op: LcmOpOcc) -> None:
         with self._world.open_unit() as uow:
@@ -205,7 +205,7 @@ class InstantiateNs(_NsStory):
     def _program_graphs(self, op: LcmOpOcc) -> Mapping[str, Any]:
         """Store the chains of the NSD's VNFFGs, prove and program them."""
         self._world.add_chains(op)
-        plane = self._world.graphs.refresh()
+        plane = self._world.graphs.refresh(self._world.hosts_of(op))
         return self._world.activate_chains(op, plane)
 
 

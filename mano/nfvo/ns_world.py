@@ -84,6 +84,13 @@ class NsWorld:
         """The identifier of the VNF operation that this NS operation starts for a purpose."""
         return derive_id(op.id, "vnf", vnf.name, purpose)
 
+    def hosts_of(self, op: LcmOpOcc) -> tuple[str, ...]:
+        """The hosts that the NS is on: its reservations' and its SAPs'."""
+        with self.open_unit(read_only=True) as uow:
+            reserved = {r.host for r in uow.reservations.list(op.tenant_id, ns_instance_id=op.instance_id)}
+        saps = {sap.host for sap in plan_from_json(op.plan).saps if sap.host}
+        return tuple(sorted(reserved | saps))
+
     def vim_of_sap(self, sap: PlannedSap) -> VimDriver:
         """The VIM that has the SAP's attachment."""
         for vim in self.vims.values():

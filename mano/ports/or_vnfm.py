@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,8 +59,8 @@ class Nfvo(Protocol):
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """The operation ended without using what was granted for addition, or freed what was to be removed."""
 
-    def lcm_changed(self, vnf_instance_id: str, tenant_id: str) -> None:
-        """SOL003's notification that an operation changed the VNF's resources: the NFVO's networks follow."""
+    def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
+        """SOL003's notification that an operation changed the VNF's resources on these hosts: the networks follow."""
 
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded package."""

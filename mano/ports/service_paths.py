@@ -49,11 +49,11 @@ class Drift:
 class ServicePaths(Protocol):
     """The bridges of all hosts."""
 
-    def program(self, tables: Mapping[str, Any], order: tuple[str, ...] = ()) -> None:
-        """Make each host's tables equal to the given ones, one atomic bundle a host, in ``order`` if given.
+    def program(self, host: str, tables: Any, *, generation: int | None = None) -> None:
+        """Make a host's tables equal to the given :class:`sfc.model.FlowTables`, in one atomic bundle.
 
-        ``tables`` maps a host's name to its :class:`sfc.model.FlowTables`. Raises
-        :class:`~mano.errors.Unreachable` naming the first host that does not answer.
+        ``generation`` is the caller's growing token: a bridge that has seen a greater one refuses. Raises
+        :class:`~mano.errors.Unreachable` when the host does not answer.
         """
 
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:

@@ -67,11 +67,12 @@ class VnfmWorld:
 
     def disconnect(self, op: LcmOpOcc) -> None:
         """Forget the VNFCs, so that the NFVO's networks let their ports go before they vanish."""
+        hosts = sorted({compute.host for compute in plan_from_json(op.plan).computes})
         with self.open_unit() as uow:
             instance = uow.vnf_instances.get(op.instance_id)
             if instance.vnfcs:
                 uow.vnf_instances.save(replace(instance, vnfcs=()))
-        self.nfvo.lcm_changed(op.instance_id, op.tenant_id)
+        self.nfvo.lcm_changed(op.instance_id, op.tenant_id, hosts)
 
     def announce(self, uow: UnitOfWork, instance: VnfInstance, verb: str) -> None:
         """Tell that the instance changed, in the same transaction."""
@@ -172,7 +173,8 @@ class InstantiateVnf:
             instance = uow.vnf_instances.get(op.instance_id)
             vnfcs = tuple(_vnfc(compute, results) for compute in plan.computes)
             uow.vnf_instances.save(replace(instance, vnfcs=vnfcs))
-        self._world.nfvo.lcm_changed(op.instance_id, op.tenant_id)
+        hosts = sorted({compute.host for compute in plan.computes})
+        self._world.nfvo.lcm_changed(op.instance_id, op.tenant_id, hosts)
 
     def _run(self, op: LcmOpOcc, plan: VnfPlan, compute: PlannedCompute) -> Mapping[str, Any]:
         image = self._world.nfvo.artifact_path(plan.package_id, compute.artifact, op.tenant_id)

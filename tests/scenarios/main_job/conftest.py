@@ -46,6 +46,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 class InlineEngine(InlineWorkflows):
     """Operations run within the call that starts them."""
 
+    def acquire(self) -> None:
+        """Nobody else could have it."""
+
     def launch(self) -> None:
         """Nothing to start."""
 

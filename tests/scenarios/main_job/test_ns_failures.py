@@ -9,7 +9,8 @@ import pytest
 from mano.adapters.vim_simulated.faults import Fault, Kind
 from mano.domain.lcm_op_occ import OperationState, StepState
 from mano.domain.vnf_instance import InstantiationState
-from tests.scenarios.main_job.conftest import Job
+from mano.placement import document_from_text
+from tests.scenarios.main_job.conftest import SAMPLES, Job
 
 MakeJob = Callable[..., Job]
 
@@ -95,3 +96,29 @@ def test_a_failed_operation_can_be_given_up_and_terminated_later(make_job: MakeJ
     broken.faults.planned = ()
     assert broken.terminate(ns_id).state is OperationState.COMPLETED
     assert broken.held() == {}
+
+
+def test_a_dead_host_that_nothing_is_on_stops_nobody(job: Job):
+    ns_id = job.ready()
+    text = (SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8")
+    spare = document_from_text(text, "Inventory")
+    spare["hosts"] = [{**spare["hosts"][2], "name": "h9", "state": "draining"}]
+    del spare["links"]
+    job.services.nfvi.add_hosts(spare, "local")
+    job.vim.kill_switch("h9")
+    op = job.instantiate(ns_id)
+    assert op.state is OperationState.COMPLETED, op.error
+    assert job.terminate(ns_id).state is OperationState.COMPLETED
+
+
+def test_one_server_at_a_time_programs_the_bridges(job: Job):
+    """Whoever holds the turn keeps others out until its lease ends; its token grows with every change of hands."""
+    job.ready()
+    with job.catena.store.open_unit() as uow:
+        lease = uow.leases.take("data-plane", "another server", 0.3)
+    assert lease is not None
+    job.catena.graphs.refresh()
+    with job.catena.store.open_unit() as uow:
+        later = uow.leases.take("data-plane", "another server", 0.3)
+    assert later is not None
+    assert later.token == lease.token + 2

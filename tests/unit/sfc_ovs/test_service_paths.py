@@ -25,10 +25,15 @@ PLAN = gilan()
 WEB = Ethernet(SUB, GATEWAY, Ip(SUB_IP, WEB_IP, Tcp(40000, 80, "S")))
 
 
+def program_all(paths: ServicePaths) -> None:
+    for host, tables in PLAN.tables.items():
+        paths.program(host, tables)
+
+
 @pytest.fixture
 def paths() -> SimulatedServicePaths:
     paths = SimulatedServicePaths(tunnel_ofport=100)
-    paths.program(PLAN.tables)
+    program_all(paths)
     return paths
 
 
@@ -76,7 +81,7 @@ def test_sent_packets_are_counted_on_their_way_and_traced_ones_are_not(paths):
 def test_flows_that_stay_keep_their_counters(paths):
     paths.send(PLAN.topology, "sub", WEB)
     before = {flow.cookie: flow.packets for flow in paths.statistics("h1")}
-    paths.program(PLAN.tables)
+    program_all(paths)
     assert {flow.cookie: flow.packets for flow in paths.statistics("h1")} == before
 
 
@@ -143,7 +148,7 @@ def test_an_impossible_packet_is_bad_input():
 def test_a_dead_host_is_unreachable_by_every_way(tmp_path):
     paths = OvsServicePaths(lambda host: SwitchLocation(host, tmp_path))
     for ask in (
-        lambda: paths.program({"h1": PLAN.tables["h1"]}),
+        lambda: paths.program("h1", PLAN.tables["h1"]),
         lambda: paths.statistics("h1"),
         lambda: paths.drift({"h1": PLAN.tables["h1"]}),
         lambda: paths.trace("h1", {"in_port": 1}),
