@@ -18,6 +18,7 @@ from mano.placement.documents import (
 )
 from mano.placement.planner import Planner, plan
 from mano.placement.reading import DocumentError, Fault
+from mano.placement.rebalance import Move, Rebalance, rebalance
 from mano.placement.request import (
     CellRequest,
     ChainRequest,
@@ -37,6 +38,7 @@ from mano.placement.request import (
 )
 from mano.placement.request_documents import request_from_document, request_to_document, vdu_from_document
 from mano.placement.result import ChainRoute, Code, Decision, NearMiss, Objective, Placement, PlacementResult, Unplaced
+from mano.placement.room import has_room
 from mano.placement.schemas import placement_schemas
 from mano.placement.yaml_core import document_from_text, documents_from_text
 
@@ -53,6 +55,7 @@ __all__ = [
     "Group",
     "GroupKind",
     "InterfaceRequest",
+    "Move",
     "NearMiss",
     "NumaAffinity",
     "Objective",
@@ -61,6 +64,7 @@ __all__ = [
     "PlacementRequest",
     "PlacementResult",
     "Planner",
+    "Rebalance",
     "RequestError",
     "Scope",
     "ThreadPolicy",
@@ -70,12 +74,14 @@ __all__ = [
     "allocation_from_document",
     "document_from_text",
     "documents_from_text",
+    "has_room",
     "host_from_document",
     "host_to_document",
     "inventory_from_document",
     "inventory_to_document",
     "placement_schemas",
     "plan",
+    "rebalance",
     "request_from_document",
     "request_to_document",
     "vdu_from_document",

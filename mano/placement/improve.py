@@ -8,14 +8,14 @@ fixed, so that the outcome is too, unless the time limit comes first.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
 
 from mano.placement.engine import FILL_FROM, Engine
-from mano.placement.neighbourhood import Limits, Model
+from mano.placement.neighbourhood import Limits, Model, Solution
 from mano.placement.numa import Fit, FitRules, fit
 from mano.placement.packing import Demand, packing_keys
 from mano.placement.request import VduRequest
@@ -44,17 +44,24 @@ def default_iterations(vdus: int) -> int:
 
 
 def improve(
-    engine: Engine, missing: Sequence[VduRequest], *, iterations: int | None, deadline: float
-) -> list[VduRequest]:  # fmt: skip
+    engine: Engine,
+    missing: Sequence[VduRequest],
+    *,
+    iterations: int | None,
+    deadline: float,
+    restarts: bool = True,
+) -> list[VduRequest]:
     """Improve the plan on the engine's board; returns the VDUs that still have no place. Never worse than before.
 
-    `deadline` is on `time.perf_counter`'s clock.
+    `deadline` is on `time.perf_counter`'s clock. Without `restarts` no plan is made anew: what is there is moved only
+    where that pays.
     """
-    search = _Search(engine, list(missing))
+    search = _Search(engine, list(missing), sideways=restarts)
     vdus = len(engine.board.request.vdus)
     if vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE:
         search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
-    search.restart(_restarts(vdus), deadline)
+    if restarts:
+        search.restart(_restarts(vdus), deadline)
     for number in range(default_iterations(vdus) if iterations is None else iterations):
         if time.perf_counter() >= deadline or search.perfect():
             break
@@ -72,8 +79,10 @@ def _restarts(vdus: int) -> int:
 
 
 class _Search:
-    def __init__(self, engine: Engine, missing: list[VduRequest]) -> None:
-        self.engine, self.board, self.missing = engine, engine.board, missing
+    """The plan on the board. With `sideways` a round may leave the cost as it is, which leads out of dead ends."""
+
+    def __init__(self, engine: Engine, missing: list[VduRequest], *, sideways: bool) -> None:
+        self.engine, self.board, self.missing, self.sideways = engine, engine.board, missing, sideways
 
     def worth(self) -> _Worth:
         return _Worth(len(self.missing), self.board.objective().cost)
@@ -151,23 +160,39 @@ class _Search:
         before, snapshot = self.worth(), self.board.snapshot()
         kept_missing = list(self.missing)
         free = [self.board.vdus[one] for position in positions for one in self.board.vdus_on(position)]
-        was = {}
-        for vdu in free:
-            position, old = self.board.unplace(vdu.id)
-            was[vdu.id] = (position, frozenset(old.allocation.nodes))
+        was = {vdu.id: self.board.unplace(vdu.id) for vdu in free}
         everyone = [*free, *self.missing]
         model = Model(self.board, everyone, sorted(positions), hops=hops)
-        model.hint(was)
+        model.hint({vdu: (position, frozenset(old.allocation.nodes)) for vdu, (position, old) in was.items()})
         wall = max(0.01, deadline - time.perf_counter())
         solution = model.solve(Limits(effort, wall, seed))
-        if solution is None or not self._carry_out(everyone, solution) or self.worth().key() > before.key():
+        done = solution is not None and self._carry_out(everyone, solution, was)
+        if not done or not self._is_kept(before):
             self.board.restore(snapshot)
             self.missing = kept_missing
 
-    def _carry_out(self, vdus: Sequence[VduRequest], solution: dict[str, tuple[int, frozenset[int]]]) -> bool:
-        """Place the VDUs exactly as the solution has them; False where the exact fit does not agree."""
+    def _is_kept(self, before: _Worth) -> bool:
+        now = self.worth()
+        return now.key() < before.key() or (self.sideways and now.key() == before.key())
+
+    def _carry_out(self, vdus: Sequence[VduRequest], solution: Solution, was: Mapping[str, tuple[int, Fit]]) -> bool:
+        """Place the VDUs exactly as the solution has them; False where the exact fit does not agree.
+
+        Those that stay on their nodes keep their very CPUs and VFs.
+        """
         self.missing = [vdu for vdu in vdus if vdu.id not in solution]
-        for vdu in sorted(vdus, key=lambda one: -one.dedicated_count):
+        moved = []
+        for vdu in vdus:
+            position, fit_before = was.get(vdu.id, (-1, None))
+            stays = fit_before is not None and solution.get(vdu.id) == (
+                position,
+                frozenset(fit_before.allocation.nodes),
+            )
+            if fit_before is None or not stays:
+                moved.append(vdu)
+            elif self.board.place(vdu.id, position, fit_before) is not None:
+                return False
+        for vdu in sorted(moved, key=lambda one: -one.dedicated_count):
             if vdu.id not in solution:
                 continue
             position, nodes = solution[vdu.id]

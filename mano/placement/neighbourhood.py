@@ -29,6 +29,9 @@ UNPLACED_COST = 10**6
 
 Resource = tuple[object, ...]
 
+Solution = dict[str, tuple[int, frozenset[int]]]
+"""Host position and nodes of each VDU that got a place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -271,12 +274,12 @@ class Model:
                     for a, b in pairwise(members):
                         self.model.add(sum(chosen_by[a]) == sum(chosen_by[b]))
 
-    def hint(self, snapshot: Mapping[str, tuple[int, frozenset[int]]]) -> None:
+    def hint(self, snapshot: Solution) -> None:
         """Begin the search with where the VDUs were."""
         for option, chosen in self.options:
             self.model.add_hint(chosen, snapshot.get(option.vdu) == (option.position, option.nodes))
 
-    def solve(self, limits: Limits) -> dict[str, tuple[int, frozenset[int]]] | None:
+    def solve(self, limits: Limits) -> Solution | None:
         """Host and nodes of each VDU in the best solution found, None when none was found in time."""
         solver = self._cp.CpSolver()
         solver.parameters.num_workers = 1

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from mano.placement import inventory_from_document, vdu_from_document
-from mano.placement.board import Fleet
+from mano.placement import inventory_from_document, request_from_document, vdu_from_document
+from mano.placement.board import Board, Fleet
+from mano.placement.engine import Engine
 from mano.placement.filters import BEFORE_GROUPS, RESOURCES, first_refusal
-from mano.placement.free import FreeHosts
 from mano.placement.groups import Bounds
 from mano.placement.screen import screen
 from tests.unit.placement.cases import random_host, random_vdu
@@ -51,20 +51,27 @@ def test_arrays_and_filters_agree_on_every_host(seed, nodes):
                 assert refusal is None
 
 
-def test_arrays_follow_the_hosts():
-    random = Random(3)
+CHANGING = ("free", "whole_cpus", "whole_cores", "shared", "small", "nic_vfs", "nic_mbps", "nic_untouched", "storage")
+
+
+def contents(fleet: Fleet):
+    arrays = {name: getattr(fleet.arrays, name).tolist() for name in CHANGING}
+    return arrays, {size: counts.tolist() for size, counts in fleet.arrays.pages.items()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_arrays_follow_what_is_placed_and_come_back(seed):
+    random = Random(seed)
     inventory = random_fleet(random, 30)
+    request = request_from_document({"vdus": [random_vdu(random, f"v{n}") for n in range(8)]})
     fleet = Fleet(inventory)
-    other = Fleet(random_fleet(Random(4), 30))
-    maker = FreeHosts()
-    for position, host in enumerate(inventory.hosts):
-        bare = maker.of(inventory.hosts[position]).host
-        fleet.put(position, maker.of(host))
-        assert bare is host
-    again = Fleet(inventory)
-    for name in ("free", "whole_cpus", "whole_cores", "shared", "small", "nic_vfs", "nic_mbps", "storage"):
-        assert (getattr(fleet.arrays, name) == getattr(again.arrays, name)).all()
-    assert other.arrays.size == 30
+    with Board(fleet, request) as board:
+        Engine(board).solve(request.vdus)
+        for vdu, fit in board.fits.items():
+            inventory = inventory.with_allocation(board.places[vdu], fit.allocation)
+        assert board.fits
+        assert contents(fleet) == contents(Fleet(inventory))
+    assert contents(fleet) == contents(Fleet(fleet.inventory))
 
 
 def test_a_node_takes_no_more_than_two_hundred_octets():
