@@ -227,7 +227,7 @@ def _wire(
         catalogue=catalogue,
         ns_lifecycle=NsLifecycle(open_unit, engine, clock, random_id),
         vnf_lifecycle=vnf_lifecycle,
-        nfvi=Nfvi(open_unit, vims, graphs, chains, placement_engine, tier.value),
+        nfvi=Nfvi(open_unit, vims, graphs, chains, placement_engine, clock, random_id, tier.value),
         forwarding_graphs=chains,
     )
     config = ApiConfig(

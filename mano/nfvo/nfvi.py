@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+from mano.domain.events import Event
+from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.nfvi import Host, Inventory
 from mano.domain.ns_instance import Reservation
 from mano.errors import InUse, InvalidInput, NotFound, Unreachable
@@ -16,7 +18,8 @@ from mano.nfvo.reasons import not_elsewhere, why
 from mano.nfvo.reserving import Planner
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import host_to_document, inventory_from_document, request_from_document
-from mano.ports.repositories import StoredHost, UnitOfWorkFactory
+from mano.ports.clock import Clock, IdFactory
+from mano.ports.repositories import StoredHost, UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, HostStatus, VimDriver
 
 HOSTS_AT_ONCE = 8
@@ -33,6 +36,8 @@ class Nfvi:
         graphs: ForwardingGraphs,
         chains: ServiceChains,
         planner: Planner,
+        clock: Clock,
+        new_id: IdFactory,
         tier: str,
     ) -> None:
         self._open_unit = open_unit
@@ -40,6 +45,8 @@ class Nfvi:
         self._graphs = graphs
         self._chains = chains
         self._planner = planner
+        self._clock = clock
+        self._new_id = new_id
         self._tier = tier
 
     def add_hosts(self, inventory: Mapping[str, Any], vim_id: str) -> Sequence[Mapping[str, Any]]:
@@ -93,6 +100,7 @@ class Nfvi:
                     f"host {name} carries {', '.join(users[:5])}", hint="terminate their network services first"
                 )
             uow.hosts.remove(name)
+            self._announce(uow, name, "removed")
         self._vims[stored.vim_id].remove_host(name)
         self._graphs.refresh(())
 
@@ -180,6 +188,20 @@ class Nfvi:
         with self._open_unit() as uow:
             known = {stored.host.name: stored.generation for stored in uow.hosts.list()}
             uow.hosts.put(StoredHost(host, vim_id, known.get(host.name, 0), asdict(status.dataplane)))
+            self._announce(uow, host.name, "changed" if host.name in known else "added")
+
+    def _announce(self, uow: UnitOfWork, name: str, verb: str) -> None:
+        """Hosts belong to the operator, whose tenant is the installation's own."""
+        uow.outbox.append(
+            Event(
+                id=self._new_id(),
+                noun="host",
+                verb=verb,
+                subject=name,
+                tenant_id=DEFAULT_TENANT,
+                occurred_at=self._clock.now(),
+            )
+        )
 
     def _observe(self, stored: Sequence[StoredHost]) -> Sequence[HostStatus]:
         if not stored:
