@@ -9,7 +9,7 @@ from vnf_descriptors.package import Package
 from vnf_descriptors.report import Finding
 from vnf_descriptors.templates import Templates, read_templates
 from vnf_descriptors.topology import NodeTemplate, Topology, read_topology
-from vnf_descriptors.typesystem import TypeSystem, build_types
+from vnf_descriptors.typesystem import TypeDef, TypeSystem, build_types
 from vnf_descriptors.values import ValueChecker
 
 VNF = "tosca.nodes.nfv.VNF"
@@ -55,6 +55,23 @@ class Context:
             wanted = topology.substitution.type.text
             candidates = [node for node in candidates if node.type == wanted] or candidates
         return candidates[0] if candidates else None
+
+    def declared_type(self) -> TypeDef | None:
+        """The type that the package derives for its VNF, NS or PNF without making a node of it.
+
+        None when there is a node or a mapping, or when the package derives none or several: those tell nothing.
+        """
+        if self.kind is None or any(each.substitution or self.self_node(each) for each in self.topologies):
+            return None
+        wanted = SELF_TYPES[self.kind]
+        found = [
+            each
+            for each in self.types.own()
+            if each.section == "node_types"
+            and not each.name.startswith("tosca.")
+            and self.types.is_a("node_types", each.name, wanted)
+        ]
+        return found[0] if len(found) == 1 else None
 
     @property
     def flavours(self) -> list[Topology]:

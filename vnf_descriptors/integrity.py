@@ -129,13 +129,27 @@ def _verify_manifest(package: Package, listing: Manifest, policy: Policy) -> Ver
     named = package.meta.get("ETSI-Entry-Certificate") if package.meta else None
     beside = named[0] if named else f"{listing.path.rpartition('.')[0]}.cert"
     certificates = read(package.members, beside, MAX_SIGNATURE) if beside in package.members else b""
-    verdict = verify([listing.signed_part], listing.cms, certificates, policy.trust, policy.time())
-    if verdict.code == "SIG001":
-        # Signing tools sign text with the line ends of mail (RFC 8551 3.1.1) unless told otherwise.
-        canonical = listing.signed_part.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        again = verify([canonical], listing.cms, certificates, policy.trust, policy.time())
-        return verdict if again.state is SignatureState.INVALID else again
-    return verdict
+    first: Verdict | None = None
+    for content in _as_signed(listing.signed_part):
+        verdict = verify([content], listing.cms, certificates, policy.trust, policy.time())
+        if verdict.code != "SIG001":
+            return verdict
+        first = first or verdict
+    return first or Verdict(SignatureState.INVALID, "SIG005", "there is nothing that could be signed")
+
+
+def _as_signed(stored: bytes) -> Iterator[bytes]:
+    """What tools sign of a manifest: its octets as they are stored; then forms that mean the same.
+
+    Signing tools give text the line ends of mail (RFC 8551 3.1.1) unless told otherwise, and some packagers put
+    an empty line before the signature that they append.
+    """
+    yield stored
+    yield stored.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    bare = stored.rstrip(b"\r\n")
+    if bare != stored:
+        yield bare + b"\n"
+        yield bare
 
 
 def _check_artifact_signatures(package: Package, listing: Manifest, policy: Policy) -> Iterator[Finding]:

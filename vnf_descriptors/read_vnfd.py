@@ -110,12 +110,17 @@ class DescriptorFacts:
                 self._take(topology, own.section("properties"))
         for topology in context.topologies:
             own = context.self_node(topology)
-            kind_name = own.type if own else _substituted(topology)
-            if kind_name is not None:
-                self.node_type = self.node_type or kind_name
-                for name, definition in context.types.properties("node_types", kind_name).items():
-                    if definition.default is not None:
-                        self._values.setdefault(name, definition.default)
+            self._take_defaults(context, own.type if own else _substituted(topology))
+        declared = context.declared_type()
+        self._take_defaults(context, declared.name if declared else None)
+
+    def _take_defaults(self, context: Context, kind_name: str | None) -> None:
+        if kind_name is None:
+            return
+        self.node_type = self.node_type or kind_name
+        for name, definition in context.types.properties("node_types", kind_name).items():
+            if definition.default is not None:
+                self._values.setdefault(name, definition.default)
 
     def _take(self, topology: Topology, properties: Mapping) -> None:
         for name, _, value in properties.items():
@@ -154,7 +159,8 @@ def flavour_id_of(context: Context, topology: Topology) -> str | None:
     own = context.self_node(topology)
     if own is not None:
         return text_of(topology.property_of(own, "flavour_id"))
-    kind = _substituted(topology)
+    declared = context.declared_type()
+    kind = _substituted(topology) or (declared.name if declared else None)
     definition = context.types.properties("node_types", kind).get("flavour_id") if kind else None
     return text_of(definition.default) if definition else None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
 from vnf_descriptors.report import Finding, Severity, finding, quote
+from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import Group, SubstitutionEntry, Topology, function_call
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
@@ -37,7 +38,7 @@ def unknown_type(context: Context) -> Iterator[Finding]:
     for _, entry, section in _entries(context):
         if entry.type and context.types.get(section, entry.type) is None:
             place = entry.node.get("type") or entry.key
-            hint = did_you_mean(entry.type, context.types.names(section))
+            hint = missing_type(context, section, entry.type)
             yield finding("TOSCA006", place, f"the type {quote(entry.type)} does not exist", hint)
 
 
@@ -104,7 +105,7 @@ def unknown_substituted_type(context: Context) -> Iterator[Finding]:
         if mapping.type is None:
             yield finding("TOSCA028", mapping.node, "substitution_mappings has no node_type")
         elif context.types.get("node_types", mapping.type.text) is None:
-            hint = did_you_mean(mapping.type.text, context.types.names("node_types"))
+            hint = missing_type(context, "node_types", mapping.type.text)
             yield finding("TOSCA006", mapping.type, f"the node type {quote(mapping.type.text)} does not exist", hint)
 
 
@@ -165,7 +166,10 @@ def _dangling(context: Context, topology: Topology, entry: SubstitutionEntry, wh
     }
     if entry.target.text not in known:
         message = f"{template.type} has no {what} {quote(entry.target.text)}"
-        yield finding("TOSCA014", entry.target, message, did_you_mean(entry.target.text, known))
+        # VnfExtCp calls it so; on the connection point of a VDU nothing else can be meant.
+        meant = entry.target.text == "external_virtual_link" and "virtual_link" in known
+        hint = "Did you mean 'virtual_link'?" if meant else did_you_mean(entry.target.text, known)
+        yield finding("TOSCA014", entry.target, message, hint, Severity.WARNING if meant else None)
 
 
 # Functions ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import SELF_TYPES, Context
 from vnf_descriptors.package import Layout
 from vnf_descriptors.report import Finding, Severity, finding, quote
+from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import NodeTemplate, RequirementUse, Topology
 from vnf_descriptors.typesystem import RequirementDef, property_defs
@@ -57,7 +58,7 @@ def unknown_node_type(context: Context) -> Iterator[Finding]:
     for _, template in _nodes(context):
         if template.type and context.types.get("node_types", template.type) is None:
             place = template.node.get("type") or template.key
-            hint = did_you_mean(template.type, context.types.names("node_types"))
+            hint = missing_type(context, "node_types", template.type)
             yield finding("TOSCA006", place, f"the node type {quote(template.type)} does not exist", hint)
 
 
@@ -170,7 +171,9 @@ def unsuitable_target(context: Context) -> Iterator[Finding]:
                 continue
             problem = _unsuitable(context, use, definition, target)
             if problem:
-                yield finding("TOSCA015", use.place, problem)
+                # A VNF's own node that requires itself only says that flavours wire this link.
+                itself = target is template and context.types.is_a("node_types", template.type, *_ABSTRACT)
+                yield finding("TOSCA015", use.place, problem, severity=Severity.WARNING if itself else None)
 
 
 def _unsuitable(context: Context, use: RequirementUse, wanted: RequirementDef, target: NodeTemplate) -> str:
@@ -236,7 +239,7 @@ def wrong_artifact(context: Context) -> Iterator[Finding]:
             kind = value.get("type")
             if not isinstance(kind, Scalar) or context.types.get("artifact_types", kind.text) is None:
                 shown = kind.text if isinstance(kind, Scalar) else ""
-                hint = did_you_mean(shown, context.types.names("artifact_types"))
+                hint = missing_type(context, "artifact_types", shown)
                 yield finding("TOSCA006", kind or key, f"the artifact type {quote(shown)} does not exist", hint)
                 continue
             properties = value.get("properties")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
-from vnf_descriptors.report import Finding, finding, quote
+from vnf_descriptors.report import Finding, Severity, finding, quote
+from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.typesystem import MAX_ANCESTORS, PRIMITIVES, SECTIONS, TypeDef
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
@@ -63,7 +64,7 @@ def unknown_parent(context: Context) -> Iterator[Finding]:
         if parent.startswith("tosca.") and parent.endswith(".Root"):
             continue
         place = definition.node.get("derived_from") or definition.node
-        hint = did_you_mean(parent, context.types.names(definition.section))
+        hint = missing_type(context, definition.section, parent)
         message = f"{quote(definition.name)} derives from {quote(parent)}, which does not exist"
         yield finding("TOSCA008", place, message, hint)
 
@@ -87,31 +88,39 @@ def unknown_value_type(context: Context) -> Iterator[Finding]:
             section = definition.node.get(what)
             for name, key, value in section.items() if isinstance(section, Mapping) else ():
                 if isinstance(value, Mapping):
-                    yield from _value_types(context, value)
+                    severity = Severity.WARNING if _is_optional_copy(definition, value) else None
+                    yield from _value_types(context, value, severity)
                 elif not _is_null(value):
                     yield finding("TOSCA008", key, f"the definition of {quote(name)} must be a map")
 
 
-def _value_types(context: Context, schema: Mapping) -> Iterator[Finding]:
+def _is_optional_copy(definition: TypeDef, schema: Mapping) -> bool:
+    """True for what nobody need give in a copy of the standard's types, which some packages hold only parts of."""
+    required = schema.get("required")
+    optional = isinstance(required, Scalar) and required.value is False and schema.get("default") is None
+    return optional and definition.name.startswith("tosca.")
+
+
+def _value_types(context: Context, schema: Mapping, severity: Severity | None = None) -> Iterator[Finding]:
     kind = schema.get("type")
     if isinstance(kind, Scalar):
-        yield from _value_type(context, kind)
+        yield from _value_type(context, kind, severity)
     for name in ("entry_schema", "key_schema"):
         inner = schema.get(name)
         if isinstance(inner, Mapping):
-            yield from _value_types(context, inner)
+            yield from _value_types(context, inner, severity)
         elif isinstance(inner, Scalar):
-            yield from _value_type(context, inner)
+            yield from _value_type(context, inner, severity)
 
 
-def _value_type(context: Context, kind: Scalar) -> Iterator[Finding]:
+def _value_type(context: Context, kind: Scalar, severity: Severity | None) -> Iterator[Finding]:
     name = kind.text
     if name in PRIMITIVES or context.types.takes_anything(name) or context.types.get("data_types", name):
         return
     if name == "PortDef" or name.startswith("tosca.datatypes.network."):
         return
-    hint = did_you_mean(name, [*PRIMITIVES, *context.types.names("data_types")])
-    yield finding("TOSCA006", kind, f"the data type {quote(name)} does not exist", hint)
+    hint = missing_type(context, "data_types", name, PRIMITIVES)
+    yield finding("TOSCA006", kind, f"the data type {quote(name)} does not exist", hint, severity)
 
 
 def unknown_capability_type(context: Context) -> Iterator[Finding]:
@@ -120,7 +129,7 @@ def unknown_capability_type(context: Context) -> Iterator[Finding]:
         if definition.section == "node_types":
             for place in _capability_types(definition):
                 if context.types.get("capability_types", place.text) is None:
-                    hint = did_you_mean(place.text, context.types.names("capability_types"))
+                    hint = missing_type(context, "capability_types", place.text)
                     message = f"the capability type {quote(place.text)} does not exist"
                     yield finding("TOSCA006", place, message, hint)
 

@@ -10,6 +10,7 @@ from vnf_descriptors.model.checks import MAX_NAME
 from vnf_descriptors.read_vnfd import DescriptorFacts, flavour_id_of, vdu_of_cp
 from vnf_descriptors.report import Finding, Place, Position, Severity, finding, quote
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
+from vnf_descriptors.typesystem import TypeDef
 from vnf_descriptors.vnf_nodes import (
     compute_nodes,
     container_units,
@@ -35,6 +36,11 @@ def no_own_node(context: Context) -> Iterator[Finding]:
             yield finding("VNFD001", Position(context.package.entry), "the descriptor has no node of a VNF, NS or PNF")
         return
     wanted = SELF_TYPES[context.kind]
+    declared = context.declared_type()
+    if declared is not None and not _lacking(context, declared):
+        message = f"no node is of the type {quote(declared.name)}; the defaults of its properties are used"
+        yield finding("VNFD001", declared.node, message, "Add a node of this type", Severity.WARNING)
+        return
     for topology in context.topologies:
         mapping = topology.substitution
         substituted = mapping is not None and mapping.type is not None
@@ -43,6 +49,12 @@ def no_own_node(context: Context) -> Iterator[Finding]:
             hint = f"Add a node of the {context.kind.value[:-1].upper()}'s own type, or substitution_mappings"
             severity = Severity.ERROR if topology is context.topologies[0] else Severity.WARNING
             yield finding("VNFD001", topology.node, message, hint, severity)
+
+
+def _lacking(context: Context, declared: TypeDef) -> bool:
+    """True when the type leaves a required property without a default."""
+    properties = context.types.properties("node_types", declared.name).values()
+    return any(each.required and each.default is None for each in properties)
 
 
 def identifier_no_uuid(context: Context) -> Iterator[Finding]:

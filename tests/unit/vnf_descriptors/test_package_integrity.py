@@ -240,6 +240,15 @@ def signed_files(signer: Issued) -> dict[str, bytes]:
     return {**files, "vnf.mf": files["vnf.mf"] + sign(files["vnf.mf"], signer.key, signer.certificate)}
 
 
+@pytest.mark.parametrize("between", [b"\n", b"\n\n", b"\r\n"])
+def test_empty_lines_before_a_signature_are_not_signed(tmp_path: Path, root: Issued, between: bytes) -> None:
+    signer = issue("signer", root)
+    files = package_files()
+    cms = sign(files["vnf.mf"], signer.key, signer.certificate)
+    path = write(tmp_path / "p.csar", archive({**files, "vnf.mf": files["vnf.mf"] + between + cms}))
+    assert validate(path, trust(root, tmp_path, strict=True)).signature is SignatureState.VALID
+
+
 def test_a_manifest_changed_after_signing(tmp_path: Path, root: Issued) -> None:
     files = signed_files(issue("vendor", root))
     files["vnf.mf"] = files["vnf.mf"].replace(b"Balancer", b"Balanced")
