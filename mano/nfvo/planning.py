@@ -13,7 +13,7 @@ from typing import Any
 
 from mano.domain.ids import derive_id, mac_address
 from mano.domain.ns_instance import Network, NetworkKind
-from mano.errors import InvalidInput
+from mano.errors import InvalidInput, Refused
 from mano.nfvo.ipam import Subnet, assign, gateway_for, parse_address, subnet_of
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, PlannedVnfc
 from vnf_descriptors.model import (
@@ -27,6 +27,7 @@ from vnf_descriptors.model import (
     NsFlavour,
     NsVirtualLink,
     VduCp,
+    VduKind,
     Vnfd,
     VnfFlavour,
     VnfProfile,
@@ -308,9 +309,14 @@ def vdu_request(
     """One VDU instance in the words of a PlacementRequest.
 
     ``physnets`` maps each connection point that gets a port to the physical network of its virtual link (or empty);
-    without it every connection point of the VDU counts.
+    without it every connection point of the VDU counts. Refused for containers, which no VIM of ours runs.
     """
     vdu = flavour.vdu(vdu_id)
+    if vdu.kind is VduKind.OS_CONTAINER:
+        raise Refused(
+            f"VDU {vdu_id} is a group of containers, and no container cluster is attached as a VIM",
+            hint="choose a deployment flavour of virtual machines; this package can be on-boarded, not instantiated",
+        )
     request: dict[str, Any] = {
         "id": key,
         "vcpus": vdu.cpu.vcpus,

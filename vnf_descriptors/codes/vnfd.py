@@ -11,7 +11,7 @@ VNFD = (
         "no VNF node",
         "SOL001 6.8",
         "A deployment flavour has one node template whose type derives from tosca.nodes.nfv.VNF (or NS, PNF for the "
-        "other descriptors), or substitution_mappings that name such a type. A package that only derives one such type, "
+        "other descriptors), or substitution_mappings that name such a type. A package that only derives one, "
         "with defaults for all that it requires, is read by these defaults: that is a warning.",
     ),
     Code(

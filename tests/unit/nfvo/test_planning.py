@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mano.domain.ns_instance import NetworkKind
-from mano.errors import InvalidInput
+from mano.errors import InvalidInput, Refused
 from mano.nfvo.plan import plan_from_json
 from mano.nfvo.planning import (
     Constituent,
@@ -18,10 +18,11 @@ from mano.nfvo.planning import (
     count_instances,
     placement_request,
     plan_ns,
+    vdu_request,
 )
 from mano.placement import request_from_document
-from tests.fakes.descriptors import VNFDS, gi_lan
-from vnf_descriptors.model import L2Protocol, Nsd
+from tests.fakes.descriptors import VNFDS, firewall, gi_lan
+from vnf_descriptors.model import L2Protocol, Nsd, VduKind
 
 
 def inputs(nsd: Nsd | None = None, underlay_mtu: int = 1600) -> PlanInputs:
@@ -137,3 +138,11 @@ def test_the_placement_request_asks_for_all_vdus_together():
     assert all(group["kind"] == "anti-affinity" and group["scope"] == "host" for group in document["groups"])
     assert document["chains"][0]["path"] == ["firewall-0/firewall/0", "dpi-0/dpi/0", "nat-0/nat/0"]
     assert document["chains"][0]["ingress"] == "h1"
+
+
+def test_a_container_is_refused_a_place_for_want_of_a_cluster():
+    flavour = firewall().flavour()
+    pods = replace(flavour, vdus=tuple(replace(vdu, kind=VduKind.OS_CONTAINER) for vdu in flavour.vdus))
+    with pytest.raises(Refused, match="group of containers, and no container cluster is attached") as raised:
+        vdu_request(pods, pods.vdus[0].id, "key")
+    assert "on-boarded, not instantiated" in (raised.value.hint or "")
