@@ -37,6 +37,7 @@ __all__ = [
     "TruncatedTlv",
     "UnsupportedMdType",
     "UnsupportedVersion",
+    "read_tlvs",
 ]
 
 MD_TYPE_1, MD_TYPE_2 = 1, 2  # section 2.2; 0 is reserved, 0xf is for experiments
@@ -333,13 +334,20 @@ def _variable_context(data: Buffer, words: int) -> tuple[ContextTlv, ...]:
     octets = bytes(memoryview(data).cast("B")[: words * 4])
     if len(octets) < words * 4:
         raise _too_short(len(octets), words * 4)
+    return read_tlvs(octets[HEADER_WORDS_MIN * 4 :])
+
+
+def read_tlvs(octets: bytes) -> tuple[ContextTlv, ...]:
+    """Context headers one behind the other, each padded to a word. Raises :class:`TruncatedTlv`."""
     tlvs = []
-    place = HEADER_WORDS_MIN * 4
+    place = 0
     while place < len(octets):
+        if len(octets) - place < _TLV.size:
+            raise TruncatedTlv("TLV", f"{len(octets) - place} octets are no context header")
         md_class, kind, length = _TLV.unpack_from(octets, place)
         place += _TLV.size
         end = place + (length & 0x7F)
-        following = end + -end % 4  # a header begins on a word, so do its TLVs
+        following = end + -end % 4  # context headers begin on a word
         if following > len(octets):
             raise TruncatedTlv(
                 "TLV", f"a context header of {length & 0x7F} octets runs {following - len(octets)} over the end"
