@@ -28,7 +28,7 @@ def test_the_readmes_examples_run() -> None:
 def test_every_module_of_the_readme_exists() -> None:
     text = (ROOT / "sfc" / "README.md").read_text()
     modules = re.findall(r"^\| `sfc\.(\w+)`", text, re.MULTILINE)
-    assert len(modules) == 12
+    assert len(modules) == 16
     for module in modules:
         base = ROOT / "sfc" / module
         assert base.is_dir() or base.with_suffix(".py").is_file(), module
