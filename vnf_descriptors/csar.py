@@ -7,6 +7,7 @@ a `Package`, is also what a server needs to hand out a package's parts.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import tempfile
@@ -22,6 +23,10 @@ from vnf_descriptors.report import DescriptorError, Finding, Position, Report, S
 from vnf_descriptors.signature import MAX_BYTES as MAX_SIGNATURE
 from vnf_descriptors.signature import Verdict, verify
 from vnf_descriptors.tosca_meta import ToscaMeta
+
+#: Largest archive inside a package that is looked into, in octets.
+MAX_NESTED = 16 * 1024 * 1024
+_ZIP_SUFFIXES = (".zip", ".jar", ".war")
 
 
 def open_package(path: str | os.PathLike[str], policy: Policy | None = None) -> Package:
@@ -227,14 +232,38 @@ def _check_meta_paths(meta: ToscaMeta, members: Members) -> Iterator[Finding]:
         yield finding("CSAR007", Position(tosca_meta.PATH), "TOSCA.meta names no change log")
     for block in meta.blocks:
         value, place = block.get("name", ("", Position(tosca_meta.PATH)))
-        if value and "://" not in value and value not in members and not members.has_directory(value):
-            yield finding("CSAR004", place, f"the block names {quote(value)}, but it is not in the package")
+        if not value or value in members or members.has_directory(value):
+            continue
+        problem = guard.check_uri(value) if "://" in value else "is not in the package"
+        if problem is not None:
+            yield finding("CSAR004", place, f"the block names {quote(value)}, but it {problem}")
 
 
 def _check_nested(members: Members) -> Iterator[Finding]:
     for name in members.names():
         if name.lower().endswith(".csar"):
             yield finding("ZIP009", Position(name), f"the package holds another package, {quote(name)}")
+        elif name.lower().endswith(_ZIP_SUFFIXES):
+            yield from _check_nested_zip(members, name)
+
+
+def _check_nested_zip(members: Members, name: str) -> Iterator[Finding]:
+    """An archive that is an artifact is never unpacked here; others must be able to do so safely."""
+    message = f"the artifact {quote(name)} is an archive"
+    if members.size(name) > MAX_NESTED:
+        yield finding("ZIP009", Position(name), f"{message} too large to be looked into", severity=Severity.WARNING)
+        return
+    try:
+        archive, problems = guard.open_archive(io.BytesIO(read(members, name, MAX_NESTED)), name)
+    except guard.MemberError:
+        return  # told by the check of sizes and digests
+    if archive is None:
+        yield finding("ZIP009", Position(name), f"{message} that cannot be unpacked safely: {problems[0].message}")
+        return
+    with archive:
+        inner = [each for each in archive.namelist() if each.lower().endswith((*_ZIP_SUFFIXES, ".csar"))]
+    if inner:
+        yield finding("ZIP009", Position(name), f"{message} that holds another, {quote(inner[0])}")
 
 
 def _read_manifest(package: Package, findings: list[Finding]) -> None:

@@ -24,7 +24,7 @@ MAX_DIRECTORY = 8 * 1024 * 1024
 #: Largest member once unpacked, and all members together, in octets.
 MAX_MEMBER = 64 * 1024**3
 MAX_TOTAL = 128 * 1024**3
-#: A member above `RATIO_FROM` octets may not expand more than `MAX_RATIO` times.
+#: A member above `RATIO_FROM` octets may not expand more than `MAX_RATIO` times, nor may all of them together.
 MAX_RATIO = 200
 RATIO_FROM = 8 * 1024 * 1024
 #: Longest name of a member, in octets of UTF-8.
@@ -32,6 +32,8 @@ MAX_NAME = 1024
 #: Deepest directory.
 MAX_PARTS = 32
 
+#: Schemes by which files outside a package may be named.
+_SCHEMES = ("https", "http", "ftp", "ftps", "sftp", "oci", "docker", "swift", "s3")
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _END = b"PK\x05\x06"
@@ -59,6 +61,16 @@ def check_name(name: str) -> str | None:
     if any(part in ("", ".") for part in parts):
         return "has an empty part or a '.'"
     return f"nests deeper than {MAX_PARTS} directories" if len(parts) > MAX_PARTS else None
+
+
+def check_uri(uri: str) -> str | None:
+    """What is wrong with the address of a file outside the package, or None. No address is ever followed."""
+    scheme, _, rest = uri.partition("://")
+    if not uri.isprintable() or len(uri) > MAX_NAME:
+        return f"is longer than {MAX_NAME} characters or holds a control character"
+    if scheme.lower() not in _SCHEMES:
+        return f"has the scheme {quote(scheme)}; it must be one of {', '.join(_SCHEMES)}"
+    return None if rest.split("/")[0] else "names no host"
 
 
 def check_names(names: list[str]) -> Iterator[Finding]:
@@ -161,6 +173,9 @@ def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO, place: Position
     total = sum(info.file_size for info in infos)
     if total > MAX_TOTAL:
         yield finding("ZIP007", place, f"this archive unpacks to {total} octets; the limit is {MAX_TOTAL}")
+    packed = max(1, sum(info.compress_size for info in infos))
+    if total > RATIO_FROM and total > MAX_RATIO * packed:
+        yield finding("ZIP007", place, f"this archive expands {total // packed} times; {MAX_RATIO} is allowed")
     yield from _check_overlaps(infos, archive, stream, place)
 
 

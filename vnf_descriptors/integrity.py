@@ -51,12 +51,12 @@ def _check_unlisted(package: Package) -> Iterator[Finding]:
 
 def _check_entry(package: Package, entry: ManifestEntry) -> Iterator[Finding]:
     source = quote(entry.source)
-    if entry.external:
-        return
-    problem = guard.check_name(entry.source)
+    problem = guard.check_uri(entry.source) if entry.external else guard.check_name(entry.source)
     if problem is not None:
         yield finding("MF012", entry.position, f"the Source {source} {problem}")
-    elif entry.source not in package.members:
+    if problem is not None or entry.external:
+        return
+    if entry.source not in package.members:
         yield finding("MF005", entry.position, f"the Source {source} is not in the package")
     elif not _digest_holds(package, entry):
         yield finding("MF006", entry.position, f"the {entry.algorithm} digest of {source} differs")

@@ -128,7 +128,8 @@ PACKAGE = (
         ERROR,
         "archive inside the archive",
         _SAFE,
-        "A CSAR inside a CSAR has no meaning in SOL004. Only the outer ZIP of a signed package (option 2) holds one.",
+        "A CSAR inside a CSAR has no meaning in SOL004. Only the outer ZIP of a signed package (option 2) holds one. "
+        "A ZIP archive that is an artifact must be safe to unpack, and hold no further one.",
     ),
     Code(
         "CSAR001",

@@ -45,10 +45,10 @@ TOSCA = (
     ),
     Code(
         "TOSCA005",
-        INFO,
+        ERROR,
         "imports form a cycle",
         "TOSCA Simple Profile 1.3, 3.6.8",
-        "A file imports itself, directly or through others. Each file is read once, so it does no harm.",
+        "A file imports itself, directly or through others. What it defines would depend on itself.",
     ),
     Code(
         "TOSCA006",

@@ -12,11 +12,12 @@ Rule = Callable[[Context], Iterator[Finding]]
 
 def template_rules() -> tuple[Rule, ...]:
     """The rules for every TOSCA descriptor."""
+    from vnf_descriptors.rules.artifacts import ARTIFACT_RULES
     from vnf_descriptors.rules.groups import GROUP_RULES
     from vnf_descriptors.rules.nodes import NODE_RULES
     from vnf_descriptors.rules.types import TYPE_RULES
 
-    return (*TYPE_RULES, *NODE_RULES, *GROUP_RULES)
+    return (*TYPE_RULES, *NODE_RULES, *ARTIFACT_RULES, *GROUP_RULES)
 
 
 def rules_for(kind: Kind | None) -> tuple[Rule, ...]:

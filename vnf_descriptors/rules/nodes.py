@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import SELF_TYPES, Context
-from vnf_descriptors.package import Layout
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.suggest import did_you_mean
@@ -32,21 +30,23 @@ _KEYWORDS = {
 _ABSTRACT = ("tosca.nodes.nfv.VNF", "tosca.nodes.nfv.NS", "tosca.nodes.nfv.PNF")
 
 
-def _nodes(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
+def all_nodes(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
+    """Every node of every topology."""
     for topology in context.topologies:
         for template in topology.nodes.values():
             yield topology, template
 
 
-def _typed(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
-    for topology, template in _nodes(context):
+def typed_nodes(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
+    """Those whose type exists."""
+    for topology, template in all_nodes(context):
         if context.types.get("node_types", template.type) is not None:
             yield topology, template
 
 
 def unknown_keyword(context: Context) -> Iterator[Finding]:
     """A node template has a keyword that TOSCA does not know."""
-    for _, template in _nodes(context):
+    for _, template in all_nodes(context):
         for name, key, _ in template.node.items():
             if name not in _KEYWORDS:
                 message = f"{quote(name)} is no keyword of a node template"
@@ -55,7 +55,7 @@ def unknown_keyword(context: Context) -> Iterator[Finding]:
 
 def unknown_node_type(context: Context) -> Iterator[Finding]:
     """A node template is of a type that does not exist."""
-    for _, template in _nodes(context):
+    for _, template in all_nodes(context):
         if template.type and context.types.get("node_types", template.type) is None:
             place = template.node.get("type") or template.key
             hint = missing_type(context, "node_types", template.type)
@@ -64,7 +64,7 @@ def unknown_node_type(context: Context) -> Iterator[Finding]:
 
 def wrong_property(context: Context) -> Iterator[Finding]:
     """A node's properties are not those of its type."""
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         defined = context.types.properties("node_types", template.type)
         partial = context.types.is_a("node_types", template.type, *_ABSTRACT)
         given = template.section("properties")
@@ -74,13 +74,13 @@ def wrong_property(context: Context) -> Iterator[Finding]:
 def incomplete_descriptor_node(context: Context) -> Iterator[Finding]:
     """A VNF, NS or PNF node lacks a property that no topology, mapping or default gives it."""
     given: dict[str, set[str]] = {}
-    for topology, template in _typed(context):
+    for topology, template in typed_nodes(context):
         given.setdefault(template.type, set()).update(template.section("properties").entries)
         if topology.substitution is not None and topology.substitution.type is not None:
             names = given.setdefault(topology.substitution.type.text, set())
             names.update(topology.substitution.properties.entries)
     seen: set[str] = set()
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         if template.type in seen or not context.types.is_a("node_types", template.type, *_ABSTRACT):
             continue
         seen.add(template.type)
@@ -94,7 +94,7 @@ def incomplete_descriptor_node(context: Context) -> Iterator[Finding]:
 
 def wrong_attribute(context: Context) -> Iterator[Finding]:
     """A node's attributes are not those of its type."""
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         defined = context.types.properties("node_types", template.type, "attributes")
         for name, key, _ in template.section("attributes").items():
             if name not in defined:
@@ -104,7 +104,7 @@ def wrong_attribute(context: Context) -> Iterator[Finding]:
 
 def wrong_capability(context: Context) -> Iterator[Finding]:
     """A node assigns a capability that its type does not have, or with wrong properties."""
-    for topology, template in _typed(context):
+    for topology, template in typed_nodes(context):
         defined = context.types.capabilities(template.type)
         section = template.section("capabilities")
         for name, key, value in section.items():
@@ -140,7 +140,7 @@ def _unassigned_capabilities(context: Context, template: NodeTemplate, section: 
 
 def unknown_requirement(context: Context) -> Iterator[Finding]:
     """A node fulfils a requirement that its type does not have."""
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         defined = context.types.requirements(template.type)
         for use in template.requirements:
             if use.name not in defined:
@@ -150,7 +150,7 @@ def unknown_requirement(context: Context) -> Iterator[Finding]:
 
 def dangling_requirement(context: Context) -> Iterator[Finding]:
     """A requirement names a node that does not exist."""
-    for topology, template in _nodes(context):
+    for topology, template in all_nodes(context):
         for use in template.requirements:
             if use.target is None or use.target.text in topology.nodes:
                 continue
@@ -162,7 +162,7 @@ def dangling_requirement(context: Context) -> Iterator[Finding]:
 
 def unsuitable_target(context: Context) -> Iterator[Finding]:
     """A requirement names a node that cannot fulfil it."""
-    for topology, template in _typed(context):
+    for topology, template in typed_nodes(context):
         defined = context.types.requirements(template.type)
         for use in template.requirements:
             target = topology.nodes.get(use.target.text) if use.target else None
@@ -195,7 +195,7 @@ def _unsuitable(context: Context, use: RequirementUse, wanted: RequirementDef, t
 
 def requirement_too_often(context: Context) -> Iterator[Finding]:
     """A requirement is fulfilled more often than its type allows."""
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         for name, definition in context.types.requirements(template.type).items():
             uses = template.uses(name)
             if len(uses) > definition.high:
@@ -205,7 +205,7 @@ def requirement_too_often(context: Context) -> Iterator[Finding]:
 
 def unknown_interface(context: Context) -> Iterator[Finding]:
     """A node implements an interface or an operation that its type does not have."""
-    for _, template in _typed(context):
+    for _, template in typed_nodes(context):
         defined = context.types.interfaces(template.type)
         for name, key, value in template.section("interfaces").items():
             interface = defined.get(name)
@@ -228,48 +228,6 @@ def _operations(interface: Node) -> Iterator[Scalar]:
             yield from (inner for _, inner, _ in value.items())
         elif name not in ("type", "description", "inputs"):
             yield key
-
-
-def wrong_artifact(context: Context) -> Iterator[Finding]:
-    """An artifact is of an unknown type, has wrong properties, or names no file."""
-    for _, template in _typed(context):
-        for name, key, value in template.section("artifacts").items():
-            if not isinstance(value, Mapping):
-                continue
-            kind = value.get("type")
-            if not isinstance(kind, Scalar) or context.types.get("artifact_types", kind.text) is None:
-                shown = kind.text if isinstance(kind, Scalar) else ""
-                hint = missing_type(context, "artifact_types", shown)
-                yield finding("TOSCA006", kind or key, f"the artifact type {quote(shown)} does not exist", hint)
-                continue
-            properties = value.get("properties")
-            defined = context.types.properties("artifact_types", kind.text)
-            given = properties if isinstance(properties, Mapping) else Mapping(key.file, key.line, key.column)
-            partial = not isinstance(properties, Mapping)
-            yield from context.values.properties(given, defined, f"the artifact {quote(name)}", key, partial)
-
-
-def missing_artifact(context: Context) -> Iterator[Finding]:
-    """An artifact's file is not in the package."""
-    if context.package.layout is Layout.BARE:
-        return
-    for topology, template in _nodes(context):
-        for _, _, value in template.section("artifacts").items():
-            file = value.get("file") if isinstance(value, Mapping) else value
-            if not isinstance(file, Scalar) or not file.text or "://" in file.text:
-                continue
-            if isinstance(value, Mapping) and (value.get("repository") or _is_container_image(value, template)):
-                continue
-            if artifact_path(topology.file.path, file.text, context.package.members) is None:
-                message = f"the artifact {quote(file.text)} is not in the package"
-                yield finding("TOSCA020", file, message)
-
-
-def _is_container_image(artifact: Mapping, template: NodeTemplate) -> bool:
-    properties = artifact.get("properties")
-    kind = properties.get("container_format") if isinstance(properties, Mapping) else None
-    docker = isinstance(kind, Scalar) and kind.text == "docker"
-    return docker or template.type == "tosca.nodes.nfv.Vdu.OsContainer"
 
 
 def wrong_input(context: Context) -> Iterator[Finding]:
@@ -298,7 +256,5 @@ NODE_RULES = (
     unsuitable_target,
     requirement_too_often,
     unknown_interface,
-    wrong_artifact,
-    missing_artifact,
     wrong_input,
 )

@@ -269,7 +269,7 @@ def test_merged_keys_do_not_replace_own_ones() -> None:
 def test_imports_that_go_round(tmp_path: Path) -> None:
     write(tmp_path / "other.yaml", b"tosca_definitions_version: tosca_simple_yaml_1_3\nimports: [vnfd.yaml]\n")
     report = check_text(tmp_path, changed("imports:\n", "imports:\n- other.yaml\n"))
-    assert codes(report) == {"TOSCA005"} and report.ok
+    assert codes(report, errors_only=True) == {"TOSCA005"}
 
 
 def test_a_manifest_that_reaches_out(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Every hostile package is refused within 2 s of CPU time and 200 MB, writes nothing and asks nobody."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.vnf_descriptors.descriptor_support import write
+from tests.unit.vnf_descriptors.hostile_support import Case, hostile_packages
+
+CASES = list(hostile_packages())
+
+#: Validates each path in turn and tells what it cost; an audit hook sees what no test of the result could.
+_WATCHED = """
+import json, re, sys, time
+import vnf_descriptors
+from vnf_descriptors import guard, loader
+seen = []
+def watch(event, arguments):
+    if event.startswith(("socket.connect", "socket.getaddrinfo", "urllib.", "os.system", "os.mkdir", "os.rename")):
+        seen.append(event)
+    elif event == "open" and isinstance(arguments[0], str) and set(arguments[1] or "") & set("wax+"):
+        seen.append(f"open {arguments[0]!r} {arguments[1]}")
+sys.addaudithook(watch)
+for path in sys.argv[1:]:
+    seen.clear()
+    before = time.process_time()
+    report = vnf_descriptors.validate(path)
+    used = time.process_time() - before
+    codes = sorted({entry.code for entry in report.errors})
+    lines = all("\\n" not in line and line.isprintable() for line in report.to_text().splitlines())
+    mib = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read()).group(1)) / 1024
+    print(json.dumps([codes, used, mib, list(seen), lines]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], float, float, list[str], bool]]:
+    """What became of each case, all validated by one process one after the other."""
+    folder = tmp_path_factory.mktemp("hostile")
+    paths = [write(folder / f"{number}.csar", data) for number, (_, data, _) in enumerate(CASES)]
+    before = sorted(folder.iterdir())
+    command = [sys.executable, "-B", "-c", _WATCHED, *map(str, paths)]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert sorted(folder.iterdir()) == before
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    return {case[0]: line for case, line in zip(CASES, lines, strict=True)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+def test_it_is_refused_cheaply(
+    case: Case, outcomes: dict[str, tuple[list[str], float, float, list[str], bool]]
+) -> None:
+    codes, seconds, mib, deeds, printable = outcomes[case[0]]
+    assert set(codes) & case[2], codes
+    assert seconds < 2 and mib < 200, (seconds, mib)
+    assert deeds == [] and printable
+
+
+def test_cases_have_names_of_their_own() -> None:
+    assert len({case[0] for case in CASES}) == len(CASES) > 60
+
+
+def test_special_files_in_a_tree(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/")
+    (tmp_path / "vnfd.yaml").symlink_to("/etc/hostname")
+    command = [sys.executable, "-B", "-c", _WATCHED, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    codes, seconds, mib, deeds, printable = json.loads(run.stdout)
+    assert "ZIP004" in codes and seconds < 2 and mib < 200 and deeds == [] and printable
