@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from tests.architecture.tree import PACKAGES, ROOT, product_modules, tracked_files
 
 LOCKS = ("bootstrap", "dev", "node", "runtime")
-MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|farm|root|home/\w+|Users/\w+)/")
+MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|builds|root|home/\w+|Users/\w+)/")
 REGISTRY = re.compile(
     r"(?:registry\.npmjs|registry\.yarnpkg|npmmirror|pypi\.org/simple|files\.pythonhosted|artifactory|/simple/?[\"'\s])"
     r"|--(?:extra-)?index-url|--find-links(?![\w-])"
@@ -65,7 +65,7 @@ def test_no_tracked_file_names_a_registry() -> None:
     assert hits(REGISTRY, REGISTRY_EXEMPT) == []
 
 
-@pytest.mark.parametrize("line", ["cd /work/main", "see /home/ann/catena", "at '/root/.venv'"])
+@pytest.mark.parametrize("line", ["cd /Users/bob/catena/main", "see /home/ann/catena", "at '/root/.venv'"])
 def test_a_path_of_one_machine_is_recognised(line: str) -> None:
     assert MACHINE_PATH.search(line)
 
