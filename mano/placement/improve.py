@@ -1,8 +1,9 @@
 """Large-neighbourhood search: free the VDUs of a few hosts, let CP-SAT place them anew, keep what is not worse.
 
 Each round looks at another few hosts: those of the chain that hops most, the emptiest with others that might take its
-VDUs, or any. A round that cannot be carried out exactly, or makes the plan dearer, is undone. Rounds and seeds are
-fixed, so that the outcome is too, unless the time limit comes first.
+VDUs, or any. Walks (`walk.py`) between the rounds shorten the chains. A round that cannot be carried out exactly, or
+makes the plan dearer, is undone. Rounds and seeds are fixed, so that the outcome is too, unless the time limit comes
+first.
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from mano.placement.neighbourhood import Limits, Model, Solution
 from mano.placement.numa import Fit, FitRules, fit
 from mano.placement.packing import Demand, packing_keys
 from mano.placement.request import VduRequest
+from mano.placement.walk import Walk, is_free_to_walk
 
 DETERMINISTIC_S = 0.6
 """Solver effort of one round, about that many seconds on a quiet machine."""
 
 WHOLE_AT_ONCE = 400
 """A request with at most this many pairs of a VDU and a host is also put into one model, with ten times the effort."""
+
+WALK_EVERY = 3
+"""Rounds from one walk to the next."""
+
+STEPS_PER_VDU, MOST_STEPS = 4_000, 400_000
+"""Steps of a walk: so many for each VDU that takes part, but no more than that, two seconds' worth."""
 
 HOSTS_AT_A_TIME = (2, 3, 3, 4, 5)
 
@@ -66,6 +74,10 @@ def improve(
         if time.perf_counter() >= deadline or search.perfect():
             break
         random = Random(number)
+        if number % WALK_EVERY == 0:
+            search.walk(number)
+        if time.perf_counter() >= deadline:
+            break
         if number % 3 == 0:
             search.round(search.spare(random), DETERMINISTIC_S, number, deadline, hops=False)
         else:
@@ -153,6 +165,20 @@ class _Search:
         best = able[np.lexsort((self.engine.fleet.rank[able], keys[able]))][:24].tolist()
         return random.sample(best, min(count, len(best)))
 
+    def walk(self, seed: int) -> None:
+        """Anneal the hops of everything that is free to, on the hosts in use."""
+        before, snapshot = self.worth(), self.board.snapshot()
+        positions = sorted(self.board.positions_in_use())
+        names = [one for position in positions for one in self.board.vdus_on(position)]
+        free = [self.board.vdus[one] for one in names if is_free_to_walk(self.board, self.board.vdus[one])]
+        was = {vdu.id: self.board.unplace(vdu.id) for vdu in free}
+        walk = Walk(self.board, free, positions, _as_solution(was))
+        solution = walk.run(min(MOST_STEPS, STEPS_PER_VDU * len(free)), seed)
+        kept = list(self.missing)
+        if solution is None or not self._carry_out(free, solution, was) or not self._is_kept(before):
+            self.board.restore(snapshot)
+        self.missing = kept
+
     def round(
         self, positions: Sequence[int], effort: float, seed: int, deadline: float, *, hops: bool = True
     ) -> None:  # fmt: skip
@@ -163,7 +189,7 @@ class _Search:
         was = {vdu.id: self.board.unplace(vdu.id) for vdu in free}
         everyone = [*free, *self.missing]
         model = Model(self.board, everyone, sorted(positions), hops=hops)
-        model.hint({vdu: (position, frozenset(old.allocation.nodes)) for vdu, (position, old) in was.items()})
+        model.hint(_as_solution(was))
         wall = max(0.01, deadline - time.perf_counter())
         solution = model.solve(Limits(effort, wall, seed))
         done = solution is not None and self._carry_out(everyone, solution, was)
@@ -212,3 +238,7 @@ class _Search:
             if found is not None:
                 return found
         return self.engine.attempt(vdu, position)
+
+
+def _as_solution(seats: Mapping[str, tuple[int, Fit]]) -> Solution:
+    return {vdu: (position, frozenset(old.allocation.nodes)) for vdu, (position, old) in seats.items()}

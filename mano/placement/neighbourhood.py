@@ -148,7 +148,7 @@ def _uses_of(host: FreeHost, position: int, allocation: Allocation) -> Iterator[
     yield from _nic_uses(host, host.host.name, allocation.interfaces)
 
 
-def _capacities(board: Board, positions: Sequence[int]) -> dict[Resource, int]:
+def capacities(board: Board, positions: Sequence[int]) -> dict[Resource, int]:
     there: dict[Resource, int] = {}
     for position in positions:
         host = board.fleet.hosts[position]
@@ -209,7 +209,7 @@ class Model:
             for resource, amount in option.uses.items():
                 if amount:
                     uses[resource].append(amount * chosen)
-        there = _capacities(self.board, self.positions)
+        there = capacities(self.board, self.positions)
         for resource, terms in uses.items():
             self.model.add(sum(terms) <= there.get(resource, 0))
 

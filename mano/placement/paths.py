@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import networkx as nx
-
 from mano.domain.nfvi import Link
 from mano.placement.request import ChainRequest
 from mano.placement.result import ChainRoute, Code, Hop
@@ -31,15 +29,25 @@ class Route:
     latency_us: int
 
 
+def _graph(links: Sequence[Link]) -> Any:
+    """The links as a multigraph. The library is loaded where there are links: that takes longer than most plans."""
+    if not links:
+        return ()
+    import networkx as nx
+
+    graph: Any = nx.MultiGraph()
+    for index, link in enumerate(links):
+        graph.add_edge(link.a, link.b, key=index)
+    return graph
+
+
 class Underlay:
     """The links and what is left of them. `reserve` and `release` change it; everything else looks."""
 
     def __init__(self, links: Sequence[Link]) -> None:
         self.links = links
         self.left = [max(0, link.mbps - link.reserved_mbps) for link in links]
-        self._graph: Any = nx.MultiGraph()
-        for index, link in enumerate(links):
-            self._graph.add_edge(link.a, link.b, key=index)
+        self._graph = _graph(links)
         self._reach: dict[tuple[str, int], dict[str, int]] = {}
 
     @property
@@ -68,6 +76,8 @@ class Underlay:
             if source not in self._graph:
                 self._reach[key] = {source: 0}
             else:
+                import networkx as nx
+
                 weight = self._weight(mbps)
                 self._reach[key] = dict(nx.single_source_dijkstra_path_length(self._graph, source, weight=weight))
         return self._reach[key]
@@ -78,6 +88,8 @@ class Underlay:
             return Route((), (source,), 0)
         if source not in self._graph or target not in self._graph:
             return None
+        import networkx as nx
+
         try:
             names = nx.dijkstra_path(self._graph, source, target, weight=self._weight(mbps))
         except nx.NetworkXNoPath:

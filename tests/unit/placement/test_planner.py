@@ -16,6 +16,7 @@ from tests.unit.placement.world import allocation, host, node, solve, vdu
 def _little_effort(monkeypatch):
     """Rounds of the solver that end soon; what they find matters, not how good it is."""
     monkeypatch.setattr(improve, "DETERMINISTIC_S", 0.05)
+    monkeypatch.setattr(improve, "STEPS_PER_VDU", 200)
 
 
 def batch(seed: int, vdus: int, hosts: int):
