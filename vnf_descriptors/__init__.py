@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vnf_descriptors.package import Layout, Package, PackageFile, Policy
     from vnf_descriptors.report import DescriptorError, Finding, Report, SignatureState, to_sarif, to_text
     from vnf_descriptors.signature import TrustStore
+    from vnf_descriptors.type_paths import explain_type
 
 #: Where each public name lives. Resolved on first use, so that importing the package costs nothing.
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "SigningKey": "builder",
     "Severity": "codes",
     "explain": "codes",
+    "explain_type": "type_paths",
     "open_package": "csar",
     "load": "loader",
     "load_with_report": "loader",
@@ -64,6 +66,7 @@ __all__ = [
     "Vnfd",
     "build",
     "explain",
+    "explain_type",
     "from_json",
     "load",
     "load_with_report",

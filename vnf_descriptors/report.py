@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -190,7 +191,7 @@ def _sarif_rule(code: str) -> dict[str, Any]:
 def _sarif_result(report: Report, entry: Finding, rule: int) -> dict[str, Any]:
     text = f"{entry.message}. {entry.hint}" if entry.hint else entry.message
     place = {
-        "artifactLocation": {"uri": _uri(entry.file)},
+        "artifactLocation": {"uri": _uri(_file_of(report.path, entry.file))},
         "region": {"startLine": entry.line, "startColumn": entry.column},
     }
     return {
@@ -201,6 +202,13 @@ def _sarif_result(report: Report, entry: Finding, rule: int) -> dict[str, Any]:
         "locations": [{"physicalLocation": place}],
         "properties": {"package": printable(report.path)},
     }
+
+
+def _file_of(path: str, member: str) -> str:
+    """Where a review tool finds a member: below a source tree, beside a bare file, by its own name in an archive."""
+    if os.path.isdir(path):
+        return os.path.join(path, member)
+    return os.path.join(os.path.dirname(path), member) if path.lower().endswith((".yaml", ".yml")) else member
 
 
 def _uri(path: str) -> str:

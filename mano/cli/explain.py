@@ -1,4 +1,4 @@
-"""``mano explain``: what a code means."""
+"""``mano explain``: what a code means, and what a type of SOL001 says."""
 
 from __future__ import annotations
 
@@ -11,14 +11,33 @@ from mano.cli.exits import Failure
 
 
 @click.command("explain")
-@click.argument("code")
-def explain(code: str) -> None:
-    """Explain the CODE of a finding on a package, of an error, or of a placement's refusal."""
-    text = _of_finding(code) or _of_error(code) or _of_placement(code)
+@click.argument("what", metavar="CODE|TYPE[.PATH]")
+def explain(what: str) -> None:
+    """Explain a CODE or a TYPE of SOL001.
+
+    A CODE is that of a finding on a package, of an error, or of a placement's refusal. A TYPE may be followed by a
+    path into it: tosca.nodes.nfv.Vdu.Compute.properties.vdu_profile
+    """
+    text = _of_finding(what) or _of_error(what) or _of_placement(what) or _of_type(what)
     if text is None:
-        near = difflib.get_close_matches(code.upper(), _known(), n=3, cutoff=0.5)
-        raise Failure(f"there is no code {code!r}", hint=f"near it: {', '.join(near)}" if near else "")
+        raise _unknown(what)
     click.echo(text.rstrip("\n"))
+
+
+def _unknown(what: str) -> Failure:
+    if "." in what:
+        from vnf_descriptors.type_paths import nearest_type
+
+        meant = nearest_type(what)
+        return Failure(f"there is no type or part of one {what!r}", hint=f"near it: {meant}" if meant else "")
+    near = difflib.get_close_matches(what.upper(), _known(), n=3, cutoff=0.5)
+    return Failure(f"there is no code {what!r}", hint=f"near it: {', '.join(near)}" if near else "")
+
+
+def _of_type(path: str) -> str | None:
+    from vnf_descriptors import explain_type
+
+    return explain_type(path)
 
 
 def _of_finding(code: str) -> str | None:

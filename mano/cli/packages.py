@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mano.cli.exits import Exit, Failure, told
+from mano.cli.exits import Exit, Failure, printable, told
 from mano.cli.onboarding import Catalogue, add_catalogue_commands, archive_of
 from mano.cli.output import Column, note, output_option, show_document
 from mano.cli.resolve import PACKAGE
@@ -136,7 +136,7 @@ def diff(a: Path, b: Path, output: str) -> None:
     ]
     if output == "table":
         for entry in differences:
-            click.echo(f"{entry['path']}: {_brief(entry['a'])} -> {_brief(entry['b'])}")
+            click.echo(in_words(entry["path"], entry["a"], entry["b"]))
     elif output == "name":
         click.echo("".join(f"{entry['path']}\n" for entry in differences), nl=False)
     else:
@@ -176,6 +176,52 @@ def _keyed(items: list[Any]) -> dict[str, Any]:
     return {str(keys[index] if unique else index): item for index, item in enumerate(items)}
 
 
+_NOUNS = {
+    "flavours": "flavour",
+    "vdus": "VDU",
+    "vdu_cps": "connection point",
+    "ext_cps": "external connection point",
+    "virtual_links": "virtual link",
+    "scaling_aspects": "scaling aspect",
+    "instantiation_levels": "instantiation level",
+    "affinity_rules": "affinity rule",
+    "storages": "storage",
+    "lcm_scripts": "script",
+    "indicators": "indicator",
+    "vnf_profiles": "VNF profile",
+    "nested_ns_profiles": "nested NS",
+    "pnf_profiles": "PNF profile",
+    "saps": "SAP",
+    "vnffgs": "forwarding graph",
+    "nfps": "forwarding path",
+    "rules": "rule",
+    "positions": "position",
+}
+"""Lists of a descriptor's model, and what one of their members is called."""
+
+
+def in_words(path: str, before: Any, after: Any) -> str:
+    """One difference as a sentence: where, what, and how it changed."""
+    steps = [step for step in path.split("/") if step]
+    where: list[str] = []
+    what: list[str] = []
+    while steps:
+        step = steps.pop(0)
+        if step in _NOUNS and steps:
+            where += [" ".join([*what, _NOUNS[step], steps.pop(0)])]
+            what = []
+        else:
+            what.append(step.replace("_", " "))
+    subject = " ".join(what) or (where.pop() if where else "the descriptor")
+    place = f"{', '.join(where)}: " if where else ""
+    if before == ABSENT:
+        return f"{place}{subject} is new" + (f": {_brief(after)}" if what else "")
+    if after == ABSENT:
+        return f"{place}{subject} is gone" + (f" (was {_brief(before)})" if what else "")
+    return f"{place}{subject} changed from {_brief(before)} to {_brief(after)}"
+
+
 def _brief(value: Any) -> str:
-    text = ABSENT if value is ABSENT else repr(value)
+    text = value if isinstance(value, str) and value else repr(value)
+    text = printable(" ".join(text.split())) if isinstance(value, str) else text
     return text if len(text) <= 80 else text[:77] + "..."

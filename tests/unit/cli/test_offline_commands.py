@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from mano.cli.commands import mano
+from mano.cli.packages import in_words
 
 SAMPLES = Path(__file__).resolve().parents[3] / "vnf_descriptors" / "samples"
 FIREWALL = SAMPLES / "firewall"
@@ -88,9 +89,55 @@ def test_packages_are_compared(archive: Path, tmp_path: Path) -> None:
     text = definition.read_text()
     definition.write_text(text.replace("5c6f2a4e", "5c6f2a4f"))
     changed = run("package", "diff", archive, other, code=10)
-    assert "/descriptor_id" in changed.stdout
+    assert "descriptor id changed from 5c6f2a4e-" in changed.stdout
     entries = json.loads(run("package", "diff", archive, other, "-o", "json", code=10).stdout)
     assert {"path", "a", "b"} <= set(entries[0])
+
+
+def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(FIREWALL, other)
+    definition = other / "Definitions" / "firewall.yaml"
+    text = definition.read_text()
+    assert text.count("num_virtual_cpu: 2") == 1
+    definition.write_text(text.replace("num_virtual_cpu: 2", "num_virtual_cpu: 4"))
+    told = run("package", "diff", FIREWALL, other, code=10).stdout
+    assert told == "flavour simple, VDU firewall: cpu vcpus changed from 2 to 4\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "words"),
+    [
+        ("/flavours/simple/vdus/lb", "absent", {"id": "lb"}, "flavour simple: VDU lb is new"),
+        ("/flavours/simple/vdus/lb", {"id": "lb"}, "absent", "flavour simple: VDU lb is gone"),
+        ("/flavours/s/vdus/lb/memory_mib", 512, 1024, "flavour s, VDU lb: memory mib changed from 512 to 1024"),
+        ("/product_info_name", "absent", "Wall", "product info name is new: Wall"),
+        ("/", {"a": 1}, {"b": 2}, "the descriptor changed from {'a': 1} to {'b': 2}"),
+    ],
+)
+def test_differences_of_all_kinds(path: str, before: object, after: object, words: str) -> None:
+    assert in_words(path, before, after) == words
+
+
+def test_a_review_tool_finds_the_file_of_a_source_tree(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(FIREWALL, tree)
+    definition = tree / "Definitions" / "firewall.yaml"
+    definition.write_text(definition.read_text().replace("num_virtual_cpu: 2", "num_virtual_cpu: many"))
+    log = json.loads(run("package", "validate", tree, "-o", "sarif", code=1).stdout)
+    (result,) = log["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert result["ruleId"] == "TOSCA011" and result["level"] == "error"
+    assert place["artifactLocation"]["uri"] == f"{tree}/Definitions/firewall.yaml"
+    line = definition.read_text().splitlines()[place["region"]["startLine"] - 1]
+    assert line[place["region"]["startColumn"] - 1 :].startswith("many")
+
+
+def test_a_type_of_the_standard_is_explained() -> None:
+    told = run("explain", "tosca.nodes.nfv.Vdu.Compute.properties.vdu_profile").stdout
+    assert "min_number_of_instances: integer; required" in told
+    unknown = run("explain", "tosca.nodes.nfv.Vdu.Compute.properties.vdu_profil", code=1).stderr
+    assert "near it: tosca.nodes.nfv.Vdu.Compute.properties.vdu_profile" in unknown
 
 
 def request(**vdu: object) -> str:
