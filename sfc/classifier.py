@@ -86,6 +86,12 @@ def idle_classifiers(topology: Topology, chains: Iterable[Chain]) -> tuple[Never
     )
 
 
+def warnings(topology: Topology, chains: Iterable[Chain]) -> tuple[str, ...]:
+    """What an author of chains should be told: classifiers in each other's way, and such that match nothing."""
+    known = tuple(chains)
+    return (*map(str, overlaps(known)), *map(str, idle_classifiers(topology, known)))
+
+
 def intersect(one: Match, other: Match) -> bool:
     """True when some packet satisfies both."""
     return (

@@ -10,7 +10,6 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from sfc.collector import paused
-from sfc.errors import RenderError
 from sfc.model.chains import PlannedChain
 from sfc.model.cookies import OWNER
 from sfc.model.flows import FlowTables
@@ -21,6 +20,7 @@ from sfc.render.forward import render_entry, render_path, render_path_misses
 from sfc.render.guard import render_guard, render_port
 from sfc.render.networks import render_networks
 from sfc.render.proxy import functions_here, render_function, render_function_misses, render_functions_of
+from sfc.render.refusals import refuse_impossible
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
 
 __all__ = ["NEIGHBOUR_EGRESS", "NEIGHBOUR_INGRESS", "SFF_MAC", "Renderer", "Table", "mac_tag", "render"]
@@ -53,7 +53,7 @@ class Renderer:
 
     def render(self, topology: Topology, chains: Sequence[PlannedChain] = ()) -> dict[str, FlowTables]:
         """As :func:`render`."""
-        _check(chains)
+        refuse_impossible(topology, chains)
         if self._topology != topology:
             self._topology, self._routes, self._sections = topology, {}, {}
         with paused():
@@ -104,19 +104,3 @@ def _render_standing(bridge: Bridge) -> None:
 def _render_route(bridge: Bridge, route: Route) -> None:
     render_path(bridge, route)
     render_functions_of(bridge, route)
-
-
-def _check(chains: Sequence[PlannedChain]) -> None:
-    owners: dict[int, str] = {}
-    classified: set[str] = set()
-    for planned in chains:
-        if planned.classified and planned.chain.id in classified:
-            raise RenderError("CHAIN_TWICE", f"two versions of chain {planned.chain.id} want its packets")
-        if planned.classified:
-            classified.add(planned.chain.id)
-        for rsp in planned.rsps:
-            if rsp.spi in owners:
-                raise RenderError(
-                    "SPI_TWICE", f"SPI {rsp.spi} belongs to chains {owners[rsp.spi]} and {planned.chain.id}"
-                )
-            owners[rsp.spi] = planned.chain.id

@@ -1,0 +1,111 @@
+"""What cannot be put on Open vSwitch, whichever bridge it is, told before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sfc.errors import RenderError
+from sfc.model.addresses import IpNetwork, covers
+from sfc.model.chains import PlannedChain
+from sfc.model.topology import Layer, Port, ServiceFunction, Topology
+
+
+def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> None:
+    """Raises :class:`RenderError` naming the chains that do not go together."""
+    _refuse_twins(chains)
+    routers = {function.id: function for function in topology.functions if _routes(function)}
+    for function, ends in _through(topology, chains, routers):
+        _refuse_overlap(function, ends)
+
+
+def _refuse_twins(chains: Sequence[PlannedChain]) -> None:
+    owners: dict[int, str] = {}
+    classified: set[str] = set()
+    for planned in chains:
+        if planned.classified and planned.chain.id in classified:
+            raise RenderError("CHAIN_TWICE", f"two versions of chain {planned.chain.id} want its packets")
+        if planned.classified:
+            classified.add(planned.chain.id)
+        for rsp in planned.rsps:
+            if rsp.spi in owners:
+                raise RenderError(
+                    "SPI_TWICE", f"SPI {rsp.spi} belongs to chains {owners[rsp.spi]} and {planned.chain.id}"
+                )
+            owners[rsp.spi] = planned.chain.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Between which stations a chain's connections are."""
+
+    chain: str
+    start: Port
+    end: Port
+
+
+def _routes(function: ServiceFunction) -> bool:
+    return function.is_proxied and function.layer is Layer.L3
+
+
+def _through(
+    topology: Topology, chains: Sequence[PlannedChain], routers: dict[str, ServiceFunction]
+) -> Iterator[tuple[str, list[_Ends]]]:
+    """For each routing function the ends of the chains that it sees, when these are of several networks."""
+    passing: dict[str, dict[tuple[str, str], _Ends]] = {}
+    for planned in chains if routers else ():
+        start, end = topology.port(planned.forward.start), topology.port(planned.forward.end)
+        for hop in planned.forward.hops:
+            if hop.function in routers:
+                pairs = passing.setdefault(hop.function, {})
+                pairs.setdefault((start.id, end.id), _Ends(planned.chain.id, start, end))
+    for function, ends in passing.items():
+        if len({each.start.network for each in ends.values()}) > 1:
+            yield function, list(ends.values())
+
+
+def _refuse_overlap(function: str, ends: Sequence[_Ends]) -> None:
+    """A routing function's packets are told apart by their connections: two tenants' must not look the same."""
+    for one, other in _sharing_addresses(ends):
+        if _alike(one.start, other.start, one.end, other.end) or _alike(one.start, other.end, one.end, other.start):
+            raise RenderError(
+                "L3_OVERLAP",
+                f"chains {one.chain} and {other.chain} pass the routing function {function}, and their networks "
+                f"{one.start.network} and {other.start.network} use the same addresses: their connections cannot be "
+                "told apart",
+                "give each an instance of its own, or a function that bridges",
+            )
+
+
+def _sharing_addresses(ends: Sequence[_Ends]) -> Iterator[tuple[_Ends, _Ends]]:
+    """Pairs of different networks, some addresses of which overlap; a sweep over all addresses in order."""
+    for version in (4, 6):
+        spans = [
+            (int(prefix.network_address), int(prefix.broadcast_address), number)
+            for number, each in enumerate(ends)
+            for port in (each.start, each.end)
+            for prefix in _own(port)
+            if prefix.version == version
+        ]
+        open_spans: list[tuple[int, int]] = []
+        for first, last, number in sorted(spans):
+            open_spans = [span for span in open_spans if span[0] >= first]
+            for _, other in open_spans:
+                if ends[other].start.network != ends[number].start.network:
+                    yield ends[other], ends[number]
+            open_spans.append((last, number))
+
+
+def _alike(one: Port, its_twin: Port, other: Port, other_twin: Port) -> bool:
+    """True when both ends of two connections may have the same addresses, and one of them its own ones."""
+    own = _meet(_own(one), _own(its_twin)) or _meet(_own(other), _own(other_twin))
+    return own and _meet(one.sources, its_twin.sources) and _meet(other.sources, other_twin.sources)
+
+
+def _own(port: Port) -> list[IpNetwork]:
+    """Its prefixes without "anywhere", which is no tenant's own."""
+    return [prefix for prefix in port.sources if prefix.prefixlen]
+
+
+def _meet(some: Iterable[IpNetwork], others: Sequence[IpNetwork]) -> bool:
+    return any(covers(one, other) or covers(other, one) for one in some for other in others)
