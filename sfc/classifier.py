@@ -77,7 +77,7 @@ class NeverMatches:
 
 
 def idle_classifiers(topology: Topology, chains: Iterable[Chain]) -> tuple[NeverMatches, ...]:
-    """Classifiers whose IP version or source no allowed packet of their port has."""
+    """Classifiers whose IP version, source or source MAC no allowed packet of their port has."""
     return tuple(
         NeverMatches(chain.id, index, chain.ingress)
         for chain in chains
@@ -99,6 +99,10 @@ def intersect(one: Match, other: Match) -> bool:
         and _meet(one.protocol, other.protocol)
         and _meet(one.dscp, other.dscp)
         and _meet(one.vlan, other.vlan)
+        and _meet(one.icmp_type, other.icmp_type)
+        and _meet(one.icmp_code, other.icmp_code)
+        and _meet(one.source_mac, other.source_mac)
+        and _meet(one.destination_mac, other.destination_mac)
         and _prefixes_meet(one.source, other.source)
         and _prefixes_meet(one.destination, other.destination)
         and _ranges_meet(one.source_port, other.source_port)
@@ -113,6 +117,10 @@ def contains(outer: Match, inner: Match) -> bool:
         and outer.protocol in (None, inner.protocol)
         and outer.dscp in (None, inner.dscp)
         and outer.vlan in (None, inner.vlan)
+        and outer.icmp_type in (None, inner.icmp_type)
+        and outer.icmp_code in (None, inner.icmp_code)
+        and outer.source_mac in (None, inner.source_mac)
+        and outer.destination_mac in (None, inner.destination_mac)
         and _prefix_contains(outer.source, inner.source)
         and _prefix_contains(outer.destination, inner.destination)
         and _range_contains(outer.source_port, inner.source_port)
@@ -135,7 +143,10 @@ def _decision(winner: Chain, one: Classifier, loser: Chain, other: Classifier) -
 
 
 def _possible(topology: Topology, chain: Chain, match: Match) -> bool:
-    sources = [prefix for prefix in topology.port(chain.ingress).sources if prefix.version in match.versions]
+    port = topology.port(chain.ingress)
+    if match.source_mac not in (None, port.mac):
+        return False
+    sources = [prefix for prefix in port.sources if prefix.version in match.versions]
     return any(match.source is None or _prefixes_meet(prefix, match.source) for prefix in sources)
 
 

@@ -34,13 +34,16 @@ def samples(topology: Topology, chain: Chain, end: Port, index: int) -> Iterator
     """Packets of one classifier as its port may send them: every version, the edges of every range."""
     ingress = topology.port(chain.ingress)
     match = chain.classifiers[index].match
+    if match.source_mac not in (None, ingress.mac):
+        return
     for version in match.versions:
         source = _source(ingress, match.source, version)
         if source is None:
             continue
         destination = _destination(end, match.destination, version)
         for payload in _payloads(match, version):
-            yield Ethernet(ingress.mac, end.mac, Ip(source, destination, payload, dscp=match.dscp or 0))
+            ip = Ip(source, destination, payload, dscp=match.dscp or 0)
+            yield Ethernet(ingress.mac, match.destination_mac or end.mac, ip)
 
 
 def plain_samples(ingress: Port, to: Port) -> Iterator[Ethernet]:
@@ -52,43 +55,55 @@ def plain_samples(ingress: Port, to: Port) -> Iterator[Ethernet]:
                 yield Ethernet(ingress.mac, to.mac, Ip(source, _destination(to, None, version), payload))
 
 
-def takes(match: Match, ip: Ip) -> bool:
+def takes(match: Match, frame: Ethernet) -> bool:
     """True when the packet satisfies the match; later fragments have no ports."""
-    if ip.source.version not in match.versions or match.protocol not in (None, ip.protocol):
+    ip = frame.payload
+    if not isinstance(ip, Ip) or ip.source.version not in match.versions or match.vlan is not None:
         return False
-    if match.dscp not in (None, ip.dscp) or match.vlan is not None:
+    if match.protocol not in (None, ip.protocol) or match.dscp not in (None, ip.dscp):
+        return False
+    if match.source_mac not in (None, frame.source) or match.destination_mac not in (None, frame.destination):
         return False
     if not _within(ip.source, match.source) or not _within(ip.destination, match.destination):
         return False
-    if not match.has_ports:
-        return True
+    return not match.needs_whole or _takes_transport(match, ip)
+
+
+def _takes_transport(match: Match, ip: Ip) -> bool:
     payload = ip.payload
-    if not isinstance(payload, Tcp | Udp | Sctp) or ip.fragment:
+    if ip.fragment:
         return False
-    return _in_range(payload.source_port, match.source_port) and _in_range(
-        payload.destination_port, match.destination_port
+    if match.icmp_type is not None:
+        return isinstance(payload, Icmp) and match.icmp_type == payload.type and match.icmp_code in (None, payload.code)
+    return (
+        isinstance(payload, Tcp | Udp | Sctp)
+        and _in_range(payload.source_port, match.source_port)
+        and _in_range(payload.destination_port, match.destination_port)
     )
 
 
-def chain_for(chains: Iterable[Chain], port: str, ip: Ip) -> Chain | None:
+def chain_for(chains: Iterable[Chain], port: str, frame: Ethernet) -> Chain | None:
     """The chain that a packet from ``port`` enters."""
     for chain, index in ranking(chain for chain in chains if chain.ingress == port):
-        if takes(chain.classifiers[index].match, ip):
+        if takes(chain.classifiers[index].match, frame):
             return chain
     return None
 
 
 def chain_back_for(topology: Topology, chains: Iterable[Chain], answer: Ethernet) -> Chain | None:
     """The chain that an answer without a mark belongs to; ``chains`` are those that end at the port it came from."""
-    ip = answer.payload
-    if not isinstance(ip, Ip):
-        return None
     for chain, index in ranking(chain for chain in chains if chain.symmetric):
         if topology.port(chain.ingress).mac == answer.destination and takes(
-            chain.classifiers[index].match.reversed(), ip
+            chain.classifiers[index].match.reversed(), answer
         ):
             return chain
     return None
+
+
+def may_begin(frame: Ethernet) -> bool:
+    """True when the packet may begin a connection: of ICMP only echo requests do."""
+    ip = frame.payload
+    return isinstance(ip, Ip) and (not isinstance(ip.payload, Icmp) or ip.payload.type in (8, 128))
 
 
 def host_of(prefix: IpNetwork) -> IpAddress:
@@ -129,7 +144,9 @@ def _payloads(match: Match, version: int) -> Iterator[Tcp | Udp | Sctp | Icmp | 
     protocols = (PROTOCOL_TCP, PROTOCOL_UDP, icmp) if match.protocol is None else (match.protocol,)
     for protocol in protocols:
         if protocol == icmp:
-            yield Icmp(8 if version == 4 else 128, identifier=7)
+            echo = 8 if version == 4 else 128
+            kind = echo if match.icmp_type is None else match.icmp_type
+            yield Icmp(kind, match.icmp_code or 0, identifier=7)
         elif protocol in PROTOCOLS_WITH_PORTS:
             for source in _edges(match.source_port, EPHEMERAL):
                 for destination in _edges(match.destination_port, DISCARD):

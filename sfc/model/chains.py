@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from sfc.errors import ModelError, PathError
-from sfc.model.addresses import IpNetwork
+from sfc.model.addresses import IpNetwork, Mac
 from sfc.model.topology import check_name, check_range
 
 SI_FIRST = 255  # RFC 8300 section 2.3: the classifier's initial service index
@@ -21,6 +21,7 @@ ETH_IPV4, ETH_IPV6 = 0x0800, 0x86DD
 PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMPV6, PROTOCOL_SCTP = 1, 6, 17, 58, 132
 PROTOCOLS_WITH_PORTS = frozenset({PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP})
 PRIORITY_MAX = 65535
+_ICMP_ANSWERS = {8: 0, 0: 8, 13: 14, 14: 13, 128: 129, 129: 128}  # echo and timestamp, RFC 792; echo, RFC 4443
 CLASSIFIERS_MAX = 256  # a cookie counts them in 8 bits
 
 
@@ -92,6 +93,11 @@ class Match:
     destination_port: PortRange | None = None
     vlan: int | None = None
     dscp: int | None = None
+    icmp_type: int | None = None
+    """Of ICMP or ICMPv6, as ``protocol`` says."""
+    icmp_code: int | None = None
+    source_mac: Mac | None = None
+    destination_mac: Mac | None = None
 
     def __post_init__(self) -> None:
         if self.ethertype not in (None, ETH_IPV4, ETH_IPV6):
@@ -106,13 +112,26 @@ class Match:
             check_range("dscp", self.dscp, 0, 63)
         if self.has_ports and self.protocol not in PROTOCOLS_WITH_PORTS:
             raise ModelError("MATCH_PORTS", "a match on ports needs protocol 6 (TCP), 17 (UDP) or 132 (SCTP)")
+        if self.icmp_type is not None:
+            check_range("ICMP type", self.icmp_type, 0, 255)
+            if self.protocol not in (PROTOCOL_ICMP, PROTOCOL_ICMPV6):
+                raise ModelError("MATCH_ICMP", "a match on an ICMP type needs protocol 1 (ICMP) or 58 (ICMPv6)")
+        if self.icmp_code is not None:
+            check_range("ICMP code", self.icmp_code, 0, 255)
+            if self.icmp_type is None:
+                raise ModelError("MATCH_ICMP", "a match on an ICMP code needs an ICMP type")
         if len(self.versions) == 0:
             raise ModelError("MATCH_FAMILY", "ethertype, source and destination name different IP versions")
 
     @property
     def has_ports(self) -> bool:
-        """True when later fragments of a datagram cannot be told by this match."""
+        """True when it looks at transport ports."""
         return self.source_port is not None or self.destination_port is not None
+
+    @property
+    def needs_whole(self) -> bool:
+        """True when later fragments of a datagram cannot be told by this match."""
+        return self.has_ports or self.icmp_type is not None
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -140,6 +159,10 @@ class Match:
             destination_port=self.source_port,
             vlan=self.vlan,
             dscp=self.dscp,
+            icmp_type=None if self.icmp_type is None else _ICMP_ANSWERS.get(self.icmp_type, self.icmp_type),
+            icmp_code=self.icmp_code,
+            source_mac=self.destination_mac,
+            destination_mac=self.source_mac,
         )
 
 

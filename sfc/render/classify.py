@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sfc.model.actions import Action, Ct, Resubmit
 from sfc.model.chains import SI_FIRST, OnMiss
 from sfc.model.cookies import Kind
@@ -10,6 +12,8 @@ from sfc.render.bridge import Bridge, Route, ranked
 from sfc.render.matches import (
     FAMILY,
     FRAGMENTS,
+    ICMP_ERRORS,
+    ICMPV6_ERRORS,
     TRACKED,
     TRACKED_INVALID,
     TRACKED_VALID,
@@ -50,7 +54,7 @@ def classifiers_rest_on(bridge: Bridge, port: Port) -> tuple[Route, ...]:
 
 def _remembers(route: Route) -> bool:
     """A chain chosen by ports marks its connections, so that their later fragments find it again."""
-    return any(classifier.match.has_ports for classifier in route.chain.classifiers)
+    return any(classifier.match.needs_whole for classifier in route.chain.classifiers)
 
 
 def _fragments(bridge: Bridge, port: Port, starts: list[Route]) -> None:
@@ -74,7 +78,9 @@ def _fragments(bridge: Bridge, port: Port, starts: list[Route]) -> None:
 def _forward(bridge: Bridge, port: Port, starts: list[Route]) -> None:
     for priority, route, index in ranked(starts, port.id):
         match = route.chain.classifiers[index].match
-        remember = (Ct(port.ofport, commit=True, mark=route.mark),) if match.has_ports else ()
+        # An ICMP error must not be committed: its mark would go to the connection that it is about.
+        commits = match.needs_whole and match.icmp_type not in (ICMP_ERRORS if 4 in match.versions else ICMPV6_ERRORS)
+        remember = (Ct(port.ofport, commit=True, mark=route.mark),) if commits else ()
         actions = (*remember, *route.impose(SI_FIRST))
         for version in _versions(route, index):
             for parts in traffic(match, version):
@@ -111,6 +117,9 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     """No mark or one that nobody knows any more: begun outside, before a restart, on a version that is gone."""
     match = route.chain.classifiers[index].match.reversed()
     ingress = bridge.world.topology.port(route.rsp.end)
+    if match.destination_mac not in (None, ingress.mac):
+        return
+    match = replace(match, destination_mac=None)
     drops = route.chain.on_miss is OnMiss.DROP
     kind = Kind.DROP_REVERSE_MISS if drops else Kind.REVERSE_MISS
     actions = () if drops else route.impose(SI_FIRST)

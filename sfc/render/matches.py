@@ -126,11 +126,16 @@ def port_masks(ports: PortRange) -> tuple[tuple[int, int], ...]:
 def traffic(match: Match, version: int) -> tuple[Matches, ...]:
     """A traffic match of one IP version as OpenFlow matches that do not overlap.
 
-    A match on ports takes whole packets only: later fragments have none, and a datagram must not be torn apart.
+    A match on ports or ICMP types takes whole packets only: later fragments have none, and a datagram must not be torn
+    apart.
     """
     if match.vlan is not None:
         raise RenderError("VLAN_MATCH", "tagged frames are stopped at the guard: a match on VLAN cannot be rendered")
     parts = [FAMILY[version]]
+    if match.source_mac is not None:
+        parts.append(eth_src(match.source_mac))
+    if match.destination_mac is not None:
+        parts.append(eth_dst(match.destination_mac))
     if match.protocol is not None:
         parts.append(FieldMatch(Field.IP_PROTO, match.protocol))
     if match.dscp is not None:
@@ -139,11 +144,19 @@ def traffic(match: Match, version: int) -> tuple[Matches, ...]:
         parts.extend(_prefix(Field.IPV4_SRC if version == 4 else Field.IPV6_SRC, match.source))
     if match.destination is not None:
         parts.extend(_prefix(Field.IPV4_DST if version == 4 else Field.IPV6_DST, match.destination))
-    if not match.has_ports:
+    if not match.needs_whole:
         return (tuple(parts),)
+    if match.icmp_type is not None:
+        return ((*parts, WHOLE, *_icmp(match, version)),)
     sources = _port_matches(Field.L4_SRC, match.source_port)
     destinations = _port_matches(Field.L4_DST, match.destination_port)
     return tuple((*parts, WHOLE, *a, *b) for a, b in product(sources, destinations))
+
+
+def _icmp(match: Match, version: int) -> Matches:
+    names = (Field.ICMP_TYPE, Field.ICMP_CODE) if version == 4 else (Field.ICMPV6_TYPE, Field.ICMPV6_CODE)
+    wanted = (match.icmp_type, match.icmp_code)
+    return tuple(FieldMatch(name, value) for name, value in zip(names, wanted, strict=True) if value is not None)
 
 
 def _prefix(field: Field, prefix: IpNetwork) -> Matches:

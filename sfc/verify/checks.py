@@ -11,7 +11,7 @@ from sfc.forgery import Forgery, of_leg, of_station, of_strangers
 from sfc.model.chains import SI_FIRST, Direction, OnMiss, PathPosition, PlannedChain, Rsp
 from sfc.model.cookies import Kind
 from sfc.model.topology import Port, PortRole, Sff, Unclassified
-from sfc.samples import chain_back_for, chain_for, may_answer, plain_samples, samples
+from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, plain_samples, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import O_BIT, Ethernet, Icmp, Ip, Nsh, Packet, Raw, Tcp, answer_to, ip_of
 from sfc.simulator.trace import nsh_of
@@ -52,11 +52,12 @@ class ChainCheck:
         end = network.topology.port(planned.forward.end)
         legs = planned_walk(network.topology, planned)
         taken = list(self._taken(network))
-        answers = [self._answer(end, packet) for packet in taken if reverse and may_answer(end, packet)]
+        answers = []
         for packet in taken:
             yield from self._walk(network, planned.forward, packet, legs)
-            if reverse is not None and may_answer(end, packet):
-                yield from self._walk(network, reverse, self._answer(end, packet), legs)
+            if reverse is not None and may_answer(end, packet) and may_begin(packet):
+                answers.append(self._answer(end, packet))
+                yield from self._walk(network, reverse, answers[-1], legs)
         network.forget_connections()
         for answer in answers:
             yield from self._miss(network, answer)
@@ -67,8 +68,7 @@ class ChainCheck:
         rivals = [other.chain for other in self.rivals]
         for index in range(len(chain.classifiers)):
             for packet in samples(network.topology, chain, end, index):
-                ip = ip_of(packet)
-                if ip is not None and chain_for(rivals, chain.ingress, ip) is chain:
+                if chain_for(rivals, chain.ingress, packet) is chain:
                     yield packet
 
     def _answer(self, end: Port, packet: Ethernet) -> Ethernet:
@@ -183,9 +183,9 @@ class PlainCheck:
             yield from self._plain(network, packet)
 
     def _plain(self, network: Simulator, packet: Ethernet) -> Iterator[Violation]:
-        port, ip = self.port, ip_of(packet)
+        port = self.port
         chains = [planned.chain for planned in self.starts]
-        if ip is None or chain_for(chains, port.id, ip) is not None or self._may_go_back(network, packet):
+        if chain_for(chains, port.id, packet) is not None or self._may_go_back(network, packet):
             return
         report = Report(None, None, port.id, packet)
         trace = _inject(network, report, port.id, packet)

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from sfc.model import Cookie, Decap, Kind, Layer, Mac, PathPosition, Topology
+from sfc.model import Chain, Classifier, Cookie, Decap, Kind, Layer, Mac, Match, PathPosition, Topology
+from sfc.path import plan_chain
 from sfc.render import NEIGHBOUR_INGRESS, mac_tag
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import (
@@ -287,3 +288,22 @@ def test_ofproto_trace_walks_the_same_rules_for_generated_packets(tmp_path: Path
             assert walk_of(text) == expected, f"{port_id}: {packet}\n{text}"
             met.update(expected)
         assert len(met) > 40
+
+
+def test_icmp_types_and_macs_classify_on_open_vswitch_as_in_the_simulator(tmp_path: Path) -> None:
+    lan = gilan()
+    path = lan.web.chain.path
+    matches = (Match(protocol=1, icmp_type=8, icmp_code=0), Match(protocol=1, icmp_type=3), Match(destination_mac=DPI))
+    chain = Chain("chosen", "sub", path, tuple(Classifier(match, 9) for match in matches))
+    lan = GiLan(lan.topology, (plan_chain(lan.topology, chain, 300, 301), *lan.chains))
+    frames = [
+        *(Ethernet(SUB, GATEWAY, Ip(SUB_IP, WEB_IP, Icmp(kind, code, 7))) for kind in (8, 3, 13) for code in (0, 1)),
+        Ethernet(SUB, DPI, Ip(SUB_IP, WEB_IP, Udp(1, 2))),
+        tcp(),
+    ]
+    with switches(tmp_path, lan) as real:
+        for name, switch in real.items():
+            assert switch.diff() == "", f"{name} gives other flows back than it got"
+        for frame in frames:
+            expected = simulated_walk(Simulator(lan.topology, lan.tables).inject("sub", frame))
+            assert walk_of(real["h1"].trace(1, frame)) == expected, frame
