@@ -107,7 +107,8 @@ def inside(name: str, action: Callable[[], T]) -> T:
         except BaseException as error:  # handed to the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=enter_and_act, name=f"in {name}")
+    # A daemon: an interrupt while we wait for it must not keep the interpreter from ending.
+    thread = threading.Thread(target=enter_and_act, name=f"in {name}", daemon=True)
     thread.start()
     thread.join()
     if errors:

@@ -22,6 +22,7 @@ from mano.cli.exits import printable
 
 FAVOURITE_PORT = 9890
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CAPTURE_PROGRAMS = ("tcpdump", "tshark")
 
 
@@ -47,7 +48,7 @@ class LabName(click.ParamType[str]):
 def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> None:
     """Show the main job: packages, placement, an NSH chain, real packets, every hop proven."""
     directory = remains.working_directory(lab)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in INTERRUPTS:
         signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_letters(stream)
@@ -70,7 +71,7 @@ def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> N
 def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str) -> bool:
     """One run from an empty place to an empty place, unless it is kept; True when every check held."""
     chosen, why_not_real = choose_tier(tier)
-    _refuse_kept(directory)
+    _refuse_kept(directory, lab)
     is_kept = False
     try:
         earlier = remains.remove_remains(directory, lab)
@@ -118,25 +119,26 @@ def missing_for_packets() -> str:
     return "; ".join(told)
 
 
-def _refuse_kept(directory: Path) -> None:
+def _refuse_kept(directory: Path, lab: str) -> None:
     note = remains.kept(directory)
     if note is not None:
         raise DemoProblem(
-            f"a demo was kept and goes on, with its server at {note['url']}: end it with mano demo --cleanup, "
-            "or give this one a lab of its own (--lab NAME)"
+            f"a demo was kept and goes on, with its server at {note['url']}: end it with "
+            f"{remains.cleanup_command(lab)}, or give this one a lab of its own (--lab NAME)"
         )
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything removed."""
+    """The first of these signals ends the demo with everything removed; impatience changes nothing any more."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """What is removed is removed to the end, however often somebody presses Ctrl-C."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
     try:
         yield
     finally:

@@ -42,6 +42,11 @@ def working_directory(lab: str = DEFAULT_LAB) -> Path:
     return Path(tempfile.gettempdir()) / f"catena-demo-{os.getuid()}{tail}"
 
 
+def cleanup_command(lab: str) -> str:
+    """What a user types to remove a run."""
+    return "mano demo --cleanup" + ("" if lab == DEFAULT_LAB else f" --lab {lab}")
+
+
 @contextmanager
 def only_one(directory: Path) -> Iterator[None]:
     """Hold the demo's lock, or say who holds it. The kernel frees it with the process, however that ends."""
@@ -122,7 +127,7 @@ def remove_remains(directory: Path, lab: str) -> list[str]:
             return removed
         removed += found
         time.sleep(SETTLED_S)
-    raise DemoProblem(f"something goes on making {removed[-1]}: look for its process, then mano demo --cleanup")
+    raise DemoProblem(f"something goes on making {removed[-1]}: look for its process, then {cleanup_command(lab)}")
 
 
 def processes_of(directory: Path) -> dict[int, str]:

@@ -19,7 +19,8 @@ GREEN, RED, DIM, BOLD, CYAN, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m
 CLEAR_TO_END = "\x1b[K"
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 TICK_S = 0.1
-NARROWEST = 40
+NARROWEST, USUAL = 40, 80
+"""Columns of a terminal: fewer are not used, and these where it does not say."""
 
 Tell = Callable[[str], None]
 """Says what a running step does at the moment."""
@@ -160,9 +161,9 @@ class MovingLine:
 
 def _columns(out: TextIO) -> int:
     try:
-        return max(NARROWEST, os.get_terminal_size(out.fileno()).columns)
+        return max(NARROWEST, os.get_terminal_size(out.fileno()).columns or USUAL)
     except (OSError, ValueError):
-        return 80
+        return USUAL
 
 
 @contextmanager

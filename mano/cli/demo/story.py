@@ -10,7 +10,7 @@ from mano.cli.demo import look, outside, remains, report, server
 from mano.cli.demo.captures import UnderlayCapture
 from mano.cli.demo.checks import AFTERWARDS, WHILE_CAPTURING, Check, outcome
 from mano.cli.demo.errors import DemoProblem
-from mano.cli.demo.options import DEFAULT_LAB, Options
+from mano.cli.demo.options import Options
 from mano.cli.demo.service import Follow, GiLan, build_packages, sample_inventory
 from mano.cli.demo.simulated import SIMULATED_CHECKS
 from mano.cli.demo.stage import Stage
@@ -93,8 +93,7 @@ class Story:
         stage.say(f"command line: mano chain list --url {self._api.url} --data-dir {options.directory}")
         if options.is_real:
             stage.say("traffic: a subscriber asks the web server about once a second, through both chains")
-        lab = "" if options.lab == DEFAULT_LAB else f" --lab {options.lab}"
-        stage.say(f"end it with: mano demo --cleanup{lab}")
+        stage.say(f"end it with: {remains.cleanup_command(options.lab)}")
 
     # The steps
 
