@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mano.domain.ns_instance import ServiceChain
-from mano.errors import CatenaError, ChainUnproven, DeadlineExceeded, Unreachable
+from mano.errors import CatenaError, ChainUnproven
 from mano.nfvo.forwarding_graphs import DataPlane, ForwardingGraphs, require_proven, view
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
@@ -51,23 +51,14 @@ class ServiceChains:
         planned = self._planned(chain, self._graphs.data_plane())
         hosts = sorted({host for rsp in planned.rsps for host in _hosts(rsp)})
         with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
-            answers = dict(zip(hosts, pool.map(self._counted, hosts), strict=True))
-        counters = {host: () if isinstance(answer, CatenaError) else answer for host, answer in answers.items()}
+            counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
         names = {function["id"]: function["name"] for function in chain.spec.get("functions", ())}
         return {
             "id": chain.id,
             "name": chain.name,
             "paths": [_path_statistics(planned, rsp, counters, names) for rsp in planned.rsps],
             "drops": list(_drops(counters)),
-            "unreachable": {host: one.detail for host, one in answers.items() if isinstance(one, CatenaError)},
         }
-
-    def _counted(self, host: str) -> tuple[FlowStatistics, ...] | CatenaError:
-        """The host's counters, or why it does not tell them: the others are shown all the same."""
-        try:
-            return self._paths.statistics(host)
-        except (Unreachable, DeadlineExceeded) as error:
-            return error
 
     def verify(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Prove the chain on the simulator, compare the bridges with the intended tables, ask them for their way."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -213,6 +214,9 @@ def test_removal_takes_processes_devices_and_files_away(lab, daemon):
     daemon.remove()
     daemon.remove()
     assert not daemon.location.rundir.exists()
+    deadline = time.monotonic() + 5
+    while any(map(runs, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not any(map(runs, processes))
     assert "br-int" not in run("ip", "-n", lab.namespace("h1"), "link", "show")
 

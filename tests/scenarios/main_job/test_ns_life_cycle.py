@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from mano.domain.catalogue import DescriptorKind, OnboardingState, OperationalState, UsageState
 from mano.domain.lcm_op_occ import OperationState
 from mano.domain.vnf_instance import InstantiationState
-from mano.errors import InUse, NotFound, OperationInProgress, Unreachable, WrongState
+from mano.errors import InUse, NotFound, OperationInProgress, WrongState
 from tests.scenarios.main_job.conftest import REQUEST, SAPS, Job
 
 
@@ -200,26 +199,3 @@ def test_hosts_that_come_and_go_are_heard_of(job: Job):
     with job.catena.store.open_unit(read_only=True) as uow:
         told = [(event.verb, event.subject) for event in uow.outbox.after(0) if event.noun == "host"]
     assert told == [("added", "h1"), ("added", "h2"), ("added", "h3"), ("removed", "h3")]
-
-
-class DeafTo:
-    """Service paths of which one host does not answer."""
-
-    def __init__(self, paths: Any, host: str) -> None:
-        self._paths, self._host = paths, host
-
-    def statistics(self, host: str) -> Any:
-        if host == self._host:
-            raise Unreachable(f"{host}: Open vSwitch does not answer")
-        return self._paths.statistics(host)
-
-
-def test_the_counters_of_the_other_hosts_are_shown_when_one_is_dead(job: Job):
-    job.instantiate(job.ready())
-    chains = job.services.forwarding_graphs
-    web = next(chain for chain in chains.list(job.tenant) if chain["name"] == "web")
-    assert chains.statistics(web["id"], job.tenant)["unreachable"] == {}
-    chains._paths = DeafTo(chains._paths, "h2")
-    document = chains.statistics(web["id"], job.tenant)
-    assert document["unreachable"] == {"h2": "h2: Open vSwitch does not answer"}
-    assert {hop["host"] for hop in document["paths"][0]["hops"]} == {"h1", "h2"}
