@@ -352,9 +352,12 @@ def _place(event: Any) -> tuple[int, int]:
 
 
 class ComposeCache:
-    """Composed files by content, least recently used first out; bounded by the octets of their sources."""
+    """Composed files by content, least recently used first out; bounded by the octets of their sources.
 
-    def __init__(self, max_bytes: int = 8 * 1024 * 1024) -> None:
+    A tree takes some 17 times the memory of its source. The bound has room for the type definitions of ten editions.
+    """
+
+    def __init__(self, max_bytes: int = 1024 * 1024) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[tuple[str, bytes], tuple[Composed, int]] = OrderedDict()

@@ -47,6 +47,14 @@ def test_only_the_calls_are_measured_and_the_clean_up_runs() -> None:
     assert gc.isenabled()
 
 
+def test_a_benchmark_may_bring_its_own_clock() -> None:
+    @benchmark("a thing", clock=ticking(3.0))
+    def prepare() -> Iterator[Callable[[], object]]:
+        yield lambda: None
+
+    assert measure(prepare.__dict__["benchmark"], repeat=3).median_s == 3.0
+
+
 def test_the_clean_up_runs_when_the_call_fails() -> None:
     events: list[str] = []
 

@@ -24,7 +24,9 @@ from vnf_descriptors import Severity, guard, manifest, tosca_meta, validate, yam
 from vnf_descriptors.units import SIZES, parse, size_bytes, size_mib
 
 NSD = (SAMPLES / "gi-lan/Definitions/gi-lan.yaml").read_text()
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: As many as the profile says when it looks for new ones (`make fuzz`), else few.
+EXAMPLES = max(60, settings.default.max_examples if settings.default.max_examples > 100 else 0)
+QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LINES = VNFD.splitlines()
 PIECES = st.sampled_from(
     [
