@@ -40,7 +40,7 @@ lint: ## Format, style, types, import contracts
 	$(SET_UP) lint
 	exec scripts/lint
 
-fuzz: ## Set up, then every property-based test with many random examples
+fuzz: ## Set up, then coverage-guided fuzzing, and every property-based test with many random examples
 	$(SET_UP) test
 	exec scripts/test --fuzz $(PYTEST_ARGS)
 
@@ -50,5 +50,5 @@ lock: ## Write requirements/*.txt anew from their inputs; UPGRADE=1 takes the ne
 
 clean: ## Remove what set-up, builds and tests made inside this directory
 	rm -rf .venv .stamps build dist ./*.egg-info mano/dashboard/dist mano/dashboard/node_modules
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .fuzz .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
