@@ -21,6 +21,7 @@ from mano.cli.exits import Failure
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
+LAST_LINES = 3
 
 
 class Api:
@@ -155,11 +156,16 @@ def _await(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Pat
     deadline = time.monotonic() + START_DEADLINE_S
     while not holds():
         if process.poll() is not None:
-            raise DemoProblem(f"the server ended with status {process.returncode}: {_tail(log)}")
+            raise DemoProblem(f"the server ended with status {process.returncode}: {last_words(log)}")
         if time.monotonic() > deadline:
-            raise DemoProblem(f"the server is not ready after {START_DEADLINE_S:.0f} s: {_tail(log)}")
+            raise DemoProblem(f"the server is not ready after {START_DEADLINE_S:.0f} s: {last_words(log)}")
         time.sleep(POLL_S)
 
 
-def _tail(log: Path, lines: int = 5) -> str:
-    return " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def last_words(log: Path) -> str:
+    """What a server said before it ended: its error and its hint, else its last lines."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    told = [line.partition(": ")[2] for line in lines if line.startswith(("Error: ", "Hint: "))]
+    if told:
+        return "; ".join(told[-2:])
+    return " | ".join(lines[-LAST_LINES:]) or "it said nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,7 @@ from mano.cli.demo.checks.claims import Check, outcome
 from mano.cli.demo.command import choose_tier, demo, free_port
 from mano.cli.demo.errors import CheckFailed, DemoProblem
 from mano.cli.demo.internet import RequestLog
+from mano.cli.demo.server import Api, ServerProcess, last_words
 from mano.cli.demo.service import sample_inventory
 from mano.cli.demo.world import DemoWorld
 from mano.placement import inventory_from_document
@@ -108,3 +110,25 @@ def test_a_check_that_cannot_be_made_has_not_held() -> None:
     assert outcome(Check("a", lambda _: "seen"), NO_WORLD) == (True, "seen")
     assert outcome(Check("b", fails), NO_WORLD) == (False, "1 of 2")
     assert outcome(Check("c", breaks), NO_WORLD) == (False, "TimeoutError: timed out")
+
+
+def test_a_servers_last_words_are_its_error_and_its_hint(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text('{"event": "begin"}\nError: port 9890 is in use\nHint: take another\n')
+    assert last_words(log) == "port 9890 is in use; take another"
+    log.write_text("1\n2\n3\n4\n")
+    assert last_words(log) == "2 | 3 | 4"
+    log.write_text("")
+    assert last_words(log) == "it said nothing"
+
+
+def test_the_dashboards_address_is_the_one_that_the_server_announced(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(
+        '{"event": "ready"}\nCatena listens on http://127.0.0.1:9890\n'
+        "dashboard (may look, not change; for 12 hours): http://127.0.0.1:9890/ui/#token=abc\n"
+    )
+    running = ServerProcess(cast(subprocess.Popen[bytes], None), Api("http://127.0.0.1:9890", "t"), log)
+    assert running.dashboard() == "http://127.0.0.1:9890/ui/#token=abc"
+    log.write_text("")
+    assert running.dashboard() == "http://127.0.0.1:9890/ui/"
