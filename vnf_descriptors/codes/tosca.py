@@ -237,13 +237,6 @@ TOSCA = (
         "virtual_link: [CP1]",
     ),
     Code(
-        "TOSCA029",
-        WARNING,
-        "requirement left open",
-        _TEMPLATES,
-        "A requirement that the type wants fulfilled is neither fulfilled nor mapped to the outside.",
-    ),
-    Code(
         "TOSCA030",
         ERROR,
         "descriptor cannot be modelled",
