@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dpdk_helpers.eal import EalArguments, EalError, Vdev, socket_mem
@@ -187,7 +189,8 @@ def test_testpmd_leaves_one_lcore_to_its_command_line():
         *("--total-num-mbufs=8192", "--nb-cores=1", "--rxq=1", "--txq=1", "--forward-mode=io", "--auto-start"),
         *("--tx-first", "--no-lsc-interrupt"),
     ]
-    for wrong in ({"cores": 2}, {"queues": 0}, {"mbufs": 1024}, {"stats_period_s": 0}):
+    wrongs: tuple[dict[str, Any], ...] = ({"cores": 2}, {"queues": 0}, {"mbufs": 1024}, {"stats_period_s": 0})
+    for wrong in wrongs:
         with pytest.raises(TestpmdError, match="expected"):
             TestpmdCommand(eal, **wrong)
 

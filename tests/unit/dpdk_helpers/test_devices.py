@@ -83,9 +83,9 @@ def test_a_pool_is_resized_on_its_node():
     for arguments in ((-1, 2048, 1), (0, 2000, 1), (0, 2048, -1)):
         with pytest.raises(HugepageError):
             resize(*arguments)
-    for arguments in ((-1, 2048), (1, 0)):
+    for memory_mib, page_size_kib in ((-1, 2048), (1, 0)):
         with pytest.raises(HugepageError):
-            pages_for(*arguments)
+            pages_for(memory_mib, page_size_kib)
 
 
 def test_boot_parameters_name_each_size():

@@ -7,7 +7,13 @@ from random import Random
 
 def random_host(random: Random, name: str = "h1", nodes: int | None = None) -> dict:
     threads = random.choice([1, 2, 2, 2, 3])
-    host = {"name": name, "numaNodes": [], "storageGib": random.choice([0, 10, 10, 10]), "nics": [], "allocations": []}
+    host: dict = {
+        "name": name,
+        "numaNodes": [],
+        "storageGib": random.choice([0, 10, 10, 10]),
+        "nics": [],
+        "allocations": [],
+    }
     ids = random.sample(range(6), nodes or random.choice([1, 2, 2, 3]))
     cpu, everything, sockets = 0, [], random.choice([1, 2, 3])
     for node_id in ids:
@@ -60,7 +66,7 @@ def _add_allocations(random: Random, host: dict, everything: list[int]) -> None:
         taken |= set(mine)
         page = random.choice([4, *(int(size) for size in node["hugepages"])])
         mib = random.choice([0, max(1, page // 1024)])
-        allocation = {
+        allocation: dict = {
             "id": f"old-{index}",
             "groups": [],
             "cells": [{"node": node["id"], "cpus": mine, "memoryMib": mib, "pageSizeKib": page}],

@@ -147,12 +147,12 @@ def cuts(vdu, view):
                 cells.append((len(inside & own), len(inside - own), (count // numa + (i < count % numa)) * unit))
             yield cells
     else:
-        for cells in range(1, min(len(view.nodes), vdu["vcpus"]) + 1):
-            for d in compositions(len(own), cells):
-                for s in compositions(vdu["vcpus"] - len(own), cells):
+        for number in range(1, min(len(view.nodes), vdu["vcpus"]) + 1):
+            for d in compositions(len(own), number):
+                for s in compositions(vdu["vcpus"] - len(own), number):
                     if any(a + b == 0 for a, b in zip(d, s, strict=True)):
                         continue
-                    for m in compositions(vdu["memoryMib"], cells, 1):
+                    for m in compositions(vdu["memoryMib"], number, 1):
                         yield list(zip(d, s, m, strict=True))
 
 
@@ -168,7 +168,8 @@ def node_sets(view, vdu, allowed=None):
             for place, (node, cell) in enumerate(zip(nodes, cells, strict=True)):
                 key = (node, cell, emulator and place == 0)
                 if key not in known:
-                    known[key] = cell_fits(view, node, vdu, *cell, key[2])
+                    dedicated, shared, mib = cell
+                    known[key] = cell_fits(view, node, vdu, dedicated, shared, mib, key[2])
                 if not known[key]:
                     fine = False
                     break
@@ -358,7 +359,7 @@ def _check_threads(check, view, vdu, placement, cell, place):
 def _check_interfaces(check, view, vdu, placement, nodes):
     asked = {one["id"]: one for one in vdu.get("interfaces", [])}
     check(set(asked) == set(placement["interfaces"]), "other interfaces than asked for")
-    load = {}
+    load: dict = {}
     for key, interface in asked.items():
         got = placement["interfaces"][key]
         if interface.get("vnicType", "normal") == "normal":

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -178,10 +179,11 @@ def test_random_documents_read_back_and_satisfy_the_schema(seed):
     inventory = inventory_from_document({"hosts": [random_host(random)]})
     request = request_from_document({"vdus": [random_vdu(random)]})
     schemas = placement_schemas()
-    for kind, value, write, read in (
+    pairs: tuple[tuple[str, Any, Any, Any], ...] = (
         ("Inventory", inventory, inventory_to_document, inventory_from_document),
         ("PlacementRequest", request, request_to_document, request_from_document),
-    ):
+    )
+    for kind, value, write, read in pairs:
         document = write(value)
         jsonschema.validate(document, schemas[kind], cls=jsonschema.Draft202012Validator)
         assert read(json.loads(json.dumps(document))) == value

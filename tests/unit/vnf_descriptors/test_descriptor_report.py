@@ -44,7 +44,7 @@ def test_sarif_names_rules_and_places(tmp_path: Path) -> None:
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"] and result["level"] == "error"
         place = result["locations"][0]["physicalLocation"]
-        assert place["artifactLocation"]["uri"] .endswith("/vnfd.yaml") and place["region"]["startLine"] > 1
+        assert place["artifactLocation"]["uri"].endswith("/vnfd.yaml") and place["region"]["startLine"] > 1
 
 
 def test_findings_are_sorted_and_told_once() -> None:
