@@ -17,13 +17,13 @@ from sfc.model.chains import PlannedChain
 from sfc.model.cookies import OWNER
 from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import Topology
-from sfc.render import render
+from sfc.render import Renderer
 
 DRAIN_S = 1.0
 
 
 class Phase(StrEnum):
-    """Steps of a change, in order."""
+    """Steps of a change, in order. A change of branches has no heirs: it leaves that step out."""
 
     ADD = "add the new paths"
     FLIP = "let the new version classify"
@@ -94,6 +94,8 @@ def make_before_break(
     old = next((planned for planned in chains if planned.chain.id == new.chain.id and planned.classified), None)
     if old is None:
         raise PathError("NO_OLD", f"chain {new.chain.id} is not there to be changed", "program it as a new one")
+    if old.share is not None or new.share is not None:
+        raise PathError("SPREAD", f"chain {new.chain.id} spreads over branches", "change these by respread()")
     shared = {rsp.spi for rsp in old.rsps} & {rsp.spi for rsp in new.rsps}
     if shared:
         raise PathError("SPI_SHARED", f"both versions of chain {new.chain.id} use SPI {min(shared)}")
@@ -106,21 +108,82 @@ def make_before_break(
         (Phase.INHERIT, (*rest, heired, new), drain_s),
         (Phase.REMOVE, (*rest, new), 0.0),
     )
+    return _planned_steps(topology, chains, states, (old,), (new,), owner, epoch)
+
+
+def respread(
+    topology: Topology,
+    chains: Sequence[PlannedChain],
+    branches: Sequence[PlannedChain],
+    *,
+    drain_s: float = DRAIN_S,
+    owner: int = OWNER,
+    epoch: int = 1,
+) -> ChangePlan:
+    """Change the branches of a chain that spreads, among ``chains``: instances added, gone, weighted otherwise.
+
+    Established connections stay on their branch; one that goes keeps those that it has for ``drain_s`` seconds. A
+    branch that stays has its SPIs from before. Raises :class:`PathError` when the chain is not there or spreads
+    nothing, when more than its path changes, or when an SPI would change its way.
+    """
+    if not branches or any(branch.share is None for branch in branches):
+        raise PathError("NO_BRANCH", "a chain that spreads has no branch to go on with")
+    chain = branches[0].chain.id
+    old = tuple(each for each in chains if each.chain.id == chain and each.classified and each.share is not None)
+    if not old:
+        raise PathError("NO_OLD", f"chain {chain} is not there to be changed, or spreads nothing")
+    if replace(old[0].chain, path=branches[0].chain.path) != branches[0].chain:
+        raise PathError("MORE_THAN_BRANCHES", f"more of chain {chain} changes than its path")
+    _refuse_moved(old, branches)
+    rest = tuple(planned for planned in chains if planned not in old)
+    kept = {branch.forward.spi for branch in branches}
+    before = {branch.forward.spi for branch in old}
+    # Chains compare equal among branches: while both live side by side, all show the new intent.
+    current = tuple(replace(branch, chain=branches[0].chain) for branch in old)
+    added = tuple(replace(branch, share=0) for branch in branches if branch.forward.spi not in before)
+    leaving = tuple(replace(branch, share=0) for branch in current if branch.forward.spi not in kept)
+    states = (
+        (Phase.ADD, (*rest, *current, *added), 0.0),
+        (Phase.FLIP, (*rest, *branches, *leaving), drain_s if leaving else 0.0),
+        (Phase.REMOVE, (*rest, *branches), 0.0),
+    )
+    return _planned_steps(topology, chains, states, old, branches, owner, epoch)
+
+
+def _refuse_moved(old: Sequence[PlannedChain], new: Sequence[PlannedChain]) -> None:
+    paths = {rsp.spi: rsp for branch in old for rsp in branch.rsps}
+    for rsp in (rsp for branch in new for rsp in branch.rsps):
+        if paths.get(rsp.spi, rsp) != rsp:
+            raise PathError("SPI_MOVED", f"SPI {rsp.spi} would change its path", "give the new branch SPIs of its own")
+
+
+_State = tuple[Phase, tuple[PlannedChain, ...], float]
+
+
+def _planned_steps(
+    topology: Topology,
+    chains: Sequence[PlannedChain],
+    states: Sequence[_State],
+    old: Sequence[PlannedChain],
+    new: Sequence[PlannedChain],
+    owner: int,
+    epoch: int,
+) -> ChangePlan:
     steps = []
-    tables = render(topology, chains, owner=owner, epoch=epoch)
+    renderer = Renderer(owner=owner, epoch=epoch)
+    tables = renderer.render(topology, chains)
     for phase, after, wait_s in states:
-        rendered = render(topology, after, owner=owner, epoch=epoch)
-        order = _order(phase, old, new)
+        rendered = renderer.render(topology, after)
         changes = differences(tables, rendered)
-        steps.append(Step(phase, tuple(_sorted(changes, order)), after, wait_s))
+        steps.append(Step(phase, tuple(_sorted(changes, _order(phase, old, new))), after, wait_s))
         tables = rendered
-    return ChangePlan(new.chain.id, tuple(steps))
+    return ChangePlan(new[0].chain.id, tuple(steps))
 
 
-def _order(phase: Phase, old: PlannedChain, new: PlannedChain) -> list[str]:
+def _order(phase: Phase, old: Sequence[PlannedChain], new: Sequence[PlannedChain]) -> list[str]:
     """Bridges of a path from its end to its beginning when it is made, from its beginning when it is removed."""
-    planned = old if phase is Phase.REMOVE else new
-    walk = [planned.forward.start_sff, *(hop.sff for hop in planned.forward.hops), planned.forward.end_sff]
+    paths = [planned.forward for planned in (old if phase is Phase.REMOVE else new)]
+    walk = [paths[0].start_sff, *(hop.sff for path in paths for hop in path.hops), paths[0].end_sff]
     return walk if phase is Phase.REMOVE else walk[::-1]
 
 

@@ -1,13 +1,16 @@
 """From an intended path (SFP) to rendered service paths (RSPs): which instances, which SPI and SI.
 
 The choice is a shortest path over the groups: the sum of hop costs between neighbouring hosts is least; between
-equals the heavier instance wins, then the smaller id, so that one input has one result.
+equals the heavier instance wins, then the smaller id, so that one input has one result. A group that is to spread its
+load gets all of its instances: the chain then has a branch, with SPIs of its own, for each combination of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 
 from sfc.errors import PathError
 from sfc.model.chains import SI_FIRST, Chain, Direction, Hop, PathGroup, PlannedChain, Rsp, SpiPool, WeightedInstance
@@ -15,6 +18,9 @@ from sfc.model.topology import PortRole, ServiceFunction, Topology
 
 HopCost = Callable[[str, str], float]
 """Cost of the way between two SFFs, by name; not negative."""
+Spis = tuple[int, int | None]
+"""Service path identifiers of a branch: forward, and reverse when the chain is symmetric."""
+BRANCHES_MAX = 64
 
 
 def same_host_first(here: str, there: str) -> float:
@@ -29,11 +35,25 @@ def plan_chains(
 
     Raises :class:`PathError` (and :class:`ModelError` for unknown names); nothing is allocated then.
     """
-    planned = []
+    planned: list[PlannedChain] = []
     for chain in chains:
-        spis, pool = pool.allocate(2 if chain.symmetric else 1)
-        planned.append(plan_chain(topology, chain, spis[0], spis[1] if chain.symmetric else None, hop_cost))
+        spis, pool = pool.allocate((2 if chain.symmetric else 1) * len(branches(chain)))
+        pairs: list[Spis] = list(_pairs(spis)) if chain.symmetric else [(spi, None) for spi in spis]
+        if spreads(chain):
+            planned.extend(plan_branches(topology, chain, pairs, hop_cost))
+        else:
+            planned.append(plan_chain(topology, chain, *pairs[0], hop_cost))
     return tuple(planned), pool
+
+
+def _pairs(spis: tuple[int, ...]) -> Iterable[tuple[int, int]]:
+    """(forward, reverse) of each branch, as they lie in a row."""
+    return zip(spis[::2], spis[1::2], strict=True)
+
+
+def spreads(chain: Chain) -> bool:
+    """True when the chain's connections are spread over several branches."""
+    return any(group.spread for group in chain.path)
 
 
 def plan_chain(
@@ -42,9 +62,74 @@ def plan_chain(
     forward_spi: int,
     reverse_spi: int | None = None,
     hop_cost: HopCost = same_host_first,
+    down: Collection[str] = (),
 ) -> PlannedChain:
-    """Choose the chain's instances and lay its directions out over them."""
-    functions = choose_instances(topology, chain, hop_cost)
+    """Choose the chain's instances and lay its directions out over them.
+
+    Instances that are ``down`` are chosen only where no other is left.
+    """
+    if spreads(chain):
+        raise PathError("SPREAD", f"chain {chain.id} spreads over several instances", "use plan_branches()")
+    functions = choose_instances(topology, chain, hop_cost, down)
+    return _planned(topology, chain, functions, (forward_spi, reverse_spi))
+
+
+def branches(chain: Chain) -> tuple[tuple[Chain, int], ...]:
+    """The chain once for each combination of the instances that its groups spread over, with the combination's weight.
+
+    A chain that spreads nothing is its only branch. Raises :class:`PathError` for more than :data:`BRANCHES_MAX`.
+    """
+    combinations = [_alternatives(group) for group in chain.path]
+    if prod(map(len, combinations)) > BRANCHES_MAX:
+        raise PathError(
+            "SPREAD_WIDE",
+            f"chain {chain.id} would have {prod(map(len, combinations))} branches, {BRANCHES_MAX} are the most",
+            "spread fewer of its groups, or over fewer instances",
+        )
+    return tuple((replace(chain, path=path), _weight(chain, path)) for path in product(*combinations))
+
+
+def _alternatives(group: PathGroup) -> tuple[PathGroup, ...]:
+    """Of a group that spreads, one for each of its instances."""
+    return tuple(PathGroup(group.name, (each,)) for each in _candidates(group)) if group.spread else (group,)
+
+
+def _weight(chain: Chain, path: tuple[PathGroup, ...]) -> int:
+    """Weights of the instances multiply; of groups whose instances all weigh 0, each counts 1."""
+    chosen = (one.instances[0] for group, one in zip(chain.path, path, strict=True) if group.spread)
+    return prod(instance.weight or 1 for instance in chosen)
+
+
+def plan_branches(
+    topology: Topology,
+    chain: Chain,
+    spis: Sequence[Spis],
+    hop_cost: HopCost = same_host_first,
+    down: Collection[str] = (),
+) -> tuple[PlannedChain, ...]:
+    """Plan a chain that spreads: one planned chain for each of its :func:`branches`, in their order.
+
+    ``spis`` are (forward, reverse) of each. Raises :class:`PathError`; the function at the chain's end cannot be
+    spread, for an answer without a mark must find the branch of its question.
+    """
+    wanted = branches(chain)
+    if len(spis) != len(wanted):
+        raise PathError("SPREAD_SPIS", f"chain {chain.id} has {len(wanted)} branches, {len(spis)} pairs of SPIs came")
+    planned = [
+        replace(_planned(topology, chain, choose_instances(topology, fixed, hop_cost, down), pair), share=weight)
+        for (fixed, weight), pair in zip(wanted, spis, strict=True)
+    ]
+    if len({each.forward.end for each in planned}) != 1:
+        raise PathError(
+            "SPREAD_END",
+            f"the branches of chain {chain.id} end at different ports",
+            "leave the function at its end out of the spreading",
+        )
+    return tuple(planned)
+
+
+def _planned(topology: Topology, chain: Chain, functions: tuple[ServiceFunction, ...], spis: Spis) -> PlannedChain:
+    forward_spi, reverse_spi = spis
     _check_ends(topology, chain, functions)
     _check_context(chain, functions)
     forward = _lay_out(topology, chain, functions, Direction.FORWARD, forward_spi)
@@ -67,13 +152,13 @@ class _Way:
 
 
 def choose_instances(
-    topology: Topology, chain: Chain, hop_cost: HopCost = same_host_first
+    topology: Topology, chain: Chain, hop_cost: HopCost = same_host_first, down: Collection[str] = ()
 ) -> tuple[ServiceFunction, ...]:
-    """One instance of each group, the cheapest way from the ingress to the egress."""
+    """One instance of each group, the cheapest way from the ingress to the egress; ``down`` ones for want of others."""
     ways = [_Way(0.0, 0, ())]
     places = [topology.port(chain.ingress).sff]
     for group in chain.path:
-        candidates = _candidates(group)
+        candidates = _candidates(group, down)
         here = [_sff_of(topology, topology.function(candidate.function)) for candidate in candidates]
         ways = [
             min(
@@ -107,8 +192,9 @@ def _extended(way: _Way, cost: float, candidate: WeightedInstance) -> _Way:
     return _Way(way.cost + cost, way.lightness - candidate.weight, (*way.ids, candidate.function))
 
 
-def _candidates(group: PathGroup) -> tuple[WeightedInstance, ...]:
-    return tuple(instance for instance in group.instances if instance.weight) or group.instances
+def _candidates(group: PathGroup, down: Collection[str] = ()) -> tuple[WeightedInstance, ...]:
+    alive = tuple(instance for instance in group.instances if instance.function not in down) or group.instances
+    return tuple(instance for instance in alive if instance.weight) or alive
 
 
 def _sff_of(topology: Topology, function: ServiceFunction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from sfc.errors import ModelError
 from sfc.model.fields import NXM_NAMES, SET_NAMES, Field, format_value
@@ -137,6 +138,35 @@ class Ct:
         return f"ct({','.join(parts)})"
 
 
+class HashFields(Enum):
+    """What :class:`Multipath` hashes: (name, number of ``NX_HASH_FIELDS``). Both ways of a connection hash alike."""
+
+    L3 = ("symmetric_l3", 6)
+    """Addresses: what all fragments of a datagram have."""
+    L3L4 = ("symmetric_l3l4+udp", 3)
+    """Addresses, protocol and the ports of TCP, UDP and SCTP."""
+
+    def __init__(self, text: str, number: int) -> None:
+        self.text = text
+        self.number = number
+
+
+@dataclass(frozen=True, slots=True)
+class Multipath:
+    """Write the remainder of the packet's hash divided by ``links`` to a register: one of 0 to ``links`` - 1."""
+
+    fields: HashFields
+    links: int
+    target: Field
+
+    def __post_init__(self) -> None:
+        check_range("links of a multipath", self.links, 1, 1 << 16)
+        _nxm(self.target)
+
+    def __str__(self) -> str:
+        return f"multipath({self.fields.text},0,modulo_n,{self.links},0,{_nxm(self.target)}[])"
+
+
 @dataclass(frozen=True, slots=True)
 class MeterBy:
     """Rate-limit by a meter; packets above its rate are dropped."""
@@ -174,6 +204,7 @@ Action = (
     | Decap
     | DecNshTtl
     | Ct
+    | Multipath
     | MeterBy
     | ToGroup
 )

@@ -22,6 +22,8 @@ PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMPV6, PROTOCOL_SCTP = 1, 6
 PROTOCOLS_WITH_PORTS = frozenset({PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP})
 PRIORITY_MAX = 65535
 _ICMP_ANSWERS = {8: 0, 0: 8, 13: 14, 14: 13, 128: 129, 129: 128}  # echo and timestamp, RFC 792; echo, RFC 4443
+WEIGHT_MAX = 1000
+SHARE_MAX = WEIGHT_MAX**6  # a branch's weight is the product of its instances'
 CLASSIFIERS_MAX = 256  # a cookie counts them in 8 bits
 
 
@@ -185,7 +187,7 @@ class WeightedInstance:
     weight: int = 1
 
     def __post_init__(self) -> None:
-        check_range(f"weight of {self.function}", self.weight, 0, 1000)
+        check_range(f"weight of {self.function}", self.weight, 0, WEIGHT_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class PathGroup:
 
     name: str
     instances: tuple[WeightedInstance, ...]
+    spread: bool = False
+    """True: connections are spread over all instances by weight, and each stays on its own. False: one serves all."""
 
     def __post_init__(self) -> None:
         check_name("path group", self.name)
@@ -203,9 +207,9 @@ class PathGroup:
             raise ModelError("TWICE", f"path group {self.name} names an instance twice")
 
     @classmethod
-    def of(cls, name: str, *functions: str) -> PathGroup:
+    def of(cls, name: str, *functions: str, spread: bool = False) -> PathGroup:
         """A group of equally weighted instances; of ``name`` alone when none is given."""
-        return cls(name, tuple(WeightedInstance(function) for function in functions or (name,)))
+        return cls(name, tuple(WeightedInstance(function) for function in functions or (name,)), spread)
 
 
 class OnMiss(StrEnum):
@@ -317,6 +321,7 @@ class PlannedChain:
     """A chain with its rendered paths: what :func:`sfc.render.render` turns into flows.
 
     While a chain changes, two versions of it with different SPIs live side by side; one of them is ``classified``.
+    A chain that spreads its connections has one of these, a branch, for each combination of instances.
     """
 
     chain: Chain
@@ -326,6 +331,8 @@ class PlannedChain:
     """False: the paths carry what is on them, but no new packet enters."""
     heir: int | None = None
     """Forward SPI of the version whose reverse path takes the connections marked with this one."""
+    share: int | None = None
+    """Of a branch: its weight among the chain's branches; with 0 it only keeps the connections that it has."""
 
     def __post_init__(self) -> None:
         if self.chain.symmetric != (self.reverse is not None):
@@ -334,6 +341,8 @@ class PlannedChain:
             raise ModelError("SPI_TWICE", f"chain {self.chain.id}: both directions have SPI {self.forward.spi}")
         if self.reverse is not None and self.reverse.functions != self.forward.functions[::-1]:
             raise ModelError("MIRROR", f"chain {self.chain.id}: the directions meet different functions")
+        if self.share is not None:
+            check_range(f"chain {self.chain.id}: share of a branch", self.share, 0, SHARE_MAX)
 
     @property
     def rsps(self) -> tuple[Rsp, ...]:

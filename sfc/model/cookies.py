@@ -45,6 +45,11 @@ class Kind(IntEnum):
     REVERSE_MISS = 21
     REVERSE_NONE = 22
     REVERSE_OWN = 23
+    SPREAD_MARK = 24
+    SPREAD_CHOICE = 25
+    SPREAD_SHARE = 26
+    SPREAD_SHARE_ERROR = 27
+    REVERSE_SHARE = 28
 
     ENTRY = 32
     ENTRY_TTL_ZERO = 33
@@ -57,6 +62,7 @@ class Kind(IntEnum):
     TO_END = 43
     OAM_PASS = 44
     OAM_END = 45
+    FAIL_OPEN = 46
 
     HAND_OFF = 48
     HAND_OFF_ERROR = 49
@@ -100,6 +106,7 @@ class Kind(IntEnum):
     DROP_FORGED_NSH_TAGGED = 122
     DROP_L2_GROUP = 123
     DROP_CHATTER = 124
+    DROP_FAILED = 125
 
     @property
     def is_drop(self) -> bool:
@@ -122,7 +129,8 @@ _OF_A_CHAIN = frozenset(
         *(Kind.SF_RETURN, Kind.PROXY_RETURN, Kind.SF_ANSWER, Kind.SF_ERROR, Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT),
         *(Kind.REVERSE_MARK, Kind.REVERSE_MISS, Kind.TO_PEER, Kind.TO_SF, Kind.TO_PROXY, Kind.TO_END, Kind.OAM_PASS),
         *(Kind.OAM_END, Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.MARK_RETURN, Kind.END, Kind.END_ERROR),
-        Kind.DROP_REVERSE_MISS,
+        *(Kind.SPREAD_MARK, Kind.SPREAD_CHOICE, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_SHARE),
+        *(Kind.FAIL_OPEN, Kind.DROP_REVERSE_MISS, Kind.DROP_FAILED),
     }
 )
 
@@ -151,6 +159,12 @@ _MEANINGS = MappingProxyType(
         Kind.REVERSE_MISS: "reverse path without mark: classified anew",
         Kind.REVERSE_OWN: "a connection that began here: on to the classifiers",
         Kind.REVERSE_NONE: "no answer to a chain: on to the classifiers",
+        Kind.SPREAD_MARK: "the connection stays on its branch",
+        Kind.SPREAD_CHOICE: "a branch is chosen by hash",
+        Kind.SPREAD_SHARE: "a new connection of this branch",
+        Kind.SPREAD_SHARE_ERROR: "ICMP error to this branch, connection left as it is",
+        Kind.REVERSE_SHARE: "back on this branch, by hash",
+        Kind.FAIL_OPEN: "the function is down: passed by",
         Kind.ENTRY: "SFF entry: TTL decremented",
         Kind.ENTRY_TTL_ZERO: "SFF entry: TTL 0 counts as 64",
         Kind.TTL_OUT_OAM: "TTL ran out under an OAM packet: to the responder",
@@ -200,6 +214,7 @@ _MEANINGS = MappingProxyType(
         Kind.DROP_FORGED_NSH_TAGGED: "guard: NSH forged by the port, in a VLAN",
         Kind.DROP_CHATTER: "guard: link-local IPv6 that every kernel sends",
         Kind.DROP_L2_GROUP: "network frame for a group: nothing is flooded",
+        Kind.DROP_FAILED: "the function is down: its chain is closed",
         Kind.DROP_ANNOUNCEMENT: "gratuitous ARP: nobody learns from it",
     }
 )

@@ -21,6 +21,7 @@ from sfc.model.actions import (
     EncapNsh,
     MeterBy,
     Move,
+    Multipath,
     Output,
     OutputInPort,
     Resubmit,
@@ -79,6 +80,7 @@ class Command(IntEnum):
 class _Subtype(IntEnum):
     """Nicira actions."""
 
+    MULTIPATH = 10
     RESUBMIT_TABLE = 14
     CT = 35
     ENCAP = 46
@@ -175,6 +177,10 @@ def _action(action: Action) -> bytes:
             return _nicira(_Subtype.DEC_NSH_TTL, bytes(6))
         case Ct():
             return _ct(action)
+        case Multipath(fields=fields, links=links, target=target):
+            # Basis 0, algorithm modulo_n (0) without an argument; all bits of the register.
+            body = struct.pack("!HHHHHIHH", fields.number, 0, 0, 0, links - 1, 0, 0, target.width - 1)
+            return _nicira(_Subtype.MULTIPATH, body + oxm_id(target).header(masked=False))
 
 
 def _set_field(field: Field, value: int) -> bytes:

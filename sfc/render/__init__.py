@@ -6,7 +6,7 @@ proxies and OAM. See ``docs/table-plan.md`` for the drawing.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from functools import partial
 
 from sfc.collector import paused
@@ -21,20 +21,28 @@ from sfc.render.guard import render_guard, render_port
 from sfc.render.networks import render_networks
 from sfc.render.proxy import functions_here, render_function, render_function_misses, render_functions_of
 from sfc.render.refusals import refuse_impossible
+from sfc.render.spread import render_spread, render_spread_misses, spreads_here
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
 
 __all__ = ["NEIGHBOUR_EGRESS", "NEIGHBOUR_INGRESS", "SFF_MAC", "Renderer", "Table", "mac_tag", "render"]
 
 
 def render(
-    topology: Topology, chains: Sequence[PlannedChain] = (), *, owner: int = OWNER, epoch: int = 1
+    topology: Topology,
+    chains: Sequence[PlannedChain] = (),
+    *,
+    down: Collection[str] = (),
+    owner: int = OWNER,
+    epoch: int = 1,
 ) -> dict[str, FlowTables]:
     """The flow tables of every bridge, by SFF name, sorted.
 
-    ``owner`` and ``epoch`` go into each cookie. Raises :class:`RenderError` for a chain that cannot be put on
-    Open vSwitch and :class:`ModelError` for one that names what the topology lacks.
+    Functions that are ``down``, by id, are passed by or close their chains, as each one's policy says; of a chain that
+    spreads, connections go to the next branch where it says so. ``owner`` and ``epoch`` go into each cookie. Raises
+    :class:`RenderError` for a chain that cannot be put on Open vSwitch and :class:`ModelError` for one that names what
+    the topology lacks.
     """
-    return Renderer(owner=owner, epoch=epoch).render(topology, chains)
+    return Renderer(owner=owner, epoch=epoch).render(topology, chains, down=down)
 
 
 class Renderer:
@@ -51,20 +59,25 @@ class Renderer:
         self._sections: dict[str, dict[Hashable, Section]] = {}
         self._tables: dict[str, FlowTables] = {}
 
-    def render(self, topology: Topology, chains: Sequence[PlannedChain] = ()) -> dict[str, FlowTables]:
+    def render(
+        self, topology: Topology, chains: Sequence[PlannedChain] = (), *, down: Collection[str] = ()
+    ) -> dict[str, FlowTables]:
         """As :func:`render`."""
         refuse_impossible(topology, chains)
         if self._topology != topology:
             self._topology, self._routes, self._sections = topology, {}, {}
         with paused():
-            self._routes = {planned.forward.spi: self._routes_of(topology, planned) for planned in chains}
+            self._routes = {planned.forward.spi: self._routes_of(topology, planned, down) for planned in chains}
             routes = tuple(route for spi in sorted(self._routes) for route in self._routes[spi])
             world = World(topology, routes, self._owner, self._epoch)
             return {sff.name: self._bridge(world, sff) for sff in sorted(topology.sffs, key=lambda sff: sff.name)}
 
-    def _routes_of(self, topology: Topology, planned: PlannedChain) -> tuple[Route, ...]:
+    def _routes_of(self, topology: Topology, planned: PlannedChain, down: Collection[str]) -> tuple[Route, ...]:
         known = self._routes.get(planned.forward.spi)
-        return known if known and known[0].planned == planned else routes_of(topology, planned)
+        failed = {name: topology.function(name).on_failure for name in planned.forward.functions if name in down}
+        if known and known[0].planned == planned and known[0].failed == failed:
+            return known
+        return routes_of(topology, planned, failed)
 
     def _bridge(self, world: World, sff: Sff) -> FlowTables:
         before = self._sections.get(sff.name, {})
@@ -85,6 +98,8 @@ def _draw(bridge: Bridge) -> None:
         if starts or ends:
             rest_on = classifiers_rest_on(bridge, port)
             bridge.draw(("classifiers", port.id, rest_on), partial(render_classifiers, bridge, port))
+    for spread in spreads_here(bridge):
+        bridge.draw(("spread", spread.branches), partial(render_spread, bridge, spread))
     for route in bridge.routes:
         bridge.draw(("path", route), partial(_render_route, bridge, route))
     for function, through in functions_here(bridge):
@@ -96,6 +111,7 @@ def _render_standing(bridge: Bridge) -> None:
     render_guard(bridge)
     render_networks(bridge)
     render_classifier_misses(bridge)
+    render_spread_misses(bridge)
     render_entry(bridge)
     render_path_misses(bridge)
     render_function_misses(bridge)

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
+from math import gcd
 
 from sfc.classifier import ranking
 from sfc.errors import RenderError
 from sfc.model.actions import Action, EncapNsh, Resubmit, SetField
-from sfc.model.chains import Chain, Direction, PlannedChain, Rsp
+from sfc.model.chains import Chain, Direction, PlannedChain, PortRange, Rsp
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, Group, Meter, flow
-from sfc.model.topology import Awareness, Port, PortRole, Sff, Topology
+from sfc.model.topology import Awareness, OnFailure, Port, PortRole, Sff, Topology
 from sfc.render.matches import NSH, Matches
-from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, Table
+from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, SHARES_MAX, Table
 from sfc.walk import Stop, imposed_context, stops
 
 ENTER = Resubmit(Table.ENTRY)
@@ -34,6 +36,8 @@ class Route:
     rsp: Rsp
     stops: tuple[Stop, ...]
     versions: tuple[int, ...]
+    failed: Mapping[str, OnFailure] = field(default_factory=dict)
+    """Functions on it that are down, with what is then to be done."""
     _imposed: dict[int, tuple[Action, ...]] = field(default_factory=dict, repr=False)
 
     @property
@@ -44,6 +48,11 @@ class Route:
     def mark(self) -> int:
         """Connection mark of the chain, the same in both directions."""
         return self.planned.forward.spi
+
+    @property
+    def is_dead(self) -> bool:
+        """True when its connections are to go to another branch."""
+        return OnFailure.NEXT in self.failed.values()
 
     def stop(self, si: int) -> Stop:
         """The stop at ``si``."""
@@ -77,10 +86,53 @@ class Route:
         return head, (SetField(Field.NSH_FLAGS, 0), *context), (ENTER,)
 
 
-def routes_of(topology: Topology, planned: PlannedChain) -> tuple[Route, ...]:
+def routes_of(topology: Topology, planned: PlannedChain, failed: Mapping[str, OnFailure]) -> tuple[Route, ...]:
     """Both directions of a planned chain, or its only one."""
     versions = _versions(topology, planned)
-    return tuple(Route(planned, rsp, stops(topology, planned.chain, rsp), versions) for rsp in planned.rsps)
+    return tuple(Route(planned, rsp, stops(topology, planned.chain, rsp), versions, failed) for rsp in planned.rsps)
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """The branches of a chain that spreads its connections."""
+
+    branches: tuple[Route, ...]
+    """Forward routes, by SPI."""
+
+    @property
+    def number(self) -> int:
+        """What tells it from other chains in a register."""
+        return self.branches[0].mark
+
+    @property
+    def living(self) -> tuple[Route, ...]:
+        """Branches that keep their connections; all when none is alive, for then each does as its functions say."""
+        return tuple(route for route in self.branches if not route.is_dead) or self.branches
+
+    @cached_property
+    def shares(self) -> tuple[tuple[Route, PortRange], ...]:
+        """The remainders of the hash that fall to each branch that takes new connections."""
+        taking = [route for route in self.living if route.planned.share] or list(self.living)
+        weights = _scaled([route.planned.share or 1 for route in taking])
+        ends = list(accumulate(weights))
+        return tuple(
+            (route, PortRange(end - weight, end - 1)) for route, weight, end in zip(taking, weights, ends, strict=True)
+        )
+
+    @property
+    def links(self) -> int:
+        """How many remainders there are."""
+        return self.shares[-1][1].last + 1
+
+
+def _scaled(weights: list[int]) -> list[int]:
+    """The weights, reduced, and scaled down where they are too many; each keeps 1 at least."""
+    divisor = gcd(*weights)
+    reduced = [weight // divisor for weight in weights]
+    total = sum(reduced)
+    if total <= SHARES_MAX:
+        return reduced
+    return [max(1, weight * (SHARES_MAX - len(weights)) // total) for weight in reduced]
 
 
 def _versions(topology: Topology, planned: PlannedChain) -> tuple[int, ...]:
@@ -120,6 +172,19 @@ class World:
         if route.planned.heir is None:
             return route
         return self.route_of.get((route.planned.heir, Direction.REVERSE), route)
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        """Chains that spread, by id."""
+        grouped: dict[str, list[Route]] = {}
+        for route in self.routes:
+            if route.planned.share is not None and route.planned.classified and _is_forward(route):
+                grouped.setdefault(route.chain.id, []).append(route)
+        return {chain: Spread(tuple(branches)) for chain, branches in grouped.items()}
+
+    def spread_of(self, route: Route) -> Spread | None:
+        """The branches among which a classified route's packets are spread."""
+        return self.spreads.get(route.chain.id) if route.planned.classified else None
 
     def other(self, route: Route) -> Route | None:
         """The same chain's other direction."""
@@ -270,11 +335,18 @@ class Bridge:
 
 def ranked(routes: Iterable[Route], place: str) -> list[tuple[int, Route, int]]:
     """Classifiers of several routes as (flow priority, route, number in its chain), best first."""
-    route_of = {route.chain.id: route for route in routes if route.planned.classified}
+    route_of: dict[str, Route] = {}
+    for route in routes:
+        if route.planned.classified:
+            route_of.setdefault(route.chain.id, route)
     rules = ranking(route.chain for route in route_of.values())
     if len(rules) > CLASSIFIER_TOP - CLASSIFIER_BOTTOM:
         raise RenderError("CLASSIFIERS", f"port {place} has {len(rules)} classifiers, more than priorities")
     return [(CLASSIFIER_TOP - rank, route_of[chain.id], index) for rank, (chain, index) in enumerate(rules)]
+
+
+def _is_forward(route: Route) -> bool:
+    return route.rsp.direction is Direction.FORWARD
 
 
 def _by_start(routes: Iterable[Route], direction: Direction) -> dict[str, list[Route]]:

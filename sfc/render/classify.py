@@ -23,6 +23,7 @@ from sfc.render.matches import (
     in_port,
     traffic,
 )
+from sfc.render.spread import enter, turn_back, way_back
 from sfc.render.tables import Table
 
 FRAGMENT_TRACK, FRAGMENT_MARK = 65000, 64000
@@ -49,7 +50,10 @@ def classifiers_rest_on(bridge: Bridge, port: Port) -> tuple[Route, ...]:
     """The routes by which the port's classifiers are drawn."""
     world = bridge.world
     ends = world.ends.get(port.id, [])
-    return (*world.starts.get(port.id, ()), *ends, *(world.way_back(route) for route in ends))
+    heirs = [world.way_back(route) for route in ends]
+    spreads = [spread for spread in map(world.spread_of, heirs) if spread is not None]
+    branches = (branch for spread in spreads for branch in spread.branches)
+    return (*world.starts.get(port.id, ()), *ends, *heirs, *branches)
 
 
 def _remembers(route: Route) -> bool:
@@ -78,10 +82,11 @@ def _fragments(bridge: Bridge, port: Port, starts: list[Route]) -> None:
 def _forward(bridge: Bridge, port: Port, starts: list[Route]) -> None:
     for priority, route, index in ranked(starts, port.id):
         match = route.chain.classifiers[index].match
+        spread = bridge.world.spread_of(route)
         # An ICMP error must not be committed: its mark would go to the connection that it is about.
         commits = match.needs_whole and match.icmp_type not in (ICMP_ERRORS if 4 in match.versions else ICMPV6_ERRORS)
         remember = (Ct(port.ofport, commit=True, mark=route.mark),) if commits else ()
-        actions = (*remember, *route.impose(SI_FIRST))
+        actions = enter(spread, port.ofport) if spread else (*remember, *route.impose(SI_FIRST))
         for version in _versions(route, index):
             for parts in traffic(match, version):
                 whole = (in_port(port.ofport), *parts)
@@ -96,7 +101,7 @@ def _reverse(bridge: Bridge, port: Port, ends: list[Route], starts: list[Route])
     for route in ends:
         for version in route.versions:
             match = (here, FAMILY[version], ct_mark(route.mark))
-            actions = bridge.world.way_back(route).impose(SI_FIRST)
+            actions = way_back(bridge.world, route)
             bridge.add_for(route, SI_FIRST, Table.REVERSE, 64000, match, actions, Kind.REVERSE_MARK)
     bridge.add(Table.REVERSE, 63000, (here, TRACKED_INVALID), (), Kind.DROP_INVALID, port.ofport)
     for route in starts:
@@ -122,7 +127,9 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     match = replace(match, destination_mac=None)
     drops = route.chain.on_miss is OnMiss.DROP
     kind = Kind.DROP_REVERSE_MISS if drops else Kind.REVERSE_MISS
-    actions = () if drops else route.impose(SI_FIRST)
+    spread = bridge.world.spread_of(route)
+    onward = turn_back(spread) if spread else route.impose(SI_FIRST)
+    actions = () if drops else onward
     for version in _versions(route, index):
         for parts in traffic(match, version):
             whole = (in_port(port.ofport), eth_dst(ingress.mac), TRACKED_VALID, *parts)

@@ -17,7 +17,7 @@ from sfc.model.chains import Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Meter
-from sfc.model.topology import VNI_NSH
+from sfc.model.topology import VNI_NSH, OnFailure, ServiceFunction
 from sfc.render.bridge import ENTER, Bridge, Route
 from sfc.render.guard import to_peer
 from sfc.render.matches import NSH, OAM_BIT
@@ -30,7 +30,7 @@ from sfc.render.tables import (
     SFF_MAC,
     Table,
 )
-from sfc.walk import TTL_IMPOSED, Stop
+from sfc.walk import TTL_IMPOSED, Stop, imposed_context
 
 
 def render_entry(bridge: Bridge) -> None:
@@ -84,12 +84,29 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     if hop is None:
         _oam(bridge, route, stop, to_responder(bridge, OAM_SOURCE_END), Kind.OAM_END)
         _at(bridge, route, stop, _off(stop, Table.END), Kind.TO_END)
-    elif bridge.world.topology.function(hop.function).is_proxied:
+        return
+    function = bridge.world.topology.function(hop.function)
+    if function.is_proxied:
         # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
         _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), ENTER), Kind.OAM_PASS)
+    if hop.function in route.failed:
+        _without(bridge, route, stop, function)
+    elif function.is_proxied:
         _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_PROXY)
     else:
         _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF)
+
+
+def _without(bridge: Bridge, route: Route, stop: Stop, function: ServiceFunction) -> None:
+    """The function is down: its packets pass it by, as if it had let them through, or end here and are counted."""
+    if function.on_failure is not OnFailure.OPEN:
+        _at(bridge, route, stop, (), Kind.DROP_FAILED)
+        return
+    si = stop.position.si - 1
+    words = imposed_context(route.chain, route.rsp, si) if function.is_proxied else ()
+    names = (Field.NSH_C1, Field.NSH_C2, Field.NSH_C3, Field.NSH_C4)
+    context = tuple(SetField(name, word) for name, word in zip(names, words, strict=False))
+    _at(bridge, route, stop, (SetField(Field.NSH_SI, si), *context, ENTER), Kind.FAIL_OPEN)
 
 
 def _at(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:

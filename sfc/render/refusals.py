@@ -21,18 +21,23 @@ def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> Non
 
 def _refuse_twins(chains: Sequence[PlannedChain]) -> None:
     owners: dict[int, str] = {}
-    classified: set[str] = set()
+    classified: dict[str, PlannedChain] = {}
     for planned in chains:
-        if planned.classified and planned.chain.id in classified:
-            raise RenderError("CHAIN_TWICE", f"two versions of chain {planned.chain.id} want its packets")
         if planned.classified:
-            classified.add(planned.chain.id)
+            first = classified.setdefault(planned.chain.id, planned)
+            if first is not planned and not _are_branches(first, planned):
+                raise RenderError("CHAIN_TWICE", f"two versions of chain {planned.chain.id} want its packets")
         for rsp in planned.rsps:
             if rsp.spi in owners:
                 raise RenderError(
                     "SPI_TWICE", f"SPI {rsp.spi} belongs to chains {owners[rsp.spi]} and {planned.chain.id}"
                 )
             owners[rsp.spi] = planned.chain.id
+
+
+def _are_branches(one: PlannedChain, other: PlannedChain) -> bool:
+    ends = (one.forward.start, one.forward.end) == (other.forward.start, other.forward.end)
+    return ends and one.chain == other.chain and None not in (one.share, other.share)
 
 
 @dataclass(frozen=True, slots=True)

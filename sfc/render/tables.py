@@ -14,6 +14,10 @@ class Table(IntEnum):
     GUARD = 0
     """Allow-list of every port; also where packets come back from functions."""
     CLASSIFY = 1
+    SPREAD = 2
+    """Which branch of a chain that spreads: by connection mark, else by hash."""
+    SHARE = 3
+    """Behind the hash: each branch has its share of the remainders."""
     ENTRY = 5
     """SFF entry: service index 0, TTL."""
     SFF = 10
@@ -35,6 +39,9 @@ class Table(IntEnum):
     REMOTE = 51
     """Plain network: stations of other bridges; frames from a tunnel never get here."""
 
+
+SHARES_MAX = 256
+"""Remainders of the hash that the branches of one chain divide among them."""
 
 METER_OAM = 1
 OAM_RATE_PPS, OAM_BURST = 50, 20

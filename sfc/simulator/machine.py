@@ -16,6 +16,7 @@ from sfc.model.actions import (
     EncapNsh,
     MeterBy,
     Move,
+    Multipath,
     Output,
     OutputInPort,
     Resubmit,
@@ -29,6 +30,7 @@ from sfc.model.flows import Flow, FlowTables, Group, GroupType
 from sfc.model.topology import Sff
 from sfc.simulator.conntrack import ConnectionTracker
 from sfc.simulator.footprint import Spot, spot_of_group, spots_of_lookup
+from sfc.simulator.hashing import multipath_hash
 from sfc.simulator.keys import Key, extract, rewrite
 from sfc.simulator.lookup import FlowIndex
 from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Raw, ip_of
@@ -206,6 +208,8 @@ class _Run:
                 return self.decrement(state)
             case Ct():
                 self.track(state, action)
+            case Multipath(fields=fields, links=links, target=target):
+                state.write(target, multipath_hash(fields, state.key) % links)
             case MeterBy(meter=meter):
                 self.machine.metered[meter] += 1
             case ToGroup(group=group):

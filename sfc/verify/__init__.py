@@ -2,7 +2,8 @@
 
 For every chain and both directions: each sample of each classifier meets exactly the chain's functions in order, is
 carried over the underlay with the planned SPI, SI, TTL and context, and leaves at its destination; its answer comes
-back by the connection's mark, and without one as the reversed classifiers say. What a port may not send dies in
+back by the connection's mark, and without one as the reversed classifiers say. Of a chain that spreads, every packet of
+a connection takes one branch, in both directions and also when all marks are lost. What a port may not send dies in
 table 0. What no classifier takes meets no function. OAM packets reach no NSH-unaware function.
 
 A :class:`Prover` remembers which rules each of these checks looked at, and after a change makes only those again
@@ -11,7 +12,7 @@ that the changed rules, or a changed plan, could have touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sfc.model.chains import PlannedChain
 from sfc.model.flows import FlowTables
@@ -22,13 +23,26 @@ from sfc.verify.results import Proof, Rule, Violation
 __all__ = ["Proof", "Prover", "Rule", "Violation", "prove", "verify"]
 
 
-def prove(topology: Topology, chains: Sequence[PlannedChain], tables: Mapping[str, FlowTables]) -> Proof:
+def prove(
+    topology: Topology,
+    chains: Sequence[PlannedChain],
+    tables: Mapping[str, FlowTables],
+    *,
+    down: Collection[str] = (),
+) -> Proof:
     """As :func:`verify`, with the number of packets that were tried."""
-    return Prover().prove(topology, chains, tables)
+    return Prover().prove(topology, chains, tables, down=down)
 
 
 def verify(
-    topology: Topology, chains: Sequence[PlannedChain], tables: Mapping[str, FlowTables]
+    topology: Topology,
+    chains: Sequence[PlannedChain],
+    tables: Mapping[str, FlowTables],
+    *,
+    down: Collection[str] = (),
 ) -> tuple[Violation, ...]:
-    """Every violation found, () when the tables do as planned. Nothing is sent anywhere."""
-    return prove(topology, chains, tables).violations
+    """Every violation found, () when the tables do as planned. Nothing is sent anywhere.
+
+    Functions that are ``down``, by id, are held against their policies: passed by, closed, or left for the next one.
+    """
+    return prove(topology, chains, tables, down=down).violations

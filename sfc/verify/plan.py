@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -31,10 +31,16 @@ class LegPlan:
 class Plan:
     """A topology with planned chains, ready to be asked."""
 
-    def __init__(self, topology: Topology, chains: Sequence[PlannedChain]) -> None:
+    def __init__(self, topology: Topology, chains: Sequence[PlannedChain], down: Collection[str] = ()) -> None:
         self.topology = topology
         self.chains = tuple(chains)
         self.classified = tuple(planned for planned in chains if planned.classified)
+        self.down = frozenset(down)
+
+    @cached_property
+    def offers(self) -> dict[str, tuple[PlannedChain, ...]]:
+        """What takes each chain's packets: one planned chain, or the branches over which they are spread."""
+        return _grouped((planned.chain.id, planned) for planned in self.classified)
 
     @cached_property
     def starting_at(self) -> dict[str, tuple[PlannedChain, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sfc.collector import paused
@@ -11,7 +11,8 @@ from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import PortRole, Topology
 from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
-from sfc.verify.checks import ChainCheck, Check, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
+from sfc.verify.chain_check import ChainCheck
+from sfc.verify.checks import Check, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
 from sfc.verify.plan import NOBODYS, Plan
 from sfc.verify.results import Proof, Violation
 
@@ -39,7 +40,14 @@ class Prover:
         self._made: dict[Name, _Made] = {}
         self._looked_at: dict[Spot, set[Name]] = {}
 
-    def prove(self, topology: Topology, chains: Sequence[PlannedChain], tables: Mapping[str, FlowTables]) -> Proof:
+    def prove(
+        self,
+        topology: Topology,
+        chains: Sequence[PlannedChain],
+        tables: Mapping[str, FlowTables],
+        *,
+        down: Collection[str] = (),
+    ) -> Proof:
         """Every violation of the tables, with the number of packets that say so."""
         if self._network is None or self._network.topology != topology:
             self._forget_all()
@@ -52,7 +60,9 @@ class Prover:
         self._network = network
         walked = network.injected
         with paused():
-            found = [self._known(check) or self._make(check, network) for check in _checks(Plan(topology, chains))]
+            found = [
+                self._known(check) or self._make(check, network) for check in _checks(Plan(topology, chains, down))
+            ]
         self._forget(self._made.keys() - {made.check.name for made in found})
         violations = tuple(violation for made in found for violation in made.violations)
         return Proof(violations, sum(made.packets for made in found), network.injected - walked)
@@ -91,11 +101,13 @@ class Prover:
 def _checks(plan: Plan) -> Iterator[Check]:
     """Everything that makes up a proof, in the order of its telling."""
     topology = plan.topology
-    for planned in plan.classified:
-        yield ChainCheck(planned, plan.starting_at[planned.forward.start], plan.between_the_ends_of(planned))
+    for branches in plan.offers.values():
+        first = branches[0]
+        down = plan.down.intersection(name for planned in branches for name in planned.forward.functions)
+        yield ChainCheck(branches, plan.starting_at[first.forward.start], plan.between_the_ends_of(first), down)
     for planned in plan.chains:
         for rsp in planned.rsps:
-            yield OamCheck(rsp)
+            yield OamCheck(rsp, plan.down.intersection(hop.function for hop in rsp.hops))
     for port, neighbour in plan.neighbours():
         starts, ends = plan.starting_at.get(port.id, ()), plan.ending_at.get(port.id, ())
         yield PlainCheck(port, neighbour, starts, ends, port.id in plan.ends)

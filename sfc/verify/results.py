@@ -8,7 +8,7 @@ from enum import StrEnum
 from sfc.errors import SimulationError
 from sfc.model.chains import Direction
 from sfc.model.flows import Flow
-from sfc.simulator import Trace
+from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import Packet
 from sfc.simulator.trace import Dropped, Matched
 
@@ -25,6 +25,8 @@ class Rule(StrEnum):
     OAM = "an OAM packet reaches no NSH-unaware function"
     MARK = "an answer comes back by its connection's mark"
     MISS = "an answer without a mark does as the chain says"
+    BRANCH = "a connection keeps to one living branch"
+    FAILURE = "a function that is down is dealt with as its policy says"
     EXECUTABLE = "the tables can be executed"
 
 
@@ -83,3 +85,11 @@ class Report:
     def failure(self, error: SimulationError) -> Violation:
         """A walk that could not be made."""
         return Violation(Rule.EXECUTABLE, self.chain, self.direction, self.port, str(error), self.packet)
+
+
+def inject(network: Simulator, report: Report, port: str, packet: Packet) -> Trace | Violation:
+    """Walk a packet that the station at a port sends, or tell why it cannot be walked."""
+    try:
+        return network.inject(port, packet)
+    except SimulationError as error:
+        return report.failure(error)

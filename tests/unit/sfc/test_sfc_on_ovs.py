@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from sfc.model import Chain, Classifier, Cookie, Decap, Kind, Layer, Mac, Match, PathPosition, Topology
+from sfc.model import Chain, Classifier, Cookie, Decap, FlowTables, Kind, Layer, Mac, Match, PathPosition, Topology
 from sfc.path import plan_chain
-from sfc.render import NEIGHBOUR_INGRESS, mac_tag
+from sfc.render import NEIGHBOUR_INGRESS, mac_tag, render
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import (
     O_BIT,
@@ -35,6 +36,7 @@ from sfc.simulator.packets import (
 from sfc.simulator.trace import Crossed, Delivered, Matched, Received, Visited
 from sfc.simulator.wire import encode
 from tests.unit.sfc.gilan import DPI, GATEWAY, GATEWAY_IP, SUB, SUB_IP, WEB_IP, GiLan, gilan
+from tests.unit.sfc.spreading import planned, spread_chain, three_firewalls
 from tests.unit.sfc.switches import Switch
 
 pytestmark = pytest.mark.dataplane
@@ -43,14 +45,16 @@ BROADCAST = Mac((1 << 48) - 1)
 
 
 @contextmanager
-def switches(directory: Path, lan: GiLan) -> Iterator[dict[str, Switch]]:
+def switches(
+    directory: Path, lan: GiLan, tables: Mapping[str, FlowTables] | None = None
+) -> Iterator[dict[str, Switch]]:
     with ExitStack() as stack:
         started = {}
         for sff in lan.topology.sffs:
             switch = started[sff.name] = Switch(directory / sff.name, lan.topology, sff)
             stack.callback(switch.stop)
             switch.start()
-            switch.load(lan.tables[sff.name])
+            switch.load((tables or lan.tables)[sff.name])
         yield started
 
 
@@ -307,3 +311,73 @@ def test_icmp_types_and_macs_classify_on_open_vswitch_as_in_the_simulator(tmp_pa
         for frame in frames:
             expected = simulated_walk(Simulator(lan.topology, lan.tables).inject("sub", frame))
             assert walk_of(real["h1"].trace(1, frame)) == expected, frame
+
+
+def spread_story(lan: GiLan) -> list[tuple[str, Packet]]:
+    """Connections there, on, and back; fragments; errors; answers that nobody remembers."""
+    packets: list[tuple[str, Packet]] = []
+    for own in range(40000, 40012):
+        packets += [("sub", tcp(own=own)), ("nat-in", answer_to(tcp(own=own))), ("sub", tcp(flags="A", own=own))]
+    for own in range(41000, 41006):
+        question = sub(Ip(SUB_IP, WEB_IP, Udp(own, 53, b"question")))
+        answer = answer_to(question).payload
+        assert isinstance(answer, Ip)
+        packets += [("sub", question), ("nat-in", answer_to(question))]
+        packets.append(("sub", sub(Ip(SUB_IP, WEB_IP, Icmp(3, 3, about=answer)))))
+        packets.append(("nat-in", answer_to(sub(Ip(SUB_IP, WEB_IP + 9, Udp(own, 53, b"unasked"))))))
+    for host in range(1, 5):
+        ping = sub(Ip(SUB_IP, WEB_IP + host, Icmp(8, 0, 77)))
+        packets += [("sub", ping), ("nat-in", answer_to(ping))]
+        packets.append(("sub", sub(Ip(SUB_IP, WEB_IP + host, Udp(42000, 53, b"whole")))))
+        for part in (Fragment.FIRST, Fragment.LATER):
+            packets.append(("sub", sub(Ip(SUB_IP, WEB_IP + host, Udp(42000, 53, b"f" * 2000), fragment=part))))
+    return packets
+
+
+@pytest.mark.parametrize("layer", [Layer.L2, Layer.L3])
+@pytest.mark.parametrize("down", [(), ("fw2",), ("fw3", "dpi")])
+def test_a_chain_that_spreads_takes_the_same_branches_on_open_vswitch(
+    tmp_path: Path, layer: Layer, down: tuple[str, ...]
+) -> None:
+    topology = three_firewalls(layer)
+    chains = planned(topology, spread_chain((2, 1, 1)))
+    tables = render(topology, chains, down=down)
+    lan = GiLan(topology, chains)
+    network = Simulator(topology, tables)
+    with switches(tmp_path, lan, tables) as real:
+        for name, switch in real.items():
+            assert switch.diff() == "", f"{name} gives other flows back than it got"
+        for port, packet in spread_story(lan):
+            trace = play(network, port, packet)
+            for event in trace.events:
+                if isinstance(event, Received):
+                    arrive(real[event.sff], topology, trace, event)
+        for name, switch in real.items():
+            simulated = {cookie: count for cookie, count in network.bridges[name].packets.items() if count}
+            assert named(switch.counters()) == named(simulated), name
+    kinds = {Cookie.decode(cookie).kind for bridge in network.bridges.values() for cookie in bridge.packets}
+    assert {Kind.SPREAD_MARK, Kind.SPREAD_CHOICE, Kind.SPREAD_SHARE, Kind.REVERSE_SHARE} <= kinds
+    assert (Kind.DROP_FAILED in kinds) == ("dpi" in down)
+
+
+def test_both_halves_of_a_connections_first_datagram_take_one_branch_on_open_vswitch(tmp_path: Path) -> None:
+    topology = three_firewalls()
+    chains = planned(topology, spread_chain())
+    lan = GiLan(topology, chains)
+    taken = set()
+    with switches(tmp_path, lan) as real:
+        before = real["h1"].counters()
+        for host in range(1, 9):
+            ip = Ip(SUB_IP, WEB_IP + host, Udp(42000, 53, b"f" * 2000))
+            for part in (Fragment.FIRST, Fragment.LATER):
+                real["h1"].receive(1, sub(replace(ip, fragment=part)))
+            after = real["h1"].counters()
+            shares = {
+                cookie: count - before.get(cookie, 0)
+                for cookie, count in after.items()
+                if Cookie.decode(cookie).kind is Kind.SPREAD_SHARE and count != before.get(cookie, 0)
+            }
+            assert list(shares.values()) == [2], "both halves by one rule"
+            taken |= set(shares)
+            before = after
+    assert len(taken) == 3

@@ -1,0 +1,268 @@
+"""The check of one chain: its packets there, their answers back, and back again when nobody remembers them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sfc.model.chains import Chain, Direction, Match, OnMiss, PlannedChain, Rsp
+from sfc.model.cookies import Kind
+from sfc.model.topology import OnFailure, Port
+from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
+from sfc.simulator import Simulator, Trace
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Packet, Sctp, Tcp, Udp, answer_to, ip_of
+from sfc.simulator.trace import nsh_of
+from sfc.verify.results import Report, Rule, Violation, inject
+from sfc.walk import Leg, planned_walk
+
+VARIANTS_PER_BRANCH = 8
+VARIANTS_MAX = 64
+"""Connections tried of each sample of a chain that spreads."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What becomes of a packet on a path, functions that are down considered."""
+
+    functions: tuple[str, ...]
+    """Those that it meets."""
+    end: str
+    closed_at: int | None = None
+    """Service index at which a function that is down ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCheck:
+    """One chain there and back, then back again after every bridge has lost its connections."""
+
+    branches: tuple[PlannedChain, ...]
+    """What takes its packets: one, or those over which it spreads them."""
+    rivals: tuple[PlannedChain, ...]
+    """Classified chains of the same ingress, itself included."""
+    heirs: tuple[PlannedChain, ...]
+    """Classified chains between the same ends: an answer without a mark may be any one's of them."""
+    down: frozenset[str] = frozenset()
+    """Functions on it that are down."""
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        return ("chain", self.branches[0].chain.id)
+
+    def run(self, network: Simulator) -> Iterator[Violation]:
+        return _Play(self, network).run()
+
+
+class _Play:
+    """One run of the check."""
+
+    def __init__(self, check: ChainCheck, network: Simulator) -> None:
+        self.branches = check.branches
+        self.rivals = [other.chain for other in check.rivals]
+        self.heirs = check.heirs
+        self.down = check.down
+        self.network = network
+        self.topology = network.topology
+        self.end = network.topology.port(check.branches[0].forward.end)
+        self.legs: dict[int, list[Leg]] = {}
+        """The planned crossings of each path, by SPI."""
+
+    def run(self) -> Iterator[Violation]:
+        asked: list[tuple[PlannedChain, Ethernet]] = []
+        for packet in self._taken():
+            branch = yield from self._there(packet)
+            if branch is not None and branch.reverse is not None and may_answer(self.end, packet) and may_begin(packet):
+                answer = _answer(self.end, packet)
+                asked.append((branch, answer))
+                if self._fate(branch.forward).closed_at is None:
+                    yield from self._back(branch.reverse, answer)
+        self.network.forget_connections()
+        for branch, answer in asked:
+            yield from self._miss(branch, answer)
+
+    def _taken(self) -> Iterator[Ethernet]:
+        """Samples that the order of precedence leaves to this chain; of one that spreads, many connections of each."""
+        chain = self.branches[0].chain
+        count = min(VARIANTS_MAX, VARIANTS_PER_BRANCH * len(self.branches)) if len(self.branches) > 1 else 1
+        for index, classifier in enumerate(chain.classifiers):
+            for sample in samples(self.topology, chain, self.end, index):
+                for packet in _variants(sample, classifier.match, count):
+                    taker = chain_for(self.rivals, chain.ingress, packet)
+                    if taker is not None and taker.id == chain.id:
+                        yield packet
+
+    def _there(self, packet: Ethernet) -> Generator[Violation, None, PlannedChain | None]:
+        """Walks a packet forward; the generator's value is the branch that it took."""
+        rsp = self.branches[0].forward
+        report = Report(self.branches[0].chain.id, Direction.FORWARD, rsp.start, packet)
+        trace = inject(self.network, report, rsp.start, packet)
+        if isinstance(trace, Violation):
+            yield trace
+            return None
+        branch = self.branches[0] if len(self.branches) == 1 else _branch_of(self.branches, trace)
+        if branch is None:
+            yield report.violation(Rule.BRANCH, "it enters no branch of its chain", trace)
+            return None
+        if branch not in self._living():
+            yield report.violation(Rule.BRANCH, "it takes a branch whose function is down", trace)
+        yield from self._judged(report, trace, branch.forward)
+        if len(self.branches) > 1:
+            again = inject(self.network, report, rsp.start, packet)
+            if isinstance(again, Violation):
+                yield again
+            elif _branch_of(self.branches, again) is not branch:
+                yield report.violation(Rule.BRANCH, "its connection's next packet takes another branch", again)
+        return branch
+
+    def _back(self, rsp: Rsp, answer: Ethernet) -> Iterator[Violation]:
+        """An answer by its connection's mark."""
+        report = Report(rsp.chain, rsp.direction, rsp.start, answer)
+        trace = inject(self.network, report, rsp.start, answer)
+        if isinstance(trace, Violation):
+            yield trace
+            return
+        yield from self._judged(report, trace, rsp)
+        if Kind.REVERSE_MARK not in trace.kinds:
+            yield report.violation(Rule.MARK, "no rule takes it by its mark", trace)
+
+    def _miss(self, branch: PlannedChain, answer: Ethernet) -> Iterator[Violation]:
+        """An answer whose connection nobody remembers. An echo reply cannot begin one: tracking calls it invalid."""
+        ip = ip_of(answer)
+        if ip is None or isinstance(ip.payload, Icmp):
+            return
+        chain = chain_back_for(self.topology, _chains(self.heirs), answer)
+        if chain is None:
+            return
+        start = branch.forward.end
+        report = Report(self.branches[0].chain.id, Direction.REVERSE, start, answer)
+        trace = inject(self.network, report, start, answer)
+        if isinstance(trace, Violation):
+            yield trace
+        elif chain.on_miss is OnMiss.DROP:
+            if not _ended_by(trace, Kind.DROP_REVERSE_MISS):
+                yield report.violation(Rule.MISS, "it is not dropped and counted", trace)
+        else:
+            own = chain.id == branch.chain.id
+            ways = (branch,) if own else tuple(other for other in self.heirs if other.chain.id == chain.id)
+            fates = [self._fate(way.reverse) for way in ways if way.reverse is not None]
+            if not any(_met(fate, trace) for fate in fates):
+                branched = " on the branch of its question" if len(self.branches) > 1 and own else ""
+                yield report.violation(Rule.MISS, f"it does not come back on chain {chain.id}{branched}", trace)
+
+    def _judged(self, report: Report, trace: Trace, rsp: Rsp) -> Iterator[Violation]:
+        fate = self._fate(rsp)
+        if trace.functions != fate.functions:
+            met, wanted = ", ".join(trace.functions) or "none", ", ".join(fate.functions) or "none"
+            yield report.violation(Rule.FUNCTIONS, f"it meets {met} instead of {wanted}", trace)
+        ports = tuple(delivery.port for delivery in trace.deliveries)
+        if fate.closed_at is None and ports != (fate.end,):
+            yield report.violation(
+                Rule.DESTINATION, f"it leaves at {', '.join(ports) or 'no port'}, not {fate.end}", trace
+            )
+        if fate.closed_at is not None and not _ended_by(trace, Kind.DROP_FAILED):
+            yield report.violation(Rule.FAILURE, "a function on its way is down, and it is not dropped there", trace)
+        legs = [leg for leg in self._legs(rsp) if leg.position.si >= (fate.closed_at or 0)]
+        yield from _crossings(legs, report, trace)
+        if not _falls(trace):
+            yield report.violation(Rule.INDEX, "its service index or TTL does not fall on the way", trace)
+
+    def _legs(self, rsp: Rsp) -> list[Leg]:
+        if rsp.spi not in self.legs:
+            planned = next(each for each in self.branches if any(rsp is path for path in each.rsps))
+            walk = planned_walk(self.topology, planned)
+            self.legs[rsp.spi] = [leg for leg in walk if leg.direction is rsp.direction]
+        return self.legs[rsp.spi]
+
+    def _living(self) -> list[PlannedChain]:
+        """Branches that keep their connections; all when none is alive."""
+        policies = {name: self.topology.function(name).on_failure for name in self.down}
+        dead = {name for name, policy in policies.items() if policy is OnFailure.NEXT}
+        living = [branch for branch in self.branches if dead.isdisjoint(branch.forward.functions)]
+        return living or list(self.branches)
+
+    def _fate(self, rsp: Rsp) -> _Fate:
+        met = []
+        for hop in rsp.hops:
+            if hop.function not in self.down:
+                met.append(hop.function)
+            elif self.topology.function(hop.function).on_failure is not OnFailure.OPEN:
+                return _Fate(tuple(met), rsp.end, hop.si)
+        last = (rsp.terminator,) if rsp.terminator and rsp.direction is Direction.FORWARD else ()
+        return _Fate((*met, *last), rsp.end)
+
+
+def _chains(planned: Iterable[PlannedChain]) -> list[Chain]:
+    """Their chains, each once."""
+    return list({each.chain.id: each.chain for each in planned}.values())
+
+
+def _variants(packet: Ethernet, match: Match, count: int) -> Iterator[Ethernet]:
+    """The packet, and the same of other connections, by a port that the match leaves open."""
+    yield packet
+    ip = packet.payload
+    if not isinstance(ip, Ip) or not isinstance(ip.payload, Tcp | Udp | Sctp):
+        return
+    name = "source_port" if match.source_port is None else "destination_port"
+    if getattr(match, name) is None:
+        for number in range(1, count):
+            port = (getattr(ip.payload, name) + number) % 65536
+            yield replace(packet, payload=replace(ip, payload=replace(ip.payload, **{name: port})))
+
+
+def _branch_of(branches: tuple[PlannedChain, ...], trace: Trace) -> PlannedChain | None:
+    """The branch on which a packet was put."""
+    for event in trace.events:
+        nsh = nsh_of(event.packet)
+        if nsh is not None:
+            return next((branch for branch in branches if branch.forward.spi == nsh.position.spi), None)
+    return None
+
+
+def _answer(end: Port, packet: Ethernet) -> Ethernet:
+    """As the end port's station sends it: a NAT restores the addresses."""
+    ip = packet.payload
+    syn = isinstance(ip, Ip) and isinstance(ip.payload, Tcp)
+    answer = answer_to(packet, "A" if syn else "")
+    return replace(answer, source=end.mac)
+
+
+def _met(fate: _Fate, trace: Trace) -> bool:
+    if trace.functions != fate.functions:
+        return False
+    if fate.closed_at is not None:
+        return _ended_by(trace, Kind.DROP_FAILED)
+    return [left.port for left in trace.deliveries] == [fate.end]
+
+
+def _crossings(legs: list[Leg], report: Report, trace: Trace) -> Iterator[Violation]:
+    crossed = [event for event in trace.crossings if nsh_of(event.packet) is not None]
+    for event, leg in zip(crossed, legs, strict=False):
+        if not _as_planned(event.from_sff, event.to_sff, event.packet, leg):
+            message = f"{event.from_sff} to {event.to_sff} is not as planned ({leg.position} ttl {leg.ttl})"
+            yield report.violation(Rule.UNDERLAY, message, trace, event.from_sff)
+    if len(crossed) != len(legs):
+        yield report.violation(Rule.UNDERLAY, f"{len(crossed)} crossings instead of {len(legs)}", trace)
+
+
+def _as_planned(from_sff: str, to_sff: str, packet: Packet, leg: Leg) -> bool:
+    nsh = nsh_of(packet)
+    if nsh is None or (from_sff, to_sff, nsh.position, nsh.ttl) != (leg.from_sff, leg.to_sff, leg.position, leg.ttl):
+        return False
+    return all(planned in (None, word) for planned, word in zip(leg.context, nsh.context, strict=True))
+
+
+def _falls(trace: Trace) -> bool:
+    """Along the SFF lookups of one path the index never rises and the TTL always falls."""
+    last: dict[int, tuple[int, int]] = {}
+    for event in trace.rules:
+        nsh = nsh_of(event.packet)
+        if event.flow.table != 10 or nsh is None:
+            continue
+        spi, here = nsh.position.spi, (nsh.position.si, nsh.ttl)
+        if spi in last and not (here[0] <= last[spi][0] and here[1] < last[spi][1]):
+            return False
+        last[spi] = here
+    return True
+
+
+def _ended_by(trace: Trace, kind: Kind) -> bool:
+    return not trace.deliveries and any(drop.reason is kind for drop in trace.drops)
