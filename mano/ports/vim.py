@@ -16,6 +16,9 @@ from mano.domain.nfvi import Host
 from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
 
+MEND_HINT = "add the host again, which mends it: mano host add INVENTORY"
+"""What a driver says of a host that only :meth:`VimDriver.ensure_host` makes whole again."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:

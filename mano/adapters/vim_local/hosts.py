@@ -40,7 +40,7 @@ from mano.adapters.vim_local.switch import (
 from mano.domain.ids import mac_address
 from mano.domain.nfvi import Host
 from mano.errors import NotFound, Unreachable
-from mano.ports.vim import Dataplane
+from mano.ports.vim import MEND_HINT, Dataplane
 from sfc.ovs.commands import Command, EnsureBridge, EnsurePort
 from sfc.ovs.control import ask
 from sfc.ovs.daemon import SwitchDaemon, TunnelNeighbour, prepare_switch
@@ -121,7 +121,7 @@ class Hosts:
         ports = {port: now.ports[port].ofport for port in (TUNNEL_PORT, OAM_PORT) if port in now.ports}
         bridge = now.bridges.get(INTEGRATION_BRIDGE)
         if bridge is None or ports != {TUNNEL_PORT: TUNNEL_OFPORT, OAM_PORT: OAM_OFPORT}:
-            raise Unreachable(f"{name}: its integration bridge is not whole", hint="prepare the host again")
+            raise Unreachable(f"{name}: its integration bridge is not whole", hint=MEND_HINT)
         return Dataplane(
             bridge=INTEGRATION_BRIDGE,
             underlay_ip=facts.underlay_ip,

@@ -34,7 +34,7 @@ from mano.adapters.vim_local.switch import (
 from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
 from mano.errors import InUse, Unreachable
-from mano.ports.vim import PortSpec, PortStatus
+from mano.ports.vim import MEND_HINT, PortSpec, PortStatus
 from sfc.ovs.commands import EnsurePort, RemovePort
 from sfc.ovs.errors import SwitchError
 from sfc.ovs.ovsdb import Database
@@ -58,7 +58,7 @@ class Ports:
         check_port(port)
         ends = self._ends(port)
         if not netns.exists(ends.parking):
-            raise Unreachable(f"host {port.host or 'fabric'} is not whole", hint="prepare the host again")
+            raise Unreachable(f"host {port.host or 'fabric'} is not whole", hint=MEND_HINT)
         with self._lab.locked(f"host-{port.host}"):
             ofport = self._claim(port, ends)
             if ends.physical_network:
@@ -161,7 +161,7 @@ class Ports:
 
     def _check_switch(self, host: str) -> None:
         if not answers(location_of(self._lab, host)):
-            raise Unreachable(f"{host}: Open vSwitch does not answer", hint="prepare the host again")
+            raise Unreachable(f"{host}: Open vSwitch does not answer", hint=MEND_HINT)
 
     def _join_integration_bridge(self, port: PortSpec, ends: Ends, ofport: int | None) -> None:
         wish = EnsurePort(

@@ -41,6 +41,7 @@ from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
 from mano.errors import AlreadyExists, InUse, InvalidInput, NotFound, Unreachable
 from mano.ports.vim import (
+    MEND_HINT,
     Attachment,
     ComputeSpec,
     ComputeStatus,
@@ -278,7 +279,7 @@ class SimulatedVim(VimDriver):
         """Facts of a host whose switch answers."""
         present = self._known_host(name)
         if present.get("switch") != "running":
-            raise Unreachable(f"{name}: its switch does not answer", hint="prepare the host again")
+            raise Unreachable(f"{name}: its switch does not answer", hint=MEND_HINT)
         return HostFacts.from_record(present["facts"])
 
     def _attachment(self, name: str) -> Attachment:
