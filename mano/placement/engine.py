@@ -8,7 +8,7 @@ request that still has no plan is searched completely, within a bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
@@ -19,7 +19,7 @@ from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
 from mano.placement.filters import BEFORE_GROUPS, Filter, first_refusal, installed_filters
 from mano.placement.groups import Bounds
-from mano.placement.nics import NicRules
+from mano.placement.nics import Effort, NicRules
 from mano.placement.numa import Fit, FitRules, fit
 from mano.placement.packing import Demand, demands_behind, packing_keys
 from mano.placement.paths import OTHER_ZONE, SAME_ZONE
@@ -37,6 +37,12 @@ FILL_FROM = 12
 
 MAX_ATTEMPTS = 12
 """Orders of VDUs that are tried before the complete search."""
+
+MAX_TURNS = 2_400
+"""Turns that all these orders may take together."""
+
+COMPLETE_UP_TO = 40
+"""VDUs of a request that is searched completely."""
 
 MAX_SEARCH_STEPS = 2_000
 """Seats tried in the complete search of a small request."""
@@ -85,6 +91,8 @@ class Engine:
         self.fleet: Fleet = board.fleet
         self.extensions = extensions
         self.turns: dict[str, Turn] = {}
+        self.effort: Effort | None = None
+        """One effort for all fits to come, in the place of one for each."""
 
     # ---- one VDU
 
@@ -161,10 +169,10 @@ class Engine:
         rules = bounds.rules_at(position)
         if any(not group.strict for group in self.board.groups.groups_of(vdu.id)):
             soft = self.board.groups.bounds(vdu.id, self.board.seats, soft=True).rules_at(position)
-            found = fit(host, vdu, _both(rules, soft)) if soft else None
+            found = fit(host, vdu, _both(rules, soft), effort=self.effort) if soft else None
             if found is not None:
                 return found
-        return fit(host, vdu, rules)
+        return fit(host, vdu, rules, effort=self.effort)
 
     def _score(self, vdu: VduRequest, position: int, found: Fit, packing: npt.NDArray[np.int64] | None) -> Score:
         host = self.fleet.hosts[position]
@@ -187,11 +195,12 @@ class Engine:
         """Place everything; returns those that found no place in the best plan found."""
         best, fewest = self._first_plan(order)
         missing = fewest
-        hopeless = {vdu.id for vdu in missing if self._hopeless(vdu)} if missing else set()
+        hopeless = self._hopeless(missing)
         tried = {tuple(vdu.id for vdu in order)}
-        for _ in range(MAX_ATTEMPTS):
+        for _ in range(min(MAX_ATTEMPTS, MAX_TURNS // max(1, len(order)))):
             urgent = [vdu for vdu in missing if vdu.id not in hopeless]
-            order = [*urgent, *(vdu for vdu in order if vdu not in urgent)]
+            urgent_ids = {vdu.id for vdu in urgent}
+            order = [*urgent, *(vdu for vdu in order if vdu.id not in urgent_ids)]
             key = tuple(vdu.id for vdu in order)
             if not urgent or key in tried:
                 break
@@ -201,8 +210,7 @@ class Engine:
             if len(missing) < len(fewest):
                 best, fewest = self.board.snapshot(), missing
         self.board.restore(best)
-        left = [vdu for vdu in fewest if vdu.id not in hopeless]
-        if left and not hopeless:
+        if fewest and not hopeless and len(order) <= COMPLETE_UP_TO:
             self.board.clear()
             if _Complete(self).run(order):
                 return []
@@ -273,13 +281,27 @@ class Engine:
             turn.underlay[candidate.position] = (refusal, 1)
         return False
 
-    def _hopeless(self, vdu: VduRequest) -> bool:
-        """Whether the VDU finds no place even where no other VDU of the request is."""
+    def _hopeless(self, missing: Sequence[VduRequest]) -> set[str]:
+        """The VDUs that find no place even where no other VDU of the request is."""
+        if not missing:
+            return set()
         kept = self.board.snapshot()
         self.board.clear()
-        turn = self.turn(vdu, limit=1)
+        known: dict[str, bool] = {}
+        hopeless = set()
+        for vdu in missing:
+            key = self.likeness(vdu)
+            if key not in known:
+                known[key] = not self.turn(vdu, limit=1).candidates
+            if known[key]:
+                hopeless.add(vdu.id)
         self.board.restore(kept)
-        return not turn.candidates
+        return hopeless
+
+    def likeness(self, vdu: VduRequest) -> str:
+        """Text that VDUs share of which one is like the other, as far as a decision goes."""
+        alone = not self.board.groups.groups_of(vdu.id) and not self.board.chains.of(vdu.id)
+        return repr(replace(vdu, id="")) if alone else vdu.id
 
 
 class _Complete:

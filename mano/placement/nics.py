@@ -14,8 +14,22 @@ from mano.domain.nfvi import InterfacePlacement
 from mano.placement.free import FreeHost, FreeNic
 from mano.placement.request import InterfaceRequest, NumaAffinity, VnicType
 
-MAX_STEPS = 50_000
-"""Combinations tried for one VDU on one host. Sixteen interfaces over eight different NICs stay far below."""
+MAX_EFFORT = 50_000
+"""Steps that the search for one VDU on one host may take; what real hosts and VDUs ask for stays far below."""
+
+
+class Effort:
+    """Steps that are left. When they are used up a search says no, so that no input can hold up a decision."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = MAX_EFFORT) -> None:
+        self.left = left
+
+    def spend(self, steps: int = 1) -> bool:
+        """Whether there were that many left."""
+        self.left -= steps
+        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +120,37 @@ class _Load:
 
 
 class _Search:
+    """Interfaces to NICs. States that were found hopeless are remembered, and NICs that are alike tried once."""
+
     def __init__(
         self, host: FreeHost, interfaces: Iterable[InterfaceRequest], nodes: frozenset[int], rules: NicRules,
-        demand: NicDemand,
+        demand: NicDemand, effort: Effort,
     ) -> None:  # fmt: skip
-        self.host, self.nodes, self.rules, self.demand = host, nodes, rules, demand
+        self.host, self.nodes, self.rules, self.demand, self.effort = host, nodes, rules, demand, effort
         self.loads = {nic.nic.pci: _Load(nic.vf_count, nic.mbps, nic.untouched) for nic in host.nics}
         self.candidates = {one.id: self._candidates(one) for one in interfaces}
-        self.order = sorted(interfaces, key=lambda one: (len(self.candidates[one.id]), -one.vfs))
+        self.order = sorted(interfaces, key=lambda one: (len(self.candidates[one.id]), -one.vfs, one.bandwidth_mbps))
+        self.kinds = self._kinds()
         self.chosen: dict[str, str] = {}
-        self.steps = 0
+        self._hopeless: set[tuple[object, ...]] = set()
+
+    def _kinds(self) -> dict[str, int]:
+        """For each NIC the interfaces that it could serve, as a mask: NICs of one mask differ in their load only."""
+        kinds = dict.fromkeys(self.loads, 0)
+        for place, interface in enumerate(self.order):
+            for nic in self.candidates[interface.id]:
+                kinds[nic.nic.pci] |= 1 << place
+        return kinds
+
+    def _state(self, index: int) -> tuple[object, ...]:
+        """What the rest of the search depends on: the kinds and loads of NICs, whichever they are."""
+        loads = self.loads
+        alike = sorted(
+            (kind >> index, loads[pci].vfs, loads[pci].mbps or -1, loads[pci].untouched)
+            for pci, kind in self.kinds.items()
+            if kind >> index
+        )
+        return (index, *alike)
 
     def _candidates(self, interface: InterfaceRequest) -> list[FreeNic]:
         """The NICs that could serve it, best first: on a node of the cells, no trait wasted, fewest VFs left over."""
@@ -139,18 +174,19 @@ class _Search:
     def run(self, index: int = 0) -> bool:
         if index == len(self.order):
             return True
+        state = self._state(index) if index and not self.rules else None
+        if state is not None and state in self._hopeless:
+            return False
         interface = self.order[index]
         tried: set[tuple[object, ...]] = set()
         for nic in self.candidates[interface.id]:
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                return False
             load, pci = self.loads[nic.nic.pci], nic.nic.pci
-            alike = (nic.nic.numa_node, nic.nic.physnet, nic.nic.traits, load.vfs, load.mbps, load.untouched)
-            key = (*alike, pci) if self.rules else alike
+            key = (pci,) if self.rules else (self.kinds[pci] >> index, load.vfs, load.mbps, load.untouched)
             if key in tried or not self._holds(interface, load) or not self.rules.allow(interface.id, pci, self.chosen):
                 continue
             tried.add(key)
+            if not self.effort.spend():
+                return False
             before = (load.vfs, load.mbps, load.untouched)
             self._put(interface, load)
             self.chosen[interface.id] = pci
@@ -158,6 +194,8 @@ class _Search:
                 return True
             load.vfs, load.mbps, load.untouched = before
             del self.chosen[interface.id]
+        if state is not None:
+            self._hopeless.add(state)
         return False
 
     def _holds(self, interface: InterfaceRequest, load: _Load) -> bool:
@@ -182,13 +220,14 @@ def attach(
     nodes: frozenset[int],
     rules: NicRules = NO_RULES,
     demand: NicDemand = ALL_DEMANDS,
+    effort: Effort | None = None,
 ) -> dict[str, InterfacePlacement] | None:
     """Where each interface goes when the cells lie on `nodes`, None when it is impossible."""
     every = tuple(interfaces)
     ports = [one for one in every if not one.takes_nic]
     if demand.numa and not all(near_switch(one, host, nodes) for one in ports):
         return None
-    search = _Search(host, [one for one in every if one.takes_nic], nodes, rules, demand)
+    search = _Search(host, [one for one in every if one.takes_nic], nodes, rules, demand, effort or Effort())
     if not search.run():
         return None
     placed = {one.id: _port(one, host, nodes) for one in ports}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations
 
 from dpdk_helpers.cpuset import cpus_of
 from mano.domain.nfvi import Allocation, Cell, InterfacePlacement
@@ -17,11 +17,11 @@ from mano.placement.assignment import assign
 from mano.placement.cells import CellNeed, equal, rooms_of, stated, takes, unequal
 from mano.placement.cpus import CpuMasks, choose, in_core_order
 from mano.placement.free import FreeHost, FreeNode
-from mano.placement.nics import ALL_DEMANDS, NO_RULES, NicDemand, NicRules, attach, crosses_numa, eligible
+from mano.placement.nics import ALL_DEMANDS, NO_RULES, Effort, NicDemand, NicRules, attach, crosses_numa, eligible
 from mano.placement.request import EmulatorThreads, NumaAffinity, VduRequest
 
-MAX_NODE_SETS = 20_000
-"""Sets of nodes tried when cells of unequal size are cut: all of them up to 4 cells on 24 nodes."""
+FEW_NODES = 4
+"""Up to so many nodes are tried one by one without asking first whether all of them together would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +76,33 @@ class _Cut:
         return frozenset(node.id for node in self.nodes)
 
 
-def fit(host: FreeHost, vdu: VduRequest, rules: FitRules = NO_FIT_RULES, demand: NicDemand = ALL_DEMANDS) -> Fit | None:
+def fit(
+    host: FreeHost,
+    vdu: VduRequest,
+    rules: FitRules = NO_FIT_RULES,
+    demand: NicDemand = ALL_DEMANDS,
+    effort: Effort | None = None,
+) -> Fit | None:
     """The best place of `vdu` on `host`, None when there is no place. Storage and labels are the filters' matter.
 
     Best is: no VF outside the cells' nodes if possible, larger pages where a class was asked for, then the least
     fragmentation, then nodes in order.
     """
-    cut = _cut(host, vdu, rules, demand)
+    cut = _cut(host, vdu, rules, demand, effort or Effort())
     return None if cut is None else _allocate(vdu, cut)
 
 
 def fits_cells(host: FreeHost, vdu: VduRequest) -> bool:
     """Whether CPUs and memory alone find a place, whatever the interfaces need."""
-    return _cut(host, vdu, NO_FIT_RULES, None) is not None
+    return _cut(host, vdu, NO_FIT_RULES, None, Effort()) is not None
 
 
-def _cut(host: FreeHost, vdu: VduRequest, rules: FitRules, demand: NicDemand | None) -> _Cut | None:
-    search = _CellSearch(host, vdu, rules, demand)
+def _cut(
+    host: FreeHost, vdu: VduRequest, rules: FitRules, demand: NicDemand | None, effort: Effort
+) -> _Cut | None:  # fmt: skip
+    search = _CellSearch(host, vdu, rules, demand, effort)
+    if len(search.nodes) > FEW_NODES and not any(search.attachable(inside) for inside in search.insides()):
+        return None
     if isinstance(vdu.numa, tuple):
         return search.first([stated(vdu)])
     sizes = sorted({size for node in host.nodes for size in node.pages}, reverse=True)
@@ -110,8 +120,10 @@ def _cut(host: FreeHost, vdu: VduRequest, rules: FitRules, demand: NicDemand | N
 class _CellSearch:
     """One VDU against one host. `demand` None leaves interfaces out."""
 
-    def __init__(self, host: FreeHost, vdu: VduRequest, rules: FitRules, demand: NicDemand | None) -> None:
-        self.host, self.vdu, self.rules, self.demand = host, vdu, rules, demand
+    def __init__(
+        self, host: FreeHost, vdu: VduRequest, rules: FitRules, demand: NicDemand | None, effort: Effort
+    ) -> None:  # fmt: skip
+        self.host, self.vdu, self.rules, self.demand, self.effort = host, vdu, rules, demand, effort
         usable = (node for node in host.nodes if node.id not in rules.forbidden_nodes)
         if rules.exact_nodes is not None:
             usable = (node for node in usable if node.id in (rules.exact_nodes or ()))
@@ -131,7 +143,7 @@ class _CellSearch:
     def _exact(self, count: int) -> bool:
         return self.rules.exact_nodes is None or count == len(self.rules.exact_nodes)
 
-    def _insides(self) -> tuple[bool, ...]:
+    def insides(self) -> tuple[bool, ...]:
         """Whether to ask for VFs inside the cells: first yes, then no, if any interface leaves it open."""
         soft = any(one.takes_vfs and one.numa_affinity is not NumaAffinity.REQUIRED for one in self.vdu.interfaces)
         return (True, False) if soft and self.demand is not None and self.demand.numa else (False,)
@@ -141,14 +153,22 @@ class _CellSearch:
             return {}
         key = (nodes, inside)
         if key not in self._attached:
+            if not self.effort.spend(1 + len(self.vdu.interfaces) * len(self.host.nics) // 16):
+                return None
             demand = NicDemand(self.demand.numa, self.demand.bandwidth, inside)
-            self._attached[key] = attach(self.host, self.vdu.interfaces, nodes, self.rules.nics, demand)
+            self._attached[key] = attach(
+                self.host, self.vdu.interfaces, nodes, self.rules.nics, demand, self.effort
+            )  # fmt: skip
         return self._attached[key]
+
+    def attachable(self, inside: bool) -> bool:
+        """Whether the interfaces could be attached if the cells lay on all nodes; if not, no set of nodes will do."""
+        return self.attach(frozenset(node.id for node in self.nodes), inside) is not None
 
     def _single(self, needs: tuple[CellNeed, ...]) -> _Cut | None:
         prices = [(price, node) for node in self.nodes if (price := self._price(needs[0], node)) is not None]
         prices.sort(key=lambda entry: entry[0])
-        for inside in self._insides():
+        for inside in self.insides():
             for _, node in prices:
                 attached = self.attach(frozenset((node.id,)), inside)
                 if attached is not None:
@@ -156,14 +176,20 @@ class _CellSearch:
         return None
 
     def _several(self, needs: tuple[CellNeed, ...]) -> _Cut | None:
+        if not self.effort.spend(len(needs)):
+            return None
         prices = [[self._price(need, node) for node in self.nodes] for need in needs]
         if assign(prices) is None:
             return None
-        for inside in self._insides():
+        for inside in self.insides():
+            if not self.attachable(inside):
+                continue
             settled: list[frozenset[int]] = []
             for must in self._node_sets(len(needs)):
                 if any(known <= must for known in settled):
                     continue
+                if not self.effort.spend(len(needs)):
+                    return None
                 if self.attach(frozenset(self.nodes[place].id for place in must), inside) is None:
                     continue
                 settled.append(must)
@@ -203,7 +229,9 @@ class _CellSearch:
         """Cells of unequal sizes on some `count` of the nodes."""
         if not self._exact(count):
             return None
-        for inside in self._insides():
+        for inside in self.insides():
+            if not self.attachable(inside):
+                continue
             for nodes in self._roomy_sets(count):
                 attached = self.attach(frozenset(node.id for node in nodes), inside)
                 if attached is None:
@@ -223,7 +251,9 @@ class _CellSearch:
             sum(sorted(column)[-count:]) < least for column, least in zip(zip(*rooms, strict=True), need, strict=True)
         ):
             return
-        for places in islice(combinations(range(len(self.nodes)), count), MAX_NODE_SETS):
+        for places in combinations(range(len(self.nodes)), count):
+            if not self.effort.spend():
+                return
             if all(sum(rooms[place][kind] for place in places) >= need[kind] for kind in range(3)):
                 yield tuple(self.nodes[place] for place in places)
 

@@ -19,7 +19,7 @@ from mano.placement.result import Decision, Placement, PlacementResult, Unplaced
 Optimize = Literal["fast", "best"]
 
 MAX_EXPLAINED = 20
-"""Unplaced VDUs for which relaxations are sought; the reasons of all are told."""
+"""Different unplaced VDUs for which relaxations are sought; the reasons of all are told."""
 
 HOSTS_TOLD = 64
 """Hosts of which a decision says why the VDU is not there."""
@@ -134,7 +134,13 @@ def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> Pl
         if vdu.id not in names
     }
     routes = {chain.id: board.chains.route_of(chain, board.places) for chain in request.chains}
-    unplaced = {vdu.id: _unplaced(engine, vdu, place < MAX_EXPLAINED) for place, vdu in enumerate(missing)}
+    reasons: dict[str, Unplaced] = {}
+    unplaced = {}
+    for vdu in missing:
+        key = engine.likeness(vdu)
+        if key not in reasons:
+            reasons[key] = _unplaced(engine, vdu, len(reasons) < MAX_EXPLAINED)
+        unplaced[vdu.id] = reasons[key]
     return PlacementResult(
         placements=placements,
         chains={chain: route for chain, route in routes.items() if route is not None},

@@ -14,6 +14,7 @@ from mano.placement.engine import Engine
 from mano.placement.free import FreeHost, FreeNode
 from mano.placement.groups import GroupBook
 from mano.placement.misses import Diagnosis
+from mano.placement.nics import Effort
 from mano.placement.numa import fit
 from mano.placement.request import (
     CpuPolicy,
@@ -29,6 +30,12 @@ from mano.placement.result import Code
 
 MAX_TOLD = 5
 
+MAX_INTERFACES = 8
+"""Interfaces of a VDU that are relaxed one by one."""
+
+MAX_RELAXING = 100_000
+"""Steps of the exact fit that all relaxations of one VDU may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
@@ -40,14 +47,22 @@ class Relaxation:
 
 def would_fit_if(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> tuple[str, ...]:
     """Texts, the mildest change first. Each was verified by placing the VDU again with that change alone."""
+    engine.effort = Effort(MAX_RELAXING)
+    try:
+        return tuple(_told(engine, vdu, diagnosis))
+    finally:
+        engine.effort = None
+
+
+def _told(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> list[str]:
     told: list[str] = []
     for texts in (_of_vdu, _of_groups, _of_hosts, _of_sizes, _of_holdings):
         for text in texts(engine, vdu, diagnosis):
             if text not in told:
                 told.append(text)
             if len(told) >= MAX_TOLD:
-                return tuple(told)
-    return tuple(told)
+                return told
+    return told
 
 
 def _fits(engine: Engine, vdu: VduRequest) -> bool:
@@ -61,7 +76,7 @@ def _of_vdu(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
 
 
 def _relaxations(vdu: VduRequest) -> Iterator[Relaxation]:
-    for place, interface in enumerate(vdu.interfaces):
+    for place, interface in enumerate(vdu.interfaces[:MAX_INTERFACES]):
         yield from _of_interface(vdu, place, interface)
     hard = [one for one in vdu.interfaces if one.numa_affinity in (NumaAffinity.REQUIRED, NumaAffinity.SOCKET)]
     if len(hard) > 1:
@@ -159,7 +174,7 @@ def _of_sizes(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
         )  # fmt: skip
         if most is not None:
             yield f"memoryMib: {most * unit}"
-    for place, interface in enumerate(vdu.interfaces):
+    for place, interface in enumerate(vdu.interfaces[:MAX_INTERFACES]):
         if interface.takes_vfs and interface.vfs > 1:
             rest = vdu.interfaces[:place], vdu.interfaces[place + 1 :]
 
