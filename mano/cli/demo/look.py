@@ -83,7 +83,7 @@ def _more(what: str, where: str, before: Names, now: Names) -> Iterator[str]:
 
 def _processes(marks: Sequence[str]) -> Iterator[str]:
     """Processes whose command line or control group bears a mark, by ``ps``; a program that looks is none."""
-    for line in _output(["ps", "-eo", "pid=,cgroup:512=,args="], LC_ALL="C").splitlines():
+    for line in _output(["ps", "-ww", "-eo", "pid=,cgroup:512=,args="], LC_ALL="C").splitlines():
         pid, _, rest = line.strip().partition(" ")
         if any(mark in rest for mark in marks) and pid != str(os.getpid()):
             yield f"{pid} {rest.strip()[:80]}"
