@@ -72,12 +72,20 @@ class Site:
         names: list[str] = json.loads((self.directory / "points.json").read_text())
         return names
 
-    def die_and_live_again(self, scenario: str, kill_at: int, **more: Any) -> None:
-        """Killed at a point, then started once more: the second life ends what the first began."""
+    def die_and_live_again(self, scenario: str, kill_at: int, **more: Any) -> bool:
+        """Killed at a point, then started once more: the second life ends what the first began.
+
+        False when the first life ended by itself before the point: on a busy machine the last ones may be commits of
+        the server's own housekeeping, which another life does without.
+        """
         status = self.live(scenario, kill_at=kill_at, **more)
-        assert os.WIFSIGNALED(status), self.log()
-        assert os.WTERMSIG(status) == signal.SIGKILL
+        killed = os.WIFSIGNALED(status)
+        if killed:
+            assert os.WTERMSIG(status) == signal.SIGKILL
+        else:
+            self.expect_orderly_end(status)
         self.expect_orderly_end(self.live(scenario, **more))
+        return killed
 
     def expect_orderly_end(self, status: int) -> None:
         assert status == 0, self.log()

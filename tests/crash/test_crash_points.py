@@ -19,15 +19,17 @@ def kill_everywhere(make: MakeSite, scenario: str, judge: Callable[[Site], None]
     """How many points there are; each ``every``-th is tried, with both ends."""
     points = make().points(scenario)
     chosen = {*range(1, len(points) + 1, every), len(points)}
+    killed = 0
     for number in sorted(chosen):
         site = make()
-        site.die_and_live_again(scenario, number)
+        killed += site.die_and_live_again(scenario, number)
         try:
             site.expect_agreement()
             judge(site)
         except AssertionError as error:
             error.add_note(f"killed {points[number - 1]} (point {number} of {len(points)})")
             raise
+    assert killed >= 0.8 * len(chosen), f"only {killed} of {len(chosen)} lives were killed"
     return len(points)
 
 
