@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 
-from mano.cli.demo import subscriber, traffic
+from mano.cli.demo import command, subscriber, traffic
 from mano.cli.demo.checks.claims import Check, outcome
 from mano.cli.demo.command import choose_tier, demo, free_port
 from mano.cli.demo.errors import CheckFailed, DemoProblem
@@ -67,14 +67,11 @@ def test_a_labs_name_is_short_and_plain(name: str) -> None:
     assert "lower-case letters and digits" in result.output
 
 
-def test_a_port_that_is_taken_is_not_chosen() -> None:
-    with socket.socket() as other:
-        try:
-            other.bind(("127.0.0.1", 9890))
-            other.listen()
-        except OSError:
-            pass  # somebody else has it: as good
-        assert free_port() != 9890
+def test_a_port_that_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(command, "FAVOURITE_PORT", taken)
+        assert free_port() != taken
 
 
 def test_the_subscriber_asks_by_http_dns_and_tls_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +19,14 @@ def test_a_lab_id_is_short_and_nothing_has_its_name_yet(lab_id: str) -> None:
 
 
 def test_a_process_of_the_lab_is_found(lab_id: str) -> None:
-    process = subprocess.Popen(["sh", "-c", f"sleep 60 # cat-{lab_id}-h1"])
+    # two commands: a shell that has only one left to run may become it, and its own command line goes
+    process = subprocess.Popen(["sh", "-c", f"sleep 60; : cat-{lab_id}-h1"], start_new_session=True)
     try:
+        while Path(f"/proc/{process.pid}/cmdline").read_bytes() == b"":  # for a moment, while the shell is loaded
+            time.sleep(0.01)
         assert [line for line in remains_of(lab_id) if line.startswith(f"process {process.pid}:")]
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
