@@ -21,6 +21,7 @@ from sfc.oam.echo import (
     probe_header,
     reply_to,
 )
+from sfc.oam.hop import HOP_RECORD, HopRecord
 from sfc.oam.o_bit import Disposition, OBitFault, dispose, o_bit_fault, unaltered
 from sfc.oam.tlvs import (
     BadOamTlv,
@@ -37,10 +38,12 @@ from sfc.oam.tlvs import (
 )
 
 __all__ = [
+    "HOP_RECORD",
     "BadOamTlv",
     "Disposition",
     "EchoMessage",
     "EchoType",
+    "HopRecord",
     "OBitFault",
     "OamError",
     "OamTlv",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
+from sfc.model.fields import FieldMatch
 from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchRefused, SwitchTimeout
 from sfc.ovs.jsonrpc import connect_unix
@@ -33,6 +34,7 @@ from sfc.ovs.messages import (
     set_meter,
 )
 from sfc.ovs.ofctl import diff_flows
+from sfc.ovs.oxm import join_match, match_parts
 from sfc.ovs.replies import (
     GroupCounter,
     InstalledFlow,
@@ -62,7 +64,6 @@ _WHOLE_COOKIE = (1 << 64) - 1
 _ALL_METERS, _ALL_GROUPS = 0xFFFFFFFF, 0xFFFFFFFC
 _MORE = 1
 _TYPES = {int(each): each for each in Type}
-_EMPTY_MATCH = struct.pack("!HHI", 1, 4, 0)
 
 
 class OpenFlow:
@@ -132,11 +133,13 @@ class OpenFlow:
             if not struct.unpack_from("!H", reply, 2)[0] & _MORE:
                 return parts
 
-    def flows(self, cookie: int | None = None) -> list[InstalledFlow]:
-        """Every flow of the bridge, or those with this cookie."""
+    def flows(
+        self, cookie: int | None = None, *, table: int | None = None, match: Iterable[FieldMatch] = ()
+    ) -> list[InstalledFlow]:
+        """Every flow of the bridge; or those with this cookie, of this table, that match at least all of ``match``."""
         chosen = (0, 0) if cookie is None else (cookie, _WHOLE_COOKIE)
-        body = struct.pack("!B3xII4xQQ", _ALL_TABLES, _ALL, _ALL, *chosen) + _EMPTY_MATCH
-        return list(self._read(Multipart.FLOW_DESCRIPTION, body, read_flows))
+        head = struct.pack("!B3xII4xQQ", _ALL_TABLES if table is None else table, _ALL, _ALL, *chosen)
+        return list(self._read(Multipart.FLOW_DESCRIPTION, head + join_match(match_parts(match)), read_flows))
 
     def group_ids(self) -> set[int]:
         """Numbers of the bridge's groups."""

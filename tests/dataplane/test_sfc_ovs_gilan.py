@@ -23,7 +23,7 @@ from sfc.model.chains import Direction
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchRefused, SwitchUnreachable
-from sfc.ovs.oam import ensure_responder, stop_responder, traceroute
+from sfc.ovs.oam import ensure_responder, probe, stop_responder, traceroute
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.stats import flow_counters
 from tests.dataplane.sfc_ovs_lab import (
@@ -379,6 +379,37 @@ def test_a_traceroute_shows_every_hop_and_no_probe_enters_the_unaware_function(w
         tagged.setblocking(False)
         with pytest.raises(BlockingIOError):
             tagged.recv(2000)
+
+
+def test_each_hop_of_a_traceroute_names_the_rules_that_took_the_probe_and_would_let_users_go_on(world, responders):
+    hops = traceroute(world.location("h1"), world.plan.web.forward.spi)
+    assert [(Cookie.decode(hop.rule).kind, Cookie.decode(hop.next_rule).kind) for hop in hops] == [
+        (Kind.TTL_OUT_OAM, Kind.TO_PROXY),
+        (Kind.TTL_OUT_OAM, Kind.TO_PEER),
+        (Kind.TTL_OUT_OAM, Kind.TO_SF),
+        (Kind.TTL_OUT_OAM, Kind.TO_PEER),
+        (Kind.TTL_OUT_OAM, Kind.TO_END),
+        (Kind.OAM_END, Kind.TO_END),
+    ]
+    assert {Cookie.decode(hop.next_rule).chain for hop in hops} == {world.plan.web.forward.spi}
+    assert all(0 < hop.network_ms <= hop.milliseconds for hop in hops)
+
+
+def test_probes_measure_every_hop_and_tell_where_a_path_breaks(world, responders):
+    spi = world.plan.web.forward.spi
+    found = probe(world.location("h1"), spi, count=3)
+    assert found.whole and not found.why
+    assert [hop.received for hop in found.hops] == [3] * 6
+    assert found.hops[0].hop_ms == found.hops[0].least_ms > 0
+    tables = world.plan.tables["h2"]
+    kept = tuple(flow for flow in tables.flows if flow.cookie.kind is not Kind.TO_SF)
+    replace_tables(world.location("h2"), "br-int", FlowTables("h2", kept, tables.groups, tables.meters))
+    try:
+        broken = probe(world.location("h1"), spi, count=2, wait_s=0.2)
+    finally:
+        replace_tables(world.location("h2"), "br-int", tables)
+    assert (broken.breaks_behind.host, broken.breaks_behind.si, broken.breaks_behind.next_rule) == ("h2", 254, 0)
+    assert broken.why == f"h2 at SPI {spi}, SI 254 has no rule for packets to go on by"
 
 
 def test_a_traceroute_of_a_broken_path_ends_in_silence_where_it_breaks(world, responders):

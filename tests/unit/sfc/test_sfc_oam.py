@@ -13,10 +13,12 @@ from sfc.kpi import TimestampRecord
 from sfc.model import Mac, PathPosition
 from sfc.nsh import ContextTlv, NextProtocol, NshHeader, OutOfRange
 from sfc.oam import (
+    HOP_RECORD,
     BadOamTlv,
     Disposition,
     EchoMessage,
     EchoType,
+    HopRecord,
     OamError,
     OamTlv,
     OamTlvType,
@@ -257,3 +259,23 @@ def test_an_oam_packet_meets_no_function_that_speaks_no_nsh(
     packet = header(NextProtocol.ACTIVE_OAM if oam else NextProtocol.ETHERNET, oam)
     found = dispose(packet, function_is_aware=aware, supports_oam=supports, forward_unsupported=forward)
     assert found is expected
+
+
+def test_a_hop_record_octet_by_octet():
+    record = HopRecord("h2", PathPosition(100, 254), 0xCA01, 0xCA02, 300)
+    assert record.to_tlv().encode().hex() == ("fc00001e4341544e000064fe0000012c000000000000ca01000000000000ca026832")
+    assert HopRecord.read(record.to_tlv()) == record
+
+
+@pytest.mark.parametrize("name", ["", "-h1", "a\nb", "\x1b[31m", "h" * 129])
+def test_a_hop_record_with_a_hostile_name_is_refused_on_both_sides(name):
+    with pytest.raises(OutOfRange):
+        HopRecord(name, PathPosition(1, 1))
+    octets = HopRecord("h", PathPosition(1, 1)).to_tlv().value[:-1] + name.encode()
+    with pytest.raises(BadOamTlv):
+        HopRecord.read(OamTlv(HOP_RECORD, octets))
+
+
+def test_a_private_tlv_of_somebody_else_is_no_hop_record():
+    with pytest.raises(BadOamTlv):
+        HopRecord.read(OamTlv(HOP_RECORD, bytes(40)))
