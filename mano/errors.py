@@ -2,6 +2,7 @@
 
     CatenaError
     ├── InvalidInput            what was sent is wrong: say where and how to mend it
+    │   └── CallbackRefused     the callback is no receiver of notifications
     ├── NotFound                no such resource (or not this tenant's)
     ├── Conflict                the resource's state forbids it
     │   ├── WrongState          not in this life-cycle state
@@ -48,6 +49,12 @@ class InvalidInput(CatenaError):
     """The request's content is wrong; ``facts["pointer"]`` is the JSON pointer where known."""
 
     code = "INVALID_INPUT"
+
+
+class CallbackRefused(InvalidInput):
+    """The callback URI is not allowed here, does not answer, or does not answer a GET with 204."""
+
+    code = "CALLBACK_REFUSED"
 
 
 class NotFound(CatenaError):

@@ -24,6 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.CatenaError], HTTPStatus] = {
     errors.CatenaError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.CallbackRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Refused: HTTPStatus.CONFLICT,

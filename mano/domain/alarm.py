@@ -45,9 +45,21 @@ class EventType(StrEnum):
     EQUIPMENT = "EQUIPMENT_ALARM"
 
 
+class AlarmLevel(StrEnum):
+    """Whose alarm: of a VNF (SOL003), of an NS (SOL005), or of the infrastructure, which only operators see."""
+
+    VNF = "vnf"
+    NS = "ns"
+    NFVI = "nfvi"
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm; the same ``key`` is never raised twice while it stands. Times are UTC."""
+    """One alarm; the same ``key`` is never raised twice while it stands. Times are UTC.
+
+    ``managed_object_id`` is the VNF or NS instance, or the name of a host or part. ``resource_id`` is the virtualised
+    resource at the root of it, ``component`` the VNFC or VNF instance that suffers first.
+    """
 
     id: str
     tenant_id: str
@@ -64,6 +76,9 @@ class Alarm:
     changed_at: datetime | None = None
     cleared_at: datetime | None = None
     ack_state: AckState = AckState.UNACKNOWLEDGED
+    level: AlarmLevel = AlarmLevel.NS
+    correlated_ids: tuple[str, ...] = ()
+    component: str = ""
     generation: int = 0
 
 

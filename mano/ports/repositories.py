@@ -19,7 +19,10 @@ from mano.domain.grant import Grant
 from mano.domain.lcm_op_occ import LcmOpOcc, StepRecord
 from mano.domain.nfvi import Host, Inventory
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
+from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
+from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
+from mano.ports.notifier import Deliveries
 
 T = TypeVar("T")
 
@@ -168,6 +171,12 @@ class UnitOfWork(Protocol):
     reservations: Repository[Reservation]
     grants: Repository[Grant]
     alarms: Repository[Alarm]
+    subscriptions: Repository[Subscription]
+    pm_jobs: Repository[PmJob]
+    pm_reports: Repository[PmReport]
+    thresholds: Repository[Threshold]
+    usage_records: Repository[UsageRecord]
+    deliveries: Deliveries
     operations: Operations
     hosts: Hosts
     outbox: Outbox

@@ -33,9 +33,16 @@ class SqlOutbox:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._waiting: list[dict[str, Any]] = []
+        self._events: list[Event] = []
+
+    @property
+    def waiting(self) -> Sequence[Event]:
+        """The events of this transaction so far."""
+        return tuple(self._events)
 
     def append(self, event: Event) -> None:
         """Store an event with this transaction."""
+        self._events.append(event)
         self._waiting.append(
             {
                 "tenant_id": event.tenant_id,

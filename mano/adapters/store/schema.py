@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -130,6 +130,7 @@ alarms = _resource(
     _column("severity"),
     _column("ack_state"),
     _column("cleared_at", nullable=True),
+    _column("level"),
     sa.Index("alarms_one_standing_per_key", "key", unique=True, **_where("cleared_at IS NULL")),
     sa.Index("alarms_by_object", "managed_object_id"),
 )
@@ -144,6 +145,24 @@ operations = _resource(
     sa.Index("lcm_op_occs_by_instance", "instance_id"),
     sa.Index("lcm_op_occs_by_parent", "parent_id"),
     sa.Index("lcm_op_occs_one_active", "instance_id", unique=True, **_where(f"state NOT IN ({ENDED_STATES})")),
+)
+
+subscriptions = _resource("subscriptions", _column("interface"), sa.Index("subscriptions_by_interface", "interface"))
+
+pm_jobs = _resource("pm_jobs", _column("interface"))
+
+pm_reports = _resource("pm_reports", _column("job_id"), sa.Index("pm_reports_by_job", "job_id"))
+
+thresholds = _resource("thresholds", _column("interface"))
+
+usage_records = _resource(
+    "usage_records",
+    _column("kind"),
+    _column("subject"),
+    _column("vnf_instance_id"),
+    _column("ended_at", nullable=True),
+    sa.Index("usage_records_open", "kind", "subject", **_where("ended_at IS NULL")),
+    sa.Index("usage_records_by_vnf", "vnf_instance_id"),
 )
 
 steps = sa.Table(
@@ -184,6 +203,18 @@ outbox = sa.Table(
     sa.Column("occurred_at", sa.Double(), nullable=False),
     sa.Column("document", sa.Text(), nullable=False),
     sa.Index("outbox_by_tenant", "tenant_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("sequence", Serial, primary_key=True, autoincrement=True),
+    _column("subscription_id"),
+    _column("order_key"),
+    sa.Column("created_at", sa.Double(), nullable=False),
+    sa.Column("document", sa.Text(), nullable=False),
+    sa.Index("deliveries_by_subscription", "subscription_id", "sequence"),
     sqlite_autoincrement=True,
 )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import sqlalchemy as sa
 import structlog
 
 from mano.adapters.store import schema
+from mano.adapters.store.deliveries import SqlDeliveries
 from mano.adapters.store.engines import BUSY_TIMEOUT_MS, Engines
 from mano.adapters.store.hosts import SqlHosts
 from mano.adapters.store.leases import SqlLeases
@@ -20,10 +21,14 @@ from mano.adapters.store.resources import Kind, SqlRepository
 from mano.adapters.store.signal import InProcessSignal
 from mano.domain.alarm import Alarm
 from mano.domain.catalogue import Package
+from mano.domain.events import Event
 from mano.domain.grant import Grant
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
+from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
+from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import StaleGeneration, Unreachable
+from mano.ports.notifier import Deliveries
 from mano.ports.repositories import Hosts, Leases, Numbers, Operations, Outbox, Repository
 
 PACKAGES = Kind(schema.packages, Package, "package")
@@ -34,9 +39,17 @@ CHAINS = Kind(schema.chains, ServiceChain, "chain")
 RESERVATIONS = Kind(schema.reservations, Reservation, "reservation")
 GRANTS = Kind(schema.grants, Grant, "grant")
 ALARMS = Kind(schema.alarms, Alarm, "alarm")
+SUBSCRIPTIONS = Kind(schema.subscriptions, Subscription, "subscription")
+PM_JOBS = Kind(schema.pm_jobs, PmJob, "PM job")
+PM_REPORTS = Kind(schema.pm_reports, PmReport, "PM report")
+THRESHOLDS = Kind(schema.thresholds, Threshold, "threshold")
+USAGE_RECORDS = Kind(schema.usage_records, UsageRecord, "usage record")
 
 Guard = Callable[[sa.Connection], None]
 """Raises when this server may write no more; asked in each writing transaction, just before its commit."""
+
+FanOut = Callable[["SqlUnitOfWork", Sequence[Event]], None]
+"""Writes what follows from a transaction's events, as its last act before the guard."""
 
 _REPEATABLE_STATES = ("40001", "40P01")
 """PostgreSQL: serialization failure and deadlock; the database chose us as the victim."""
@@ -61,6 +74,12 @@ class SqlUnitOfWork:
         self.reservations: Repository[Reservation] = SqlRepository(connection, RESERVATIONS)
         self.grants: Repository[Grant] = SqlRepository(connection, GRANTS)
         self.alarms: Repository[Alarm] = SqlRepository(connection, ALARMS)
+        self.subscriptions: Repository[Subscription] = SqlRepository(connection, SUBSCRIPTIONS)
+        self.pm_jobs: Repository[PmJob] = SqlRepository(connection, PM_JOBS)
+        self.pm_reports: Repository[PmReport] = SqlRepository(connection, PM_REPORTS)
+        self.thresholds: Repository[Threshold] = SqlRepository(connection, THRESHOLDS)
+        self.usage_records: Repository[UsageRecord] = SqlRepository(connection, USAGE_RECORDS)
+        self.deliveries: Deliveries = SqlDeliveries(connection)
         self.operations: Operations = SqlOperations(connection, events)
         self.hosts: Hosts = SqlHosts(connection)
         self.leases: Leases = SqlLeases(connection)
@@ -91,6 +110,7 @@ class SqlStore:
         self.engines = engines
         self.signal = InProcessSignal()
         self.guard: Guard | None = None
+        self.fan_out: FanOut | None = None
         self._quarantine_s = quarantine_s
         self._writer = _OneWriter() if engines.is_sqlite else nullcontext()
 
@@ -115,6 +135,8 @@ class SqlStore:
         with self._writer, self.engines.units.connect() as connection:
             uow = SqlUnitOfWork(connection, self._quarantine_s)
             yield uow
+            if self.fan_out is not None and uow.events.waiting:
+                self.fan_out(uow, uow.events.waiting)
             if self.guard is not None:
                 self.guard(connection)
             has_events = uow.events.flush()
