@@ -20,6 +20,7 @@ from mano.domain.lcm_op_occ import LcmOpOcc, StepRecord
 from mano.domain.nfvi import Host, Inventory
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
 from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
+from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.ports.notifier import Deliveries
@@ -171,6 +172,12 @@ class UnitOfWork(Protocol):
     reservations: Repository[Reservation]
     grants: Repository[Grant]
     alarms: Repository[Alarm]
+    logical_ports: Repository[LogicalPort]
+    port_pairs: Repository[PortPair]
+    port_pair_groups: Repository[PortPairGroup]
+    flow_classifiers: Repository[FlowClassifier]
+    port_chains: Repository[PortChain]
+    service_graphs: Repository[ServiceGraph]
     subscriptions: Repository[Subscription]
     pm_jobs: Repository[PmJob]
     pm_reports: Repository[PmReport]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -134,6 +134,18 @@ alarms = _resource(
     sa.Index("alarms_one_standing_per_key", "key", unique=True, **_where("cleared_at IS NULL")),
     sa.Index("alarms_by_object", "managed_object_id"),
 )
+
+logical_ports = _resource("logical_ports", _column("name"))
+
+port_pairs = _resource("port_pairs", _column("name"))
+
+port_pair_groups = _resource("port_pair_groups", _column("name"))
+
+flow_classifiers = _resource("flow_classifiers", _column("name"))
+
+port_chains = _resource("port_chains", _column("name"))
+
+service_graphs = _resource("service_graphs", _column("name"))
 
 operations = _resource(
     "lcm_op_occs",

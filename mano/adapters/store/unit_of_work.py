@@ -25,6 +25,7 @@ from mano.domain.events import Event
 from mano.domain.grant import Grant
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
 from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
+from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import StaleGeneration, Unreachable
@@ -39,6 +40,12 @@ CHAINS = Kind(schema.chains, ServiceChain, "chain")
 RESERVATIONS = Kind(schema.reservations, Reservation, "reservation")
 GRANTS = Kind(schema.grants, Grant, "grant")
 ALARMS = Kind(schema.alarms, Alarm, "alarm")
+LOGICAL_PORTS = Kind(schema.logical_ports, LogicalPort, "port")
+PORT_PAIRS = Kind(schema.port_pairs, PortPair, "port pair")
+PORT_PAIR_GROUPS = Kind(schema.port_pair_groups, PortPairGroup, "port pair group")
+FLOW_CLASSIFIERS = Kind(schema.flow_classifiers, FlowClassifier, "flow classifier")
+PORT_CHAINS = Kind(schema.port_chains, PortChain, "port chain")
+SERVICE_GRAPHS = Kind(schema.service_graphs, ServiceGraph, "service graph")
 SUBSCRIPTIONS = Kind(schema.subscriptions, Subscription, "subscription")
 PM_JOBS = Kind(schema.pm_jobs, PmJob, "PM job")
 PM_REPORTS = Kind(schema.pm_reports, PmReport, "PM report")
@@ -74,6 +81,12 @@ class SqlUnitOfWork:
         self.reservations: Repository[Reservation] = SqlRepository(connection, RESERVATIONS)
         self.grants: Repository[Grant] = SqlRepository(connection, GRANTS)
         self.alarms: Repository[Alarm] = SqlRepository(connection, ALARMS)
+        self.logical_ports: Repository[LogicalPort] = SqlRepository(connection, LOGICAL_PORTS)
+        self.port_pairs: Repository[PortPair] = SqlRepository(connection, PORT_PAIRS)
+        self.port_pair_groups: Repository[PortPairGroup] = SqlRepository(connection, PORT_PAIR_GROUPS)
+        self.flow_classifiers: Repository[FlowClassifier] = SqlRepository(connection, FLOW_CLASSIFIERS)
+        self.port_chains: Repository[PortChain] = SqlRepository(connection, PORT_CHAINS)
+        self.service_graphs: Repository[ServiceGraph] = SqlRepository(connection, SERVICE_GRAPHS)
         self.subscriptions: Repository[Subscription] = SqlRepository(connection, SUBSCRIPTIONS)
         self.pm_jobs: Repository[PmJob] = SqlRepository(connection, PM_JOBS)
         self.pm_reports: Repository[PmReport] = SqlRepository(connection, PM_REPORTS)
