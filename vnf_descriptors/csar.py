@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vnf_descriptors import guard, manifest, tosca_meta
-from vnf_descriptors.integrity import check_files, check_signature
+from vnf_descriptors.integrity import OuterSignature, check_files, check_signature
 from vnf_descriptors.members import Members, TreeMembers, ZipMembers, read
 from vnf_descriptors.package import YAML_SUFFIXES, Layout, Package, Policy
 from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding, quote
 from vnf_descriptors.signature import MAX_BYTES as MAX_SIGNATURE
-from vnf_descriptors.signature import Verdict, verify
+from vnf_descriptors.signature import verify
 from vnf_descriptors.tosca_meta import ToscaMeta
 
 #: Largest archive inside a package that is looked into, in octets.
@@ -58,7 +58,7 @@ def _open(path: Path, shown: str, policy: Policy, stack: contextlib.ExitStack) -
     if path.is_dir():
         return _open_directory(path, shown, policy, stack)
     if path.name.lower().endswith(YAML_SUFFIXES):
-        return _open_bare(path, shown)
+        return _open_bare(path, shown, policy)
     stream = stack.enter_context(os.fdopen(_regular(path), "rb"))
     members, findings = _open_archive(stream, shown, stack)
     if members is None:
@@ -98,10 +98,10 @@ def _open_directory(
     return package, findings + more
 
 
-def _open_bare(path: Path, shown: str) -> tuple[Package | None, list[Finding]]:
+def _open_bare(path: Path, shown: str, policy: Policy) -> tuple[Package | None, list[Finding]]:
     os.close(_regular(path))
     members = _BareMembers(path.parent, path.name)
-    return Package(shown, Layout.BARE, members, path.name), []
+    return Package(shown, Layout.BARE, members, path.name, policy=policy), []
 
 
 class _BareMembers(TreeMembers):
@@ -152,17 +152,18 @@ def _open_outer(
     try:
         for piece in outer.chunks(inner):
             copy.write(piece)
-        verdict = None
+        signed = None
         if cms in outer:
             certificates = read(outer, cert, MAX_SIGNATURE) if cert in outer else b""
             signature = read(outer, cms, MAX_SIGNATURE)
             verdict = verify(_pieces(copy), signature, certificates, policy.trust, policy.time())
+            signed = OuterSignature(cms, verdict, certificates)
     except guard.MemberError as error:
         return None, [*findings, finding("ZIP008", Position(inner), str(error))]
     members, damage = _open_archive(copy, inner, stack)
     if members is None:
         return None, findings + damage
-    package, more = _structure(shown, members, policy, (cms, verdict) if verdict else None)
+    package, more = _structure(shown, members, policy, signed)
     return package, findings + more
 
 
@@ -176,13 +177,14 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _structure(
-    shown: str, members: Members, policy: Policy, outer: tuple[str, Verdict] | None
+    shown: str, members: Members, policy: Policy, outer: OuterSignature | None
 ) -> tuple[Package | None, list[Finding]]:
     findings: list[Finding] = []
     try:
-        package = _find_entry(shown, members, findings)
+        package = _find_entry(shown, members, policy, findings)
         if package is None:
             return None, findings
+        package.policy = policy
         findings += _check_nested(members)
         _read_manifest(package, findings)
         findings += check_files(package)
@@ -192,7 +194,7 @@ def _structure(
     return package, findings
 
 
-def _find_entry(shown: str, members: Members, findings: list[Finding]) -> Package | None:
+def _find_entry(shown: str, members: Members, policy: Policy, findings: list[Finding]) -> Package | None:
     if tosca_meta.PATH in members:
         meta, problems = tosca_meta.parse(read(members, tosca_meta.PATH, tosca_meta.MAX_BYTES))
         findings += problems
@@ -201,7 +203,7 @@ def _find_entry(shown: str, members: Members, findings: list[Finding]) -> Packag
             message = "TOSCA.meta has no Entry-Definitions"
             findings.append(finding("CSAR001", Position(tosca_meta.PATH), message, "Name the main YAML file"))
             return None
-        findings += _check_meta_paths(meta, members)
+        findings += _check_meta_paths(meta, members, policy)
         if entry[0] not in members:
             return None
         return Package(shown, Layout.TOSCA_METADATA, members, entry[0], meta)
@@ -216,7 +218,7 @@ def _find_entry(shown: str, members: Members, findings: list[Finding]) -> Packag
     return None
 
 
-def _check_meta_paths(meta: ToscaMeta, members: Members) -> Iterator[Finding]:
+def _check_meta_paths(meta: ToscaMeta, members: Members, policy: Policy) -> Iterator[Finding]:
     for keyword, (value, place) in meta.entries.items():
         if not value or "entry-" not in keyword:
             continue
@@ -234,7 +236,7 @@ def _check_meta_paths(meta: ToscaMeta, members: Members) -> Iterator[Finding]:
         value, place = block.get("name", ("", Position(tosca_meta.PATH)))
         if not value or value in members or members.has_directory(value):
             continue
-        problem = guard.check_uri(value) if "://" in value else "is not in the package"
+        problem = policy.check_uri(value) if "://" in value else "is not in the package"
         if problem is not None:
             yield finding("CSAR004", place, f"the block names {quote(value)}, but it {problem}")
 

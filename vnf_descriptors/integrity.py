@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from vnf_descriptors import guard, manifest, tosca_meta
 from vnf_descriptors.manifest import Manifest, ManifestEntry
@@ -13,6 +14,8 @@ from vnf_descriptors.report import Finding, Position, Severity, SignatureState, 
 from vnf_descriptors.signature import MAX_BYTES as MAX_SIGNATURE
 from vnf_descriptors.signature import Verdict, verify
 
+#: Longest certificate file that is shown to others, in characters.
+MAX_SHOWN = 64 * 1024
 _SIGNATURE_FILES = (".sig", ".cms", ".p7s", ".cert", ".crt", ".pem")
 
 # Digests --------------------------------------------------------------------------------------------------
@@ -51,7 +54,7 @@ def _check_unlisted(package: Package) -> Iterator[Finding]:
 
 def _check_entry(package: Package, entry: ManifestEntry) -> Iterator[Finding]:
     source = quote(entry.source)
-    problem = guard.check_uri(entry.source) if entry.external else guard.check_name(entry.source)
+    problem = package.policy.check_uri(entry.source) if entry.external else guard.check_name(entry.source)
     if problem is not None:
         yield finding("MF012", entry.position, f"the Source {source} {problem}")
     if problem is not None or entry.external:
@@ -105,17 +108,30 @@ def _check_listed(package: Package, listing: Manifest) -> Iterator[Finding]:
 # Signatures -----------------------------------------------------------------------------------------------
 
 
-def check_signature(package: Package, policy: Policy, outer: tuple[str, Verdict] | None) -> list[Finding]:
-    findings = []
-    verdicts = [outer] if outer else []
+class OuterSignature(NamedTuple):
+    """What signs a package as a whole, from the archive round it (option 2)."""
+
+    file: str
+    verdict: Verdict
+    #: The certificate beside it, as stored; empty when there is none.
+    certificate: bytes
+
+
+def check_signature(package: Package, policy: Policy, outer: OuterSignature | None) -> list[Finding]:
+    """What is wrong with a package's signatures; tells the package whose they are and what they are worth."""
+    findings: list[Finding] = []
+    verdicts = [(outer.file, outer.verdict)] if outer else []
+    if outer:
+        package.security_option, package.signing_certificate = 2, _pem(outer.certificate)
     if package.manifest is not None and package.manifest.cms:
         verdict = _verify_manifest(package, package.manifest, policy)
         verdicts.append((package.manifest.path, verdict))
     for file, verdict in verdicts:
         package.signature, package.signer = verdict.state, verdict.signer
-        if verdict.code:
-            severity = Severity.ERROR if policy.require_signature else None
-            findings.append(finding(verdict.code, Position(file), verdict.problem, severity=severity))
+        # An untrusted signer is a matter of policy; a signature that is wrong, or no longer stands, never is.
+        strict = policy.require_signature or verdict.state is SignatureState.INVALID
+        severity = Severity.ERROR if strict else None
+        findings.extend(finding(code, Position(file), text, severity=severity) for code, text in verdict.problems)
     if not verdicts and policy.require_signature:
         findings.append(
             finding("SIG003", Position(package.entry), "the package is not signed", severity=Severity.ERROR)
@@ -129,13 +145,22 @@ def _verify_manifest(package: Package, listing: Manifest, policy: Policy) -> Ver
     named = package.meta.get("ETSI-Entry-Certificate") if package.meta else None
     beside = named[0] if named else f"{listing.path.rpartition('.')[0]}.cert"
     certificates = read(package.members, beside, MAX_SIGNATURE) if beside in package.members else b""
+    package.signing_certificate = package.signing_certificate or _pem(certificates)
     first: Verdict | None = None
     for content in _as_signed(listing.signed_part):
         verdict = verify([content], listing.cms, certificates, policy.trust, policy.time())
         if verdict.code != "SIG001":
             return verdict
         first = first or verdict
-    return first or Verdict(SignatureState.INVALID, "SIG005", "there is nothing that could be signed")
+    return first or Verdict(SignatureState.INVALID, (("SIG005", "there is nothing that could be signed"),))
+
+
+def _pem(certificate: bytes) -> str:
+    """The text of a certificate file, which others may be shown; empty for what is no such text."""
+    text = certificate.decode("ascii", "replace").strip()
+    lines = text.splitlines()
+    clean = text.startswith("-----BEGIN CERTIFICATE-----") and all(line.isprintable() for line in lines)
+    return text if clean and "\ufffd" not in text and len(text) <= MAX_SHOWN else ""
 
 
 def _as_signed(stored: bytes) -> Iterator[bytes]:
@@ -162,6 +187,9 @@ def _check_artifact_signatures(package: Package, listing: Manifest, policy: Poli
         cms = read(package.members, entry.signature, MAX_SIGNATURE)
         pieces = package.members.chunks(entry.source)
         verdict = verify(pieces, cms, certificates, policy.trust, policy.time())
-        if verdict.state is SignatureState.INVALID:
-            message = f"the signature of {quote(entry.source)}: {verdict.problem}"
-            yield finding("SIG006", entry.position, message)
+        for code, text in verdict.problems:
+            message = f"the signature of {quote(entry.source)}: {text}"
+            if verdict.state is SignatureState.INVALID:
+                yield finding("SIG006", entry.position, message)
+            elif policy.trust.roots:
+                yield finding(code, entry.position, message)

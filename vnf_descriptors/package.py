@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import TracebackType
 
 from vnf_descriptors import tosca_meta
+from vnf_descriptors.guard import check_uri
 from vnf_descriptors.manifest import Manifest, ManifestEntry
 from vnf_descriptors.members import Members
 from vnf_descriptors.report import Position, SignatureState
@@ -35,12 +36,21 @@ class Policy:
     trust: TrustStore = field(default_factory=TrustStore)
     #: True makes an unsigned package, and one from an unknown signer, an error.
     require_signature: bool = False
+    #: True lets artifacts, manifest sources and repositories lie outside the package; nothing of them is ever fetched.
+    allow_external: bool = False
     #: The time at which certificates must be valid; None for now.
     now: datetime.datetime | None = None
 
     def time(self) -> datetime.datetime:
         """The time to check certificates at."""
         return self.now or datetime.datetime.now(datetime.UTC)
+
+    def check_uri(self, uri: str) -> str | None:
+        """What speaks against a file at an address outside the package, or None."""
+        problem = check_uri(uri)
+        if problem is None and not self.allow_external:
+            return "lies outside the package, from where nothing is ever fetched or checked"
+        return problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +74,14 @@ class Package:
     entry: str
     meta: ToscaMeta | None = None
     manifest: Manifest | None = None
+    policy: Policy = field(default_factory=Policy)
     signature: SignatureState = SignatureState.NONE
     #: Subject of the certificate that signed the package.
     signer: str = ""
+    #: The way of SOL004 clause 5.1 in which the package is secured: 2 is one signature over the whole archive.
+    security_option: int = 1
+    #: The signing certificate (PEM) when it is a file of the package; empty otherwise.
+    signing_certificate: str = ""
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     def __enter__(self) -> Package:

@@ -1,6 +1,6 @@
 """Signatures of packages: detached CMS SignedData (RFC 5652), as SOL004 clause 5 uses it.
 
-`verify` checks the signature itself, then looks for a path from its certificate to a trusted root.
+`verify` checks the signature itself, then asks `trust` what its signer is worth.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import datetime
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vnf_descriptors.report import SignatureState, quote
+from vnf_descriptors.trust import Problem, TrustStore, judge
 
-#: Longest certificate path.
-MAX_PATH = 8
+__all__ = ["MAX_BYTES", "TrustStore", "Verdict", "sign", "verify"]
+
 #: Largest CMS structure or certificate file, in octets.
 MAX_BYTES = 1024 * 1024
 #: Most certificates that a signature may bring.
@@ -24,30 +24,20 @@ MAX_CERTIFICATES = 32
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one signature. `code` is the finding's, empty for a good one."""
+    """What became of one signature: its problems are codes of findings with their messages, none for a good one."""
 
     state: SignatureState
-    code: str = ""
-    problem: str = ""
+    problems: tuple[Problem, ...] = ()
     signer: str = ""
 
+    @property
+    def code(self) -> str:
+        """The code of the first problem, or empty."""
+        return self.problems[0][0] if self.problems else ""
 
-@dataclass(frozen=True, slots=True)
-class TrustStore:
-    """The root certificates that packages may be signed under, in DER."""
 
-    roots: tuple[bytes, ...] = ()
-
-    @staticmethod
-    def from_pem(*paths: Path) -> TrustStore:
-        """The certificates of PEM files; ValueError when a file holds none."""
-        roots: list[bytes] = []
-        for path in paths:
-            found = list(_certificates(path.read_bytes()))
-            if not found:
-                raise ValueError(f"{path} holds no certificate in PEM form")
-            roots += found
-        return TrustStore(tuple(roots))
+def _invalid(code: str, problem: str, signer: str = "") -> Verdict:
+    return Verdict(SignatureState.INVALID, ((code, problem),), signer)
 
 
 def verify(
@@ -57,7 +47,7 @@ def verify(
     try:
         return _verify(content, cms, certificates, trust, now)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
-        return Verdict(SignatureState.INVALID, "SIG005", f"the signature cannot be read: {quote(error)}")
+        return _invalid("SIG005", f"the signature cannot be read: {quote(error)}")
 
 
 def sign(content: bytes, key_pem: bytes, certificate_pem: bytes, password: bytes | None = None) -> bytes:
@@ -89,25 +79,26 @@ def _verify(
     from asn1crypto import cms as asn1_cms
 
     if len(cms) > MAX_BYTES or len(certificates) > MAX_BYTES:
-        return Verdict(SignatureState.INVALID, "SIG005", f"the signature is larger than {MAX_BYTES} octets")
+        return _invalid("SIG005", f"the signature is larger than {MAX_BYTES} octets")
     info = asn1_cms.ContentInfo.load(_der(cms), strict=True)
     if info["content_type"].native != "signed_data":
-        return Verdict(SignatureState.INVALID, "SIG005", "the signature is no CMS SignedData")
+        return _invalid("SIG005", "the signature is no CMS SignedData")
     signed = info["content"]
     if signed["encap_content_info"]["content"].native is not None:
-        return Verdict(SignatureState.INVALID, "SIG005", "the signature is not detached")
+        return _invalid("SIG005", "the signature is not detached")
     if len(signed["signer_infos"]) != 1:
-        return Verdict(SignatureState.INVALID, "SIG005", "the signature does not have exactly one signer")
+        return _invalid("SIG005", "the signature does not have exactly one signer")
     signer_info = signed["signer_infos"][0]
     pool = _pool(signed, certificates)
     signer = _find_signer(signer_info, pool)
     if signer is None:
-        return Verdict(SignatureState.INVALID, "SIG005", "the signer's certificate is missing")
+        return _invalid("SIG005", "the signer's certificate is missing")
     problem = _check_value(content, signed, signer_info, signer)
     name = signer.subject.rfc4514_string()
     if problem is not None:
-        return Verdict(SignatureState.INVALID, problem[0], problem[1], name)
-    return _check_trust(signer, pool, trust, now, name)
+        return _invalid(*problem, name)
+    state, problems = judge(signer, pool, trust, now)
+    return Verdict(state, problems, name)
 
 
 def _pool(signed: Any, certificates: bytes) -> list[Any]:
@@ -206,63 +197,3 @@ def _signature_fits(key: Any, signer_info: Any, digest_name: str, digest: bytes)
     except InvalidSignature:
         return False
     return True
-
-
-def _check_trust(signer: Any, pool: list[Any], trust: TrustStore, now: datetime.datetime, name: str) -> Verdict:
-    from cryptography import x509
-
-    roots = [x509.load_der_x509_certificate(root) for root in trust.roots]
-    path = _path(signer, pool, roots)
-    for certificate in path or [signer]:
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            subject = quote(certificate.subject.rfc4514_string())
-            return Verdict(
-                SignatureState.UNKNOWN_SIGNER, "SIG004", f"the certificate of {subject} is not valid now", name
-            )
-    if path is None:
-        return Verdict(SignatureState.UNKNOWN_SIGNER, "SIG002", f"the signer {quote(name)} is not trusted", name)
-    return Verdict(SignatureState.VALID, signer=name)
-
-
-def _path(signer: Any, pool: list[Any], roots: list[Any]) -> list[Any] | None:
-    """The certificates from the signer's up to a root, or None."""
-    path = [signer]
-    while len(path) <= MAX_PATH:
-        last = path[-1]
-        if last in roots:
-            return path
-        issuer = next((root for root in roots if _issued(last, root)), None)
-        if issuer is not None:
-            return [*path, issuer]
-        issuer = next((each for each in pool if each not in path and _issued(last, each)), None)
-        if issuer is None:
-            return None
-        path.append(issuer)
-    return None
-
-
-def _issued(certificate: Any, issuer: Any) -> bool:
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-
-    try:
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return False
-    if not constraints.ca or not _may_sign_certificates(issuer):
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _may_sign_certificates(issuer: Any) -> bool:
-    from cryptography import x509
-
-    try:
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    return bool(usage.key_cert_sign)

@@ -99,7 +99,9 @@ MANIFEST = (
         ERROR,
         "manifest source not usable",
         _MANIFEST,
-        "A Source is a relative path inside the package, or the URI of an external file, which then needs a digest.",
+        "A Source is a relative path inside the package. SOL004 also knows external files, given by URI with a digest; "
+        "as nothing is ever fetched, nobody could check them, and they are refused unless the policy allows them "
+        "(Policy.allow_external, --allow-external).",
         "Source: ../outside.sh",
     ),
     Code(
@@ -152,7 +154,8 @@ MANIFEST = (
         WARNING,
         "certificate not valid now",
         _SECURITY,
-        "The signer's certificate, or one above it, is not yet valid or has expired at the time of onboarding.",
+        "The signer's certificate, or one above it, is not yet valid or has expired at the time of onboarding. It is "
+        "an error when the certificate leads to a trusted root: the trust that was given has ended.",
     ),
     Code(
         "SIG005",
@@ -168,5 +171,31 @@ MANIFEST = (
         "artifact signature wrong",
         "SOL004 5",
         "A Signature that the manifest names for one file does not fit that file.",
+    ),
+    Code(
+        "SIG007",
+        ERROR,
+        "certificate revoked",
+        _SECURITY,
+        "A revocation list in the trust store, signed by the certificate's issuer, names it (RFC 5280 5): the key may "
+        "be in other hands. Ask the vendor for a package signed anew.",
+    ),
+    Code(
+        "SIG008",
+        WARNING,
+        "revocation not known",
+        _SECURITY,
+        "The issuer's revocation list in the trust store is past its next update (RFC 5280 5.1.2.5), or not yet valid, "
+        "so that nobody can tell whether the certificate still stands. Put a current list into the trust store.",
+    ),
+    Code(
+        "SIG009",
+        WARNING,
+        "certificate not meant for this",
+        _SECURITY,
+        "The signer's key usage does not allow signatures, its extended key usage names neither code signing nor "
+        "e-mail, an authority has more authorities below it than it may, a critical extension is not understood, or a "
+        "certificate is signed with a digest that is not safe (RFC 5280 4.2). It is an error when the certificate "
+        "leads to a trusted root.",
     ),
 )

@@ -160,7 +160,8 @@ PACKAGE = (
         ERROR,
         "TOSCA.meta names a file that is not there",
         _META,
-        "Each keyword of block 0, and each Name of the later blocks, is the path of a member.",
+        "Each keyword of block 0, and each Name of the later blocks, is the path of a member. A Name that is an "
+        "address outside the package is refused unless the policy allows external artifacts.",
         "ETSI-Entry-Manifest: firewall.mf",
     ),
     Code(

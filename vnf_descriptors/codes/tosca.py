@@ -168,7 +168,8 @@ TOSCA = (
         "artifact not in the package",
         "SOL001 6.5",
         "An artifact's file is a path relative to the file that names it, or to the root of the package, and must "
-        "be a member. External artifacts are given by URI.",
+        "be a member. SOL004 also knows external artifacts, given by URI; as nothing is ever fetched, nobody could "
+        "check them, and they are refused unless the policy allows them (Policy.allow_external, --allow-external).",
         "file: ../Files/images/missing.qcow2",
     ),
     Code(
@@ -243,5 +244,15 @@ TOSCA = (
         _TEMPLATES,
         "The descriptor passes every rule, but two of its facts cannot both hold in the model that the rest of the "
         "system works with; the message says which.",
+    ),
+    Code(
+        "TOSCA031",
+        ERROR,
+        "repository outside the package",
+        "TOSCA Simple Profile 1.3, 3.6.6",
+        "A repository is an address from which imports and artifacts would be fetched. Nothing ever is: what a package "
+        "needs is in the package. The policy may allow repositories of artifacts (Policy.allow_external, "
+        "--allow-external), such as a registry of container images; imports from them stay refused.",
+        "repositories:\n  hub: {url: 'https://registry.example/'}",
     ),
 )

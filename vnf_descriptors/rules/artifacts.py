@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import Context
-from vnf_descriptors.guard import check_uri
 from vnf_descriptors.package import Layout
 from vnf_descriptors.report import Finding, finding, quote
 from vnf_descriptors.rules.hints import missing_type
@@ -14,6 +13,8 @@ from vnf_descriptors.rules.nodes import all_nodes, typed_nodes
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import NodeTemplate
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
+
+INSIDE = "Put the file into the package"
 
 
 def wrong_artifact(context: Context) -> Iterator[Finding]:
@@ -37,17 +38,17 @@ def wrong_artifact(context: Context) -> Iterator[Finding]:
 
 def missing_artifact(context: Context) -> Iterator[Finding]:
     """An artifact's file is not in the package."""
-    if context.package.layout is Layout.BARE:
-        return
     for topology, template in all_nodes(context):
         for _, _, value in template.section("artifacts").items():
             file = value.get("file") if isinstance(value, Mapping) else value
             if not isinstance(file, Scalar) or not file.text:
                 continue
             if "://" in file.text:
-                problem = check_uri(file.text)
+                problem = context.package.policy.check_uri(file.text)
                 if problem is not None:
-                    yield finding("TOSCA020", file, f"the artifact {quote(file.text)} {problem}")
+                    yield finding("TOSCA020", file, f"the artifact {quote(file.text)} {problem}", INSIDE)
+                continue
+            if context.package.layout is Layout.BARE:
                 continue
             if isinstance(value, Mapping) and (value.get("repository") or _is_container_image(value, template)):
                 continue
@@ -61,6 +62,18 @@ def _is_container_image(artifact: Mapping, template: NodeTemplate) -> bool:
     kind = properties.get("container_format") if isinstance(properties, Mapping) else None
     docker = isinstance(kind, Scalar) and kind.text == "docker"
     return docker or template.type == "tosca.nodes.nfv.Vdu.OsContainer"
+
+
+def outside_repository(context: Context) -> Iterator[Finding]:
+    """A repository is a place outside the package."""
+    if context.package.policy.allow_external:
+        return
+    for file in context.templates.files.values():
+        repositories = file.root.get("repositories")
+        if isinstance(repositories, Mapping):
+            for name, key, _ in repositories.items():
+                message = f"the repository {quote(name)} lies outside the package; nothing is ever fetched from it"
+                yield finding("TOSCA031", key, message, INSIDE)
 
 
 def missing_script(context: Context) -> Iterator[Finding]:
@@ -97,4 +110,4 @@ def _scripts(operation: Node) -> Iterator[Scalar]:
         yield primary
 
 
-ARTIFACT_RULES = (wrong_artifact, missing_artifact, missing_script)
+ARTIFACT_RULES = (wrong_artifact, missing_artifact, outside_repository, missing_script)

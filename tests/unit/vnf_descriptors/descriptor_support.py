@@ -67,9 +67,9 @@ topology_template:
       requirements:
       - virtual_storage: disk
       artifacts:
-        image: {type: tosca.artifacts.nfv.SwImage, file: "https://images.example/lb.qcow2", properties: {
+        image: {type: tosca.artifacts.nfv.SwImage, file: "Files/lb.qcow2", properties: {
           name: lb, version: "2.1", container_format: bare, disk_format: qcow2,
-          checksum: {algorithm: sha-256, hash: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f},
+          checksum: {algorithm: sha-256, hash: 6439fa1fc5ec98551799c8ff5472d289fa86bcf36fc7d55e751c34ba298ed0df},
           min_ram: 1 GiB, size: 2 GB}}
     worker:
       type: tosca.nodes.nfv.Vdu.Compute
@@ -84,8 +84,9 @@ topology_template:
             virtual_cpu: {num_virtual_cpu: 2}
             virtual_memory: {virtual_mem_size: 2048 MiB}
       artifacts:
-        image: {type: tosca.artifacts.nfv.SwImage, file: "https://images.example/worker.qcow2", properties: {
-          name: worker, version: "2.1", container_format: bare, disk_format: qcow2}}
+        image: {type: tosca.artifacts.nfv.SwImage, file: "Files/worker.qcow2", properties: {
+          name: worker, version: "2.1", container_format: bare, disk_format: qcow2,
+          checksum: {algorithm: sha-256, hash: 959fdf256c0e312379bf14d4ad4153d1fc4d822e459b81caf723290161a59d23}}}
     disk:
       type: tosca.nodes.nfv.Vdu.VirtualBlockStorage
       properties:
@@ -203,6 +204,8 @@ def package_files(vnfd: str = VNFD) -> dict[str, bytes]:
         "Definitions/vnfd.yaml": vnfd.encode(),
         "ChangeLog.txt": b"1.0: first\n",
         "install.sh": b"#!/bin/sh\n",
+        "Files/lb.qcow2": b"image of lb\n",
+        "Files/worker.qcow2": b"image of worker\n",
     }
     return {**files, "vnf.mf": manifest_of(files)}
 

@@ -130,6 +130,10 @@ def _manifests() -> Iterator[Case]:
         yield f"source {source!r}", archive({**files, "vnf.mf": listing}), {"MF012", "MF005"}
     external = files["vnf.mf"] + b"\nSource: http://127.0.0.1:9/x\n"
     yield "remote source without digest", archive({**files, "vnf.mf": external}), {"MF012"}
+    checked = external + b"Algorithm: SHA-256\nHash: " + b"0" * 64 + b"\n"
+    yield "remote source", archive({**files, "vnf.mf": checked}), {"MF012"}
+    block = META.encode() + b"\nName: http://127.0.0.1:9/x\nContent-Type: text/plain\n"
+    yield "remote artifact in TOSCA.meta", archive({**files, "TOSCA-Metadata/TOSCA.meta": block}), {"CSAR004"}
     long = files["vnf.mf"] + b"".join(b"Source: Files/%d\nAlgorithm: MD5\nHash: 00\n" % n for n in range(50_000))
     yield "long manifest", archive({**files, "vnf.mf": long}), {"MF002", "MF007", "ZIP007"}
     cms = files["vnf.mf"] + b"-----BEGIN CMS-----\n" + b"QUJD\n" * 50_000 + b"-----END CMS-----\n"
@@ -184,9 +188,15 @@ def _descriptors() -> Iterator[Case]:
         described(changed("implementation: install.sh", "implementation: ../../../bin/sh")),
         {"TOSCA020"},
     )
-    image = changed('file: "https://images.example/lb.qcow2"', 'file: "../../../../etc/shadow"')
+    image = changed('file: "Files/lb.qcow2"', 'file: "../../../../etc/shadow"')
     yield "image outside", described(image), {"TOSCA020"}
-    local = changed('file: "https://images.example/lb.qcow2"', 'file: "file:///etc/shadow"')
+    local = changed('file: "Files/lb.qcow2"', 'file: "file:///etc/shadow"')
     yield "image of this machine", described(local), {"TOSCA020"}
+    for address in ("http://127.0.0.1:9/x", "HTTPS://127.0.0.1:9/x", "ftp://127.0.0.1:9/x"):
+        yield f"image at {address}", described(changed("Files/lb.qcow2", address)), {"TOSCA020"}
+    script = changed("implementation: install.sh", "implementation: 'http://127.0.0.1:9/x.sh'")
+    yield "remote script", described(script), {"TOSCA020"}
+    hub = changed("imports:\n", "repositories: {hub: 'https://127.0.0.1:9/'}\nimports:\n")
+    yield "repository of artifacts", described(hub), {"TOSCA031"}
     mask = changed('"hw:cpu_policy": dedicated, ', '"hw:cpu_policy": mixed, "hw:cpu_dedicated_mask": "0-999999999", ')
     yield "mask", described(mask), {"REQ002", "REQ003"}

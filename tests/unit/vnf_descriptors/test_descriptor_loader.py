@@ -57,7 +57,7 @@ def test_a_rich_vnfd_has_no_findings_and_every_fact(tmp_path: Path) -> None:
     assert balancer.storages[0].size_gib == 19
     assert balancer.nfvi_constraints == {"site": "north"}
     assert balancer.sw_image is not None
-    assert balancer.sw_image.uri == "https://images.example/lb.qcow2"
+    assert balancer.sw_image.uri == "Files/lb.qcow2"
     assert (balancer.sw_image.size_bytes, balancer.sw_image.min_ram_bytes) == (2_000_000_000, 1024**3)
     worker = flavour.vdu("worker")
     assert (worker.cpu.policy, worker.page_size_kib, worker.initial_instances) == (CpuPolicy.SHARED, None, 2)
@@ -427,6 +427,8 @@ def test_load_raises_with_the_report(tmp_path: Path) -> None:
 
 def test_an_archive_a_directory_and_a_file_give_the_same_model(tmp_path: Path) -> None:
     files = package_files()
+    for name in ("Files/lb.qcow2", "Files/worker.qcow2"):
+        write(tmp_path / name, files[name])
     bare = vnfd(tmp_path)
     packed = write(tmp_path / "p.csar", archive(files))
     for name, data in files.items():

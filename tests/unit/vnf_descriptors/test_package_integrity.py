@@ -5,13 +5,8 @@ from __future__ import annotations
 import datetime
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from tests.unit.vnf_descriptors.descriptor_support import (
     META,
@@ -27,20 +22,18 @@ from tests.unit.vnf_descriptors.descriptor_support import (
     package_files,
     write,
 )
+from tests.unit.vnf_descriptors.signing_support import NOW, Issued, issue, signed_files, trust
 from vnf_descriptors import (
     DescriptorError,
     Layout,
     Policy,
     SignatureState,
     SigningKey,
-    TrustStore,
     build,
     open_package,
     validate,
 )
 from vnf_descriptors.signature import sign
-
-NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
 
 
 def test_a_good_package_has_no_findings(tmp_path: Path) -> None:
@@ -91,7 +84,8 @@ def test_a_fault_in_tosca_meta(tmp_path: Path, meta: str, code: str, where: str 
 
 
 def test_a_package_without_tosca_meta(tmp_path: Path) -> None:
-    files = {"vnfd.yaml": VNFD.encode(), "ChangeLog.txt": b"x", "install.sh": b"x"}
+    images = {name: data for name, data in package_files().items() if name.startswith("Files/")}
+    files = {"vnfd.yaml": VNFD.encode(), "ChangeLog.txt": b"x", "install.sh": b"x", **images}
     report = check_files(tmp_path, {**files, "vnfd.mf": manifest_of(files)})
     assert report.to_text() == ""
     with open_package(tmp_path / "package.csar") as package:
@@ -138,13 +132,40 @@ def test_a_fault_in_the_list_of_files(tmp_path: Path, group: str, code: str) -> 
     assert code in codes(report), report.to_text()
 
 
-def test_external_files_and_non_mano_sets_are_understood(tmp_path: Path) -> None:
+def test_non_mano_sets_are_understood(tmp_path: Path) -> None:
     files = {name: data for name, data in package_files().items() if name != "vnf.mf"}
     listing = manifest_of({**files, "Files/guide.txt": b"guide"})
-    listing += b"Source: https://example.org/image.qcow2\nAlgorithm: SHA-256\nHash: " + b"a" * 64 + b"\n"
     listing += b"non_mano_artifact_sets:\n  onap_others:\n    Source: Files/guide.txt\n"
     report = check_files(tmp_path, {**files, "Files/guide.txt": b"guide", "vnf.mf": listing})
     assert report.to_text() == ""
+
+
+def with_external_files(address: str) -> dict[str, bytes]:
+    """A package that names one file by an address in its manifest, in TOSCA.meta, and as a VDU's image."""
+    files = package_files(VNFD.replace("Files/worker.qcow2", address))
+    files["TOSCA-Metadata/TOSCA.meta"] += f"\nName: {address}\nContent-Type: application/octet-stream\n".encode()
+    del files["vnf.mf"], files["Files/worker.qcow2"]
+    listing = manifest_of(files) + f"\nSource: {address}\nAlgorithm: SHA-256\nHash: {'a' * 64}\n".encode()
+    return {**files, "vnf.mf": listing}
+
+
+def test_external_files_are_refused_unless_the_policy_allows_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csar", archive(with_external_files("https://example.org/image.qcow2")))
+    report = validate(path)
+    assert codes(report, errors_only=True) == {"MF012", "CSAR004", "TOSCA020"}
+    assert all("nothing is ever fetched" in entry.message for entry in report.errors)
+    assert validate(path, Policy(allow_external=True)).to_text() == ""
+    for address in ("file:///etc/passwd", "gopher://example.org/x", "https:///x"):
+        path = write(tmp_path / "p.csar", archive(with_external_files(address)))
+        assert not validate(path, Policy(allow_external=True)).ok
+
+
+def test_a_repository_is_a_matter_of_policy_too(tmp_path: Path) -> None:
+    text = VNFD.replace("imports:\n", "repositories: {hub: {url: 'https://registry.example/'}}\nimports:\n")
+    path = write(tmp_path / "vnfd.yaml", text.encode())
+    (entry,) = validate(path).errors
+    assert (entry.code, entry.line) == ("TOSCA031", line_of("repositories:", text))
+    assert validate(path, Policy(allow_external=True)).ok
 
 
 def test_a_file_that_nobody_lists(tmp_path: Path) -> None:
@@ -162,7 +183,12 @@ def test_the_parts_of_a_package(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csar", archive(package_files()))
     with open_package(path) as package:
         assert package.descriptor_files() == ("Definitions/vnfd.yaml",)
-        assert [file.path for file in package.artifacts()] == ["ChangeLog.txt", "install.sh"]
+        assert [file.path for file in package.artifacts()] == [
+            "ChangeLog.txt",
+            "Files/lb.qcow2",
+            "Files/worker.qcow2",
+            "install.sh",
+        ]
         listed = {file.path: file for file in package.files()}
         assert listed["install.sh"].algorithm == "SHA-256" and len(listed["install.sh"].hash) == 64
         assert package.read("install.sh") == b"#!/bin/sh\n"
@@ -179,43 +205,9 @@ def test_an_unsafe_package_does_not_open(tmp_path: Path) -> None:
 # Signatures -----------------------------------------------------------------------------------------------
 
 
-class Issued(NamedTuple):
-    """A key with its certificate, in PEM."""
-
-    key: bytes
-    certificate: bytes
-
-
-def issue(name: str, issuer: Issued | None = None, days: int = 365, ca: bool = False, rsa_key: bool = False) -> Issued:
-    key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    parent = x509.load_pem_x509_certificate(issuer.certificate) if issuer else None
-    signer = serialization.load_pem_private_key(issuer.key, None) if issuer else key
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(parent.subject if parent else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - datetime.timedelta(days=1))
-        .not_valid_after(NOW + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())  # type: ignore[arg-type]
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Issued(private, certificate.public_bytes(serialization.Encoding.PEM))
-
-
 @pytest.fixture(scope="module")
 def root() -> Issued:
     return issue("root", ca=True)
-
-
-def trust(root: Issued, path: Path, strict: bool = False) -> Policy:
-    write(path / "roots.pem", root.certificate)
-    return Policy(TrustStore.from_pem(path / "roots.pem"), require_signature=strict, now=NOW)
 
 
 @pytest.mark.parametrize("rsa_key", [False, True])
@@ -233,11 +225,6 @@ def test_an_unsigned_package_is_a_matter_of_policy(tmp_path: Path, root: Issued)
     path = write(tmp_path / "p.csar", archive(package_files()))
     assert validate(path).signature is SignatureState.NONE and validate(path).ok
     assert codes(validate(path, trust(root, tmp_path, strict=True)), errors_only=True) == {"SIG003"}
-
-
-def signed_files(signer: Issued) -> dict[str, bytes]:
-    files = package_files()
-    return {**files, "vnf.mf": files["vnf.mf"] + sign(files["vnf.mf"], signer.key, signer.certificate)}
 
 
 @pytest.mark.parametrize("between", [b"\n", b"\n\n", b"\r\n"])
@@ -260,8 +247,8 @@ def test_an_expired_certificate_and_one_of_a_fake_authority(tmp_path: Path, root
     policy = trust(root, tmp_path)
     late = Policy(policy.trust, now=NOW + datetime.timedelta(days=500))
     path = write(tmp_path / "p.csar", archive(signed_files(issue("vendor", root))))
-    assert codes(validate(path, late)) == {"SIG004"}
-    assert validate(path, late).signature is SignatureState.UNKNOWN_SIGNER
+    assert codes(validate(path, late), errors_only=True) == {"SIG004"}
+    assert validate(path, late).signature is SignatureState.INVALID
     no_authority = issue("vendor", root)
     path = write(tmp_path / "q.csar", archive(signed_files(issue("mallory", no_authority))))
     assert codes(validate(path, policy)) == {"SIG002"}
