@@ -76,6 +76,8 @@ class Kind(IntEnum):
     L2_LOCAL = 59
     L2_REMOTE = 60
     L2_TO_REMOTE = 61
+    PROBE_FUNCTION = 62
+    PROBE_BACK = 63
 
     DROP_GUARD = 96
     DROP_FORGED_NSH = 97
@@ -186,6 +188,8 @@ _MEANINGS = MappingProxyType(
         Kind.L2_LOCAL: "network frame to a port here",
         Kind.L2_REMOTE: "network frame to another host",
         Kind.L2_TO_REMOTE: "network frame for no port here",
+        Kind.PROBE_FUNCTION: "liveness probe to a function",
+        Kind.PROBE_BACK: "liveness probe back from a function: to the responder",
         Kind.DROP_GUARD: "guard: nothing allows it",
         Kind.DROP_FORGED_NSH: "guard: NSH forged by the port",
         Kind.DROP_TAGGED: "guard: VLAN-tagged frame",

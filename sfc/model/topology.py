@@ -170,6 +170,23 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class LivenessProbe:
+    """A UDP datagram that a healthy function lets through from its ingress to its egress.
+
+    A routing function needs one: the addresses must be such that it routes them that way. A bridging function is
+    probed by frames of an experimental ethertype when it has none.
+    """
+
+    source: IPv4Address
+    destination: IPv4Address
+    port: int = 48952
+    """Source and destination port."""
+
+    def __post_init__(self) -> None:
+        check_range("port of a liveness probe", self.port, 1, 65535)
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceFunction:
     """One instance of a service function and how traffic is handed to it.
 
@@ -192,6 +209,8 @@ class ServiceFunction:
     """It needs what a function before it wrote into the context headers."""
     writes_context: bool = False
     on_failure: OnFailure = OnFailure.CLOSED
+    probe: LivenessProbe | None = None
+    """How to find out whether it lives; None: as its kind has it (:mod:`sfc.liveness`)."""
 
     def __post_init__(self) -> None:
         check_name("function", self.id)

@@ -72,8 +72,8 @@ def reply_frame(source: Mac, address: IPv4Address, to: IPv4Address, port: int, r
     payload = reply.encode()
     udp = _UDP.pack(REPLY_PORT, port, _UDP.size + len(payload), 0) + payload
     words = (0x45, 0, _IPV4.size + len(udp), 0, 0, 64, _PROTOCOL_UDP)
-    checksum = _checksum(_IPV4.pack(*words, 0, int(address), int(to)))
-    return _ethernet(source, ETHERTYPE_IPV4) + _IPV4.pack(*words, checksum, int(address), int(to)) + udp
+    total = checksum(_IPV4.pack(*words, 0, int(address), int(to)))
+    return _ethernet(source, ETHERTYPE_IPV4) + _IPV4.pack(*words, total, int(address), int(to)) + udp
 
 
 def read_reply(frame: bytes, address: IPv4Address) -> EchoMessage:
@@ -99,7 +99,7 @@ def _ethernet(source: Mac, ethertype: int) -> bytes:
     return _ETHERNET.pack(b"\x02\x0a\x00\x00\x00\xfd", source.to_bytes(6, "big"), ethertype)
 
 
-def _checksum(octets: bytes) -> int:
+def checksum(octets: bytes) -> int:
     """RFC 1071, of an even number of octets."""
     total = sum(octets[::2]) * 256 + sum(octets[1::2])
     while total >> 16:

@@ -2,7 +2,7 @@
 
 Run as ``python -m sfc.ovs.oam_responder`` inside the host's network namespace; :mod:`sfc.ovs.oam` does that. It has
 the bridge's OAM port to itself. Messages are those of RFC 9516. Who may open its control socket may ask it for a
-traceroute: one JSON object a line.
+traceroute, or to watch the bridge's functions: one JSON object a line.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -31,6 +32,7 @@ from sfc.nsh import NshHeader
 from sfc.oam.echo import EchoMessage, EchoType, ReturnCode, reply_to
 from sfc.oam.hop import HOP_RECORD, HopRecord
 from sfc.oam.tlvs import OamError, OamTlv
+from sfc.ovs.liveness_agent import Order, Watcher
 from sfc.ovs.location import SwitchLocation
 from sfc.ovs.oam_message import (
     ETHERTYPE_IPV4,
@@ -48,7 +50,7 @@ ETHERTYPE_NSH = 0x894F
 TTL_MAX = 63
 COUNT_MAX = 100
 """Requests of one TTL."""
-REQUEST_MAX = 4096  # octets
+REQUEST_MAX = 1 << 20  # octets
 _SOL_PACKET, _IGNORE_OUTGOING = 263, 23  # linux/socket.h, linux/if_packet.h
 _LAST_OF_END = 0xFF  # last octet of the source of a frame that reached its path's end; see sfc.render.tables
 _REOPEN_S = 0.2
@@ -84,6 +86,17 @@ class Responder:
         self._rules = rules
         self._sockets = self._open()
         self._replies: list[Answer] = []
+
+    @property
+    def host(self) -> str:
+        """Whose responder it is."""
+        return self._identity.host
+
+    def watch(self, order: Order, asker: socket.socket) -> None:
+        """Probe the functions of an order on a thread of its own, until the asker hangs up."""
+        interface = self._identity.interface
+        watcher = Watcher(order, self._identity.mac, lambda kind: _packets(interface, kind), asker)
+        threading.Thread(target=watcher.run, name="liveness", daemon=True).start()
 
     def filenos(self) -> list[socket.socket]:
         """What to wait for before :meth:`receive`."""
@@ -225,7 +238,7 @@ def serve(responder: Responder, control: socket.socket) -> None:
         for each in ready:
             if each is control:
                 connection, _ = control.accept()
-                with connection, contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):
                     _serve_request(responder, connection)
             else:
                 responder.receive(each)
@@ -233,21 +246,27 @@ def serve(responder: Responder, control: socket.socket) -> None:
 
 def _serve_request(responder: Responder, connection: socket.socket) -> None:
     connection.settimeout(1.0)
-    request = connection.makefile("rb").readline(REQUEST_MAX)
     try:
-        wish = json.loads(request)
-        spi, si, ttl_max, wait_ms = (int(wish[key]) for key in ("spi", "si", "ttlMax", "waitMs"))
-        count = int(wish.get("count", 1))
-        check_range("spi", spi, 1, (1 << 24) - 1)
-        check_range("si", si, 1, 255)
-        check_range("ttlMax", ttl_max, 1, TTL_MAX)
-        check_range("waitMs", wait_ms, 1, 10_000)
-        check_range("count", count, 1, COUNT_MAX)
-        path = PathPosition(spi, si)
-        answer: dict[str, Any] = {"hops": responder.traceroute(path, ttl_max, wait_ms / 1000, count)}
+        wish = json.loads(connection.makefile("rb").readline(REQUEST_MAX))
+        if "watch" in wish:
+            responder.watch(Order.read(wish, responder.host), connection)
+            return
+        answer: dict[str, Any] = {"hops": _traceroute(responder, wish)}
     except (ValueError, TypeError, KeyError, SfcError) as error:
         answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-    connection.sendall(json.dumps(answer).encode() + b"\n")
+    with connection:
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _traceroute(responder: Responder, wish: Mapping[str, Any]) -> list[dict[str, Any]]:
+    spi, si, ttl_max, wait_ms = (int(wish[key]) for key in ("spi", "si", "ttlMax", "waitMs"))
+    count = int(wish.get("count", 1))
+    check_range("spi", spi, 1, (1 << 24) - 1)
+    check_range("si", si, 1, 255)
+    check_range("ttlMax", ttl_max, 1, TTL_MAX)
+    check_range("waitMs", wait_ms, 1, 10_000)
+    check_range("count", count, 1, COUNT_MAX)
+    return responder.traceroute(PathPosition(spi, si), ttl_max, wait_ms / 1000, count)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

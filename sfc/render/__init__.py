@@ -18,6 +18,7 @@ from sfc.render.bridge import Bridge, Route, Section, World, routes_of
 from sfc.render.classify import classifiers_rest_on, render_classifier_misses, render_classifiers
 from sfc.render.forward import render_entry, render_path, render_path_misses
 from sfc.render.guard import render_guard, render_port
+from sfc.render.liveness import render_liveness
 from sfc.render.networks import render_networks
 from sfc.render.proxy import functions_here, render_function, render_function_misses, render_functions_of
 from sfc.render.refusals import refuse_impossible
@@ -92,6 +93,7 @@ class Renderer:
 def _draw(bridge: Bridge) -> None:
     world = bridge.world
     bridge.draw("bridge", partial(_render_standing, bridge))
+    render_liveness(bridge)
     for port in bridge.ports:
         starts, ends = port.id in world.starts, port.id in world.ends
         bridge.draw(("port", port.id, starts, ends), partial(render_port, bridge, port))

@@ -19,7 +19,7 @@ from sfc.model.chains import Chain, Direction, PlannedChain, PortRange, Rsp
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, Group, Meter, flow
-from sfc.model.topology import Awareness, OnFailure, Port, PortRole, Sff, Topology
+from sfc.model.topology import Awareness, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
 from sfc.render.matches import NSH, Matches
 from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, SHARES_MAX, Table
 from sfc.walk import Stop, imposed_context, stops
@@ -218,6 +218,14 @@ class World:
         return {sff: frozenset(networks) for sff, networks in grouped.items()}
 
     @cached_property
+    def functions_at(self) -> dict[str, list[ServiceFunction]]:
+        """Functions of each bridge, by id."""
+        grouped: dict[str, list[ServiceFunction]] = {}
+        for function in sorted(self.topology.functions, key=lambda function: function.id):
+            grouped.setdefault(self.topology.port(function.ingress).sff, []).append(function)
+        return grouped
+
+    @cached_property
     def nsh_ports(self) -> frozenset[str]:
         """Ports of functions that speak NSH."""
         aware = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
@@ -284,6 +292,11 @@ class Bridge:
     def ports(self) -> list[Port]:
         """Ports of this bridge."""
         return self.world.ports_at.get(self.sff.name, [])
+
+    @property
+    def functions(self) -> list[ServiceFunction]:
+        """Functions behind this bridge, with chains or without."""
+        return self.world.functions_at.get(self.sff.name, [])
 
     @property
     def peers(self) -> list[Sff]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from sfc.errors import SimulationError
 from sfc.forgery import Forgery, of_leg, of_station, of_strangers
+from sfc.liveness import ETHERTYPE_PROBE, PROBE_POSITION, ProbeKind, Watch
+from sfc.model.addresses import Mac
 from sfc.model.chains import SI_FIRST, PathPosition, PlannedChain, Rsp
 from sfc.model.topology import OnFailure, Port, PortRole, ServiceFunction, Sff, Unclassified
+from sfc.render.tables import SFF_MAC
 from sfc.samples import chain_back_for, chain_for, plain_samples
 from sfc.simulator import Simulator
-from sfc.simulator.packets import O_BIT, Ethernet, Nsh, Raw
+from sfc.simulator.packets import O_BIT, Arp, Ethernet, Ip, Nsh, Raw, Udp
 from sfc.simulator.trace import nsh_of
 from sfc.verify.plan import LegPlan
 from sfc.verify.results import Report, Rule, Violation, inject
@@ -145,6 +149,53 @@ class TunnelGuardCheck:
 
     def run(self, network: Simulator) -> Iterator[Violation]:
         yield from _dead(network, of_strangers(self.sff, self.peer, self.position))
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessCheck:
+    """A probe goes through exactly its function, and comes back to the responder that sent it."""
+
+    watch: Watch
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        return ("liveness", self.watch.function)
+
+    def run(self, network: Simulator) -> Iterator[Violation]:
+        watch, sff = self.watch, network.topology.sff(self.watch.sff)
+        if sff.oam_ofport is None or sff.oam_mac is None:
+            return
+        packet = Ethernet(sff.oam_mac, watch.to_mac, probe_payload(watch))
+        report = Report(None, None, f"{sff.name}/oam", packet)
+        try:
+            trace = network.inject_at(sff.name, sff.oam_ofport, packet)
+        except SimulationError as error:
+            yield report.failure(error)
+            return
+        if watch.kind is ProbeKind.ARP:  # the walk ends at the function: a model answers nothing that is not IP
+            own = network.topology.port(network.topology.function(watch.function).ingress)
+            reached = [(left.sff, left.port) for left in trace.deliveries] == [(sff.name, own.id)]
+            answer = Arp(2, own.mac, int(watch.destination or 0), SFF_MAC, 0)
+            trace = network.inject(own.id, Ethernet(own.mac, SFF_MAC, answer))
+        else:
+            reached = trace.functions == (watch.function,)
+        if not reached or [(left.sff, left.port) for left in trace.deliveries] != [(sff.name, "oam")]:
+            met = ", ".join(trace.functions) or "none"
+            yield report.violation(Rule.LIVENESS, f"the probe of {watch.function} meets {met}", trace)
+
+
+def probe_payload(watch: Watch) -> Arp | Ip | Nsh | Raw:
+    """What the responder sends, as the simulator carries it."""
+    match watch.kind:
+        case ProbeKind.FRAME:
+            return Raw(ETHERTYPE_PROBE)
+        case ProbeKind.NSH:
+            return Nsh(PROBE_POSITION, Raw(7, b"probe"), TTL_IMPOSED, O_BIT)
+        case ProbeKind.ARP:
+            return Arp(1, SFF_MAC, 0, Mac(0), int(watch.destination or 0))
+        case ProbeKind.DATAGRAM:
+            anywhere = IPv4Address(0)
+            return Ip(watch.source or anywhere, watch.destination or anywhere, Udp(watch.port, watch.port))
 
 
 def _closes(function: ServiceFunction) -> bool:

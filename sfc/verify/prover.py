@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sfc.collector import paused
+from sfc.liveness import watches
 from sfc.model.chains import PlannedChain
 from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import PortRole, Topology
 from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
 from sfc.verify.chain_check import ChainCheck
-from sfc.verify.checks import Check, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
+from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
 from sfc.verify.plan import NOBODYS, Plan
 from sfc.verify.results import Proof, Violation
 
@@ -116,6 +117,8 @@ def _checks(plan: Plan) -> Iterator[Check]:
         leg = plan.leg(port)
         foreign = (some,) if port.role is PortRole.TENANT else plan.foreign(port, leg)
         yield PortGuardCheck(port, leg, foreign)
+    for watch in watches(topology):
+        yield LivenessCheck(watch)
     for sff in topology.sffs:
         yield TunnelGuardCheck(sff, next((peer for peer in topology.sffs if peer is not sff), None), some)
 

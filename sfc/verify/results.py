@@ -27,6 +27,7 @@ class Rule(StrEnum):
     MISS = "an answer without a mark does as the chain says"
     BRANCH = "a connection keeps to one living branch"
     FAILURE = "a function that is down is dealt with as its policy says"
+    LIVENESS = "a liveness probe goes through its function and back to its responder"
     EXECUTABLE = "the tables can be executed"
 
 
