@@ -204,7 +204,11 @@ def _wire(
 ) -> Catena:
     clock, open_unit = SystemClock(), store.open_unit
     packages = PackageDirectory(settings.data_dir / PACKAGES_DIRECTORY)
-    catalogue = Catalogue(open_unit, packages, LibraryReader(), clock, random_id, settings.limits.archive)
+    policy = settings.packages
+    reader = LibraryReader(
+        policy.trust, require_signature=policy.require_signature, allow_external=policy.allow_external
+    )
+    catalogue = Catalogue(open_unit, packages, reader, clock, random_id, settings.limits.archive)
     graphs = ForwardingGraphs(open_unit, paths, clock, server_id(settings.data_dir))
     reserving = Reserving(open_unit, placement_engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock)

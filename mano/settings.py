@@ -98,6 +98,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagePolicy:
+    """What packages must fulfil to be on-boarded.
+
+    ``trust`` names files and directories of root certificates and revocation lists (PEM or DER). With
+    ``require_signature`` only packages are taken that a trusted signer signed. ``allow_external`` takes packages
+    that name files outside themselves; nothing of them is ever fetched.
+    """
+
+    trust: tuple[Path, ...] = ()
+    require_signature: bool = False
+    allow_external: bool = False
+
+    def __post_init__(self) -> None:
+        if self.require_signature and not self.trust:
+            raise ValueError("--require-signature without --trust would refuse every package: name a trust store")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One server.
 
@@ -115,6 +133,7 @@ class Settings:
     tier: Tier | None = None
     lab: str = "main"
     limits: Limits = field(default_factory=Limits)
+    packages: PackagePolicy = field(default_factory=PackagePolicy)
 
     def __post_init__(self) -> None:
         if self.auth is AuthMode.NONE and not self.listen.is_loopback:

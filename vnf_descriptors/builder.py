@@ -26,6 +26,7 @@ from vnf_descriptors import manifest, tosca_meta
 from vnf_descriptors.guard import MemberError
 from vnf_descriptors.integrity import digest
 from vnf_descriptors.members import Members, MemoryMembers, TreeMembers, read, scan
+from vnf_descriptors.package import Policy
 from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding, quote
 from vnf_descriptors.yamltree import MAX_BYTES as MAX_YAML
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence, compose
@@ -50,16 +51,22 @@ class SigningKey:
     password: bytes | None = None
 
 
-def build(directory: str | os.PathLike[str], out: str | os.PathLike[str], signing: SigningKey | None = None) -> Report:
+def build(
+    directory: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    signing: SigningKey | None = None,
+    policy: Policy | None = None,
+) -> Report:
     """Write the package that a source tree describes to `out`, and validate it.
 
-    Raises DescriptorError when the tree cannot become a valid package; `out` is then not written. The report
-    that comes back holds warnings at most.
+    The tree may also be an unpacked package: its list of files and its signature are made anew. Raises DescriptorError
+    when the tree cannot become a valid package; `out` is then not written. The report that comes back holds warnings
+    at most.
     """
     from vnf_descriptors.loader import validate
 
     root, target = Path(directory), Path(out)
-    members, findings = tree_members(root, signing)
+    members, findings = tree_members(root, signing, anew=True)
     if not _has_manifest(members):
         message = "the tree needs one manifest, at its root or where TOSCA.meta says"
         findings.append(finding("MF001", Position("."), message, severity=Severity.ERROR))
@@ -71,7 +78,7 @@ def build(directory: str | os.PathLike[str], out: str | os.PathLike[str], signin
         try:
             write_archive(members, file)
             file.flush()
-            report = validate(file.name)
+            report = validate(file.name, policy)
             if not report.ok:
                 raise DescriptorError(Report(str(directory), report.findings))
             os.chmod(file.name, 0o644)
@@ -82,22 +89,23 @@ def build(directory: str | os.PathLike[str], out: str | os.PathLike[str], signin
     return Report(str(out), report.findings, report.signature, report.signer)
 
 
-def tree_members(root: Path, signing: SigningKey | None = None) -> tuple[Members, list[Finding]]:
+def tree_members(root: Path, signing: SigningKey | None = None, *, anew: bool = False) -> tuple[Members, list[Finding]]:
     """The files of the package in a directory: those of an unpacked one as they are, those of a source tree built.
 
-    A directory is a source tree unless its manifest already lists files.
+    A directory is a source tree unless its manifest already lists files; `anew` makes it one all the same.
     """
     tree, findings = scan(root, SKIPPED)
-    if any(entry.severity is Severity.ERROR for entry in findings) or _lists_files(tree):
+    unpacked = _lists_files(tree)
+    if any(entry.severity is Severity.ERROR for entry in findings) or (unpacked and not anew):
         return tree, findings
     packed: dict[str, bytes] = {}
     own: dict[str, int] = {}
     images: dict[str, list[str]] = {}
     for name in tree.names():
         parts = name.split("/")
-        if parts[0] == IMAGES and len(parts) > 2:
+        if parts[0] == IMAGES and len(parts) > 2 and not unpacked:
             images.setdefault(parts[1], []).append(name)
-        elif parts[0] != IMAGES:
+        elif parts[0] != IMAGES or unpacked:
             own[name] = tree.size(name)
     try:
         for image, files in images.items():
@@ -115,7 +123,8 @@ def _lists_files(tree: Members) -> bool:
     for name in tree.names():
         if name.endswith(".mf"):
             try:
-                if manifest.parse(read(tree, name, manifest.MAX_BYTES), name)[0].entries:
+                listing, _ = manifest.parse(read(tree, name, manifest.MAX_BYTES), name)
+                if any(not entry.external for entry in listing.entries):
                     return True
             except MemberError:
                 continue
@@ -224,10 +233,15 @@ def with_manifest(members: Members, signing: SigningKey | None) -> Members:
     path = _manifest_path(members)
     if path is None:
         return members
-    parts = [read(members, path, manifest.MAX_BYTES).decode("utf-8-sig", "replace").rstrip("\n") + "\n"]
+    before = read(members, path, manifest.MAX_BYTES)
+    signed = {entry.source: entry for entry in manifest.parse(before, path)[0].entries if entry.signature}
+    parts = [manifest.without_digests(before, path)]
     for name in members.names():
         if name != path:
             parts.append(f"\nSource: {name}\nAlgorithm: SHA-256\nHash: {digest(members.chunks(name), 'SHA-256')}\n")
+        if name in signed:
+            parts.append(f"Signature: {signed[name].signature}\n")
+            parts.append(f"Certificate: {signed[name].certificate}\n" if signed[name].certificate else "")
     content = "".join(parts).encode()
     if signing is not None:
         from vnf_descriptors.signature import sign

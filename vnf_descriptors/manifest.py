@@ -98,6 +98,19 @@ def parse(data: bytes, path: str) -> tuple[Manifest, list[Finding]]:
     return manifest, findings + _check_metadata(manifest) + _check_entries(manifest)
 
 
+def without_digests(data: bytes, path: str) -> str:
+    """What of a manifest does not follow from the package's files: no groups of local files, no signature."""
+    text = _split(data)[0].decode("utf-8-sig", "replace")
+    reader = _Reader(path)
+    for number, written in enumerate(text.splitlines(), 1):
+        reader.line(number, written)
+    reader.finish()
+    kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in reader.local_lines]
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return "".join(f"{line}\n" for line in kept)
+
+
 def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
     """The text, the CMS block and what follows it."""
     begin = _BEGIN.search(data)
@@ -118,6 +131,9 @@ class _Reader:
         self._set = ""
         self._group: dict[str, str] = {}
         self._group_at = Position(path)
+        self._group_lines: list[int] = []
+        #: The lines of groups whose Source is in the package.
+        self.local_lines: set[int] = set()
         self.metadata: dict[str, tuple[str, Position]] = {}
         self.entries: list[ManifestEntry] = []
         self.non_mano: dict[str, list[str]] = {}
@@ -169,6 +185,7 @@ class _Reader:
         elif name in self._group:
             self.findings.append(finding("MF002", place, f"'{name}' occurs twice for one Source"))
         self._group[name] = value
+        self._group_lines.append(place.line)
 
     def _flush(self) -> None:
         if self._group.get("source"):
@@ -184,7 +201,9 @@ class _Reader:
             )
         elif "source" in self._group:
             self.findings.append(finding("MF002", self._group_at, "this Source is empty"))
-        self._group = {}
+        if "://" not in self._group.get("source", ""):
+            self.local_lines.update(self._group_lines)
+        self._group, self._group_lines = {}, []
 
     def finish(self) -> None:
         self._flush()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mano.domain.catalogue import DescriptorKind
-from mano.errors import InvalidInput
+from mano.errors import InvalidInput, Refused
 from mano.ports.descriptors import PackageMembers, ReadPackage
 from vnf_descriptors.model import Nsd, Pnfd, Vnfd
+
+if TYPE_CHECKING:
+    from vnf_descriptors import Package, Policy
 
 KINDS: dict[type[Vnfd] | type[Nsd] | type[Pnfd], DescriptorKind] = {
     Vnfd: DescriptorKind.VNF,
@@ -17,46 +22,79 @@ KINDS: dict[type[Vnfd] | type[Nsd] | type[Pnfd], DescriptorKind] = {
 
 
 class LibraryReader:
-    """Reads archives under the library's limits; nothing of the library is imported before the first package."""
+    """Reads archives under the library's limits; nothing of the library is imported before the first package.
+
+    ``trust`` are files and directories of root certificates and revocation lists. They are read anew for each package,
+    so that a new revocation list counts at once; Refused when they cannot be read.
+    """
+
+    def __init__(
+        self, trust: Sequence[Path] = (), *, require_signature: bool = False, allow_external: bool = False
+    ) -> None:
+        self._trust = tuple(trust)
+        self._require_signature = require_signature
+        self._allow_external = allow_external
+        if self._trust:
+            self._policy()  # a trust store that cannot be read is told at the start
 
     def read(self, path: str) -> ReadPackage:
-        """Check and load the archive; never raises for its content."""
-        from vnf_descriptors.loader import load_with_report
+        """Check and load the archive; never raises for its content, Refused when the trust store cannot be read."""
+        from vnf_descriptors.csar import inspect
+        from vnf_descriptors.loader import read_descriptor
+        from vnf_descriptors.report import Report
 
-        loaded = load_with_report(path)
-        model, report = loaded.descriptor, loaded.report
-        document = report.to_json()
-        if model is None:
-            return ReadPackage(None, None, tuple(document["findings"]), report.signature.value)
-        return ReadPackage(
-            kind=KINDS[type(model)],
-            model=model,
-            findings=tuple(document["findings"]),
-            signature=report.signature.value,
-            artifacts=self._artifacts(path),
-        )
+        package, findings = inspect(path, self._policy())
+        if package is None:
+            return ReadPackage(None, None, _documents(Report(path, tuple(findings))))
+        with package:
+            model, more = read_descriptor(package)
+            report = Report(path, tuple(findings + more))
+            return ReadPackage(
+                kind=KINDS[type(model)] if model is not None and report.ok else None,
+                model=model if report.ok else None,
+                findings=_documents(report),
+                signature=package.signature.value,
+                signer=package.signer,
+                security_option=package.security_option,
+                signing_certificate=package.signing_certificate,
+                artifacts=_artifacts(package),
+            )
 
     def members(self, path: str) -> PackageMembers:
         """The parts of an archive that was read without errors."""
         from vnf_descriptors.csar import open_package
+        from vnf_descriptors.package import Policy
         from vnf_descriptors.report import DescriptorError
 
         try:
-            with open_package(path) as package:
+            # What was on-boarded stays readable, whatever the policy for new packages is by now.
+            with open_package(path, Policy(allow_external=True)) as package:
                 manifest = package.manifest.path if package.manifest else None
                 return PackageMembers(package.descriptor_files(), manifest)
         except DescriptorError as error:
             raise InvalidInput(f"the stored package cannot be read any more: {error}") from None
 
-    def _artifacts(self, path: str) -> tuple[dict[str, Any], ...]:
-        from vnf_descriptors.csar import open_package
+    def _policy(self) -> Policy:
+        from vnf_descriptors.package import Policy
+        from vnf_descriptors.signature import TrustStore
 
-        with open_package(path) as package:
-            return tuple(
-                {
-                    "artifactPath": file.path,
-                    "size": file.size,
-                    "checksum": {"algorithm": file.algorithm, "hash": file.hash} if file.hash else None,
-                }
-                for file in package.artifacts()
-            )
+        try:
+            store = TrustStore.from_pem(*self._trust)
+        except (OSError, ValueError) as error:
+            raise Refused(f"the trust store cannot be read: {error}", hint="mend what --trust names") from None
+        return Policy(store, self._require_signature, allow_external=self._allow_external)
+
+
+def _documents(report: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(report.to_json()["findings"])
+
+
+def _artifacts(package: Package) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "artifactPath": file.path,
+            "size": file.size,
+            "checksum": {"algorithm": file.algorithm, "hash": file.hash} if file.hash else None,
+        }
+        for file in package.artifacts()
+    )

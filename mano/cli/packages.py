@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from mano.cli.output import Column, note, output_option, show_document
 from mano.cli.resolve import PACKAGE
 
 if TYPE_CHECKING:
-    from vnf_descriptors import Report
+    from vnf_descriptors import Policy, Report
 
 COLUMNS = (
     Column("ID", "id"),
@@ -30,7 +30,8 @@ FIELDS = (
     Column("VNFD", "vnfdId"),
     Column("SOFTWARE", "vnfSoftwareVersion"),
     Column("CHECKSUM", "checksum.hash"),
-    Column("SIGNATURE", "packageSecurityOption"),
+    Column("SIGNATURE", "catena.signature"),
+    Column("SIGNER", "catena.signer"),
     Column("ARTIFACTS", lambda row: [item.get("artifactPath") for item in row.get("additionalArtifacts") or ()]),
     Column("FAILURE", "onboardingFailureDetails.detail"),
 )
@@ -46,17 +47,37 @@ add_catalogue_commands(
 )
 
 
+def policy_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--trust``, ``--require-signature``, ``--allow-external``: what a package must fulfil beyond the standard."""
+    for option in (
+        click.option("--allow-external", is_flag=True, help="Let packages name files outside themselves."),
+        click.option("--require-signature", is_flag=True, help="Refuse packages of no trusted signer."),
+        click.option(
+            "--trust",
+            multiple=True,
+            type=click.Path(exists=True, path_type=Path),
+            help="Root certificates and revocation lists: a file or a directory.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @package.command("validate")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json", "yaml", "name", "sarif"]), default="table", show_default=True
 )
-def validate(paths: tuple[Path, ...], output: str) -> None:
+@policy_options
+def validate(
+    paths: tuple[Path, ...], output: str, trust: tuple[Path, ...], require_signature: bool, allow_external: bool
+) -> None:
     """Tell everything that is wrong with packages, source trees or YAML files; needs no server."""
     from vnf_descriptors import to_sarif
     from vnf_descriptors import validate as check
 
-    reports = [check(path) for path in paths]
+    policy = _policy(trust, require_signature, allow_external)
+    reports = [check(path, policy) for path in paths]
     if output == "sarif":
         click.echo(to_sarif(reports))
     elif output in ("json", "yaml"):
@@ -76,8 +97,11 @@ def validate(paths: tuple[Path, ...], output: str) -> None:
 @click.option("--sign", "key", type=click.Path(exists=True, path_type=Path), help="Private key (PEM).")
 @click.option("--cert", type=click.Path(exists=True, path_type=Path), help="Its certificate and those above it (PEM).")
 @click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="Holds the key's password.")
-def build(directory: Path, out: Path, key: Path | None, cert: Path | None, password_file: Path | None) -> None:
-    """Build the package that a source tree describes, and validate it."""
+@click.option("--allow-external", is_flag=True, help="Let the package name files outside itself.")
+def build(
+    directory: Path, out: Path, key: Path | None, cert: Path | None, password_file: Path | None, allow_external: bool
+) -> None:
+    """Build the package that a source tree describes, and validate it; an unpacked package is built anew."""
     from vnf_descriptors import DescriptorError, SigningKey
     from vnf_descriptors import build as build_package
 
@@ -89,7 +113,7 @@ def build(directory: Path, out: Path, key: Path | None, cert: Path | None, passw
             password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
             signing = SigningKey(key.read_bytes(), cert.read_bytes(), password)
         try:
-            report = build_package(directory, out, signing)
+            report = build_package(directory, out, signing, _policy((), False, allow_external))
         except DescriptorError as error:
             click.echo(error.report.to_text(), nl=False)
             raise Failure(f"{directory} is not built", hint="mend what is listed above") from None
@@ -99,6 +123,19 @@ def build(directory: Path, out: Path, key: Path | None, cert: Path | None, passw
             ) from None
     _tell(report)
     note(f"wrote {out} ({out.stat().st_size} octets)")
+
+
+def _policy(trust: tuple[Path, ...], require_signature: bool, allow_external: bool) -> Policy:
+    from vnf_descriptors import Policy, TrustStore
+
+    if require_signature and not trust:
+        raise click.UsageError("--require-signature needs --trust, else no signer is trusted")
+    with told():
+        try:
+            store = TrustStore.from_pem(*trust)
+        except ValueError as error:
+            raise Failure(f"--trust: {error}", hint="name PEM files, or a directory of them") from None
+    return Policy(store, require_signature, allow_external=allow_external)
 
 
 def _tell(report: Report) -> None:
@@ -153,7 +190,8 @@ def _model(path: Path) -> Any:
 
     with archive_of(path) as archive:
         try:
-            return to_json(load(archive))
+            # What is only compared may name files elsewhere.
+            return to_json(load(archive, _policy((), False, allow_external=True)))
         except DescriptorError as error:
             note(error.report.to_text(with_path=True).rstrip("\n"))
             raise Failure(f"{path} cannot be loaded", hint="mano package validate") from None

@@ -17,7 +17,7 @@ import click
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.output import note
 from mano.cli.places import default_data_dir
-from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, Role, Settings, Tier
+from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, PackagePolicy, Role, Settings, Tier
 
 if TYPE_CHECKING:
     from mano.bootstrap import Catena
@@ -66,6 +66,19 @@ class ListenerType(click.ParamType[Listener]):
     envvar="CATENA_TIER",
     help="How real the local VIM is; the best that this machine can do unless said.",
 )
+@click.option(
+    "--trust",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    envvar="CATENA_TRUST",
+    help="Root certificates and revocation lists for packages: a file or a directory.",
+)
+@click.option(
+    "--require-signature", is_flag=True, envvar="CATENA_REQUIRE_SIGNATURE", help="Refuse packages of no trusted signer."
+)
+@click.option(
+    "--allow-external", is_flag=True, envvar="CATENA_ALLOW_EXTERNAL", help="Take packages that name files elsewhere."
+)
 @click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -80,6 +93,9 @@ def serve(
     tls_key: str | None,
     lenient_version: bool,
     tier: str | None,
+    trust: tuple[Path, ...],
+    require_signature: bool,
+    allow_external: bool,
     lab: str,
     log_level: str,
 ) -> None:
@@ -98,6 +114,7 @@ def serve(
             lenient_version=lenient_version,
             tier=Tier(tier) if tier else None,
             lab=lab,
+            packages=PackagePolicy(tuple(path.absolute() for path in trust), require_signature, allow_external),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -48,8 +48,9 @@ class Package:
     """One VNF package, NSD or PNFD in the catalogue.
 
     ``descriptor`` is the JSON form of the typed model of :mod:`vnf_descriptors.model`; ``content_key`` names the
-    stored archive; ``failure`` holds the validator's findings when on-boarding failed. ``checksum`` is a SHA-256 in
-    lower hexadecimal over the archive.
+    stored archive; ``failure`` holds the validator's findings when on-boarding failed, ``findings`` the warnings on a
+    package that is on-boarded. ``checksum`` is a SHA-256 in lower hexadecimal over the archive. ``signature`` is what
+    the package's signature is worth (``none``, ``valid``, ``unknown-signer``, ``invalid``; empty before the upload).
     """
 
     id: str
@@ -70,6 +71,10 @@ class Package:
     content_size: int = 0
     checksum: str = ""
     signature: str = ""
+    signer: str = ""
+    security_option: int = 1
+    signing_certificate: str = ""
+    findings: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[Mapping[str, Any], ...] = ()
     user_defined_data: Mapping[str, Any] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None

@@ -80,7 +80,17 @@ class Catalogue:
         except BaseException:
             self._put_back(package)
             raise
-        stored = replace(package, content_key=id, content_size=size, checksum=checksum, signature=read.signature)
+        stored = replace(
+            package,
+            content_key=id,
+            content_size=size,
+            checksum=checksum,
+            signature=read.signature,
+            signer=read.signer,
+            security_option=read.security_option,
+            signing_certificate=read.signing_certificate,
+            findings=(),
+        )
         return self._settle(stored, read)
 
     def patch(
@@ -103,7 +113,7 @@ class Catalogue:
             if user_defined_data is not None:
                 changed = replace(changed, user_defined_data=dict(user_defined_data))
             saved = uow.packages.save(changed)
-            self._announce(uow, saved, "changed")
+            self._announce(uow, saved, "changed", operationalStateChanged=operational_state is not None)
         return saved
 
     def delete(self, id: str, tenant_id: str) -> None:
@@ -185,6 +195,7 @@ class Catalogue:
             **_facts(read.model),
             descriptor=to_json(read.model),
             artifacts=read.artifacts,
+            findings=read.findings,
             onboarding_state=OnboardingState.ONBOARDED,
             operational_state=OperationalState.ENABLED,
             onboarded_at=self._clock.now(),
@@ -206,7 +217,7 @@ class Catalogue:
         with self._open_unit() as uow:
             return uow.packages.save(package)
 
-    def _announce(self, uow: UnitOfWork, package: Package, verb: str) -> None:
+    def _announce(self, uow: UnitOfWork, package: Package, verb: str, **more: Any) -> None:
         uow.outbox.append(
             Event(
                 id=self._new_id(),
@@ -220,6 +231,13 @@ class Catalogue:
                     "name": package.name,
                     "onboardingState": package.onboarding_state.value,
                     "operationalState": package.operational_state.value,
+                    "usageState": package.usage_state.value,
+                    "provider": package.provider,
+                    "softwareVersion": package.software_version,
+                    "descriptorVersion": package.descriptor_version,
+                    "invariantId": package.invariant_id,
+                    "vnfmInfo": list(package.descriptor.get("vnfm_info") or ()),
+                    **more,
                 },
             )
         )

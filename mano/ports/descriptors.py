@@ -15,13 +15,18 @@ class ReadPackage:
     """A package that was read: its model, or the findings that say why there is none.
 
     ``findings`` are JSON objects with file, line, column, code, severity, message, clause and hint.
-    ``artifacts`` are JSON objects with artifactPath and checksum ``{algorithm, hash}``.
+    ``artifacts`` are JSON objects with artifactPath and checksum ``{algorithm, hash}``. ``signature`` is what the
+    signature is worth, ``signer`` the subject of its certificate; ``security_option`` 1 or 2 (SOL004 clause 5.1), and
+    ``signing_certificate`` the PEM text when the certificate is a file of the package.
     """
 
     kind: DescriptorKind | None
     model: Vnfd | Nsd | Pnfd | None
     findings: tuple[Mapping[str, Any], ...] = ()
     signature: str = "none"
+    signer: str = ""
+    security_option: int = 1
+    signing_certificate: str = ""
     artifacts: tuple[Mapping[str, Any], ...] = field(default=())
 
 

@@ -19,34 +19,40 @@ VNF_SHAPE = ListShape(
     attributes=names(
         "id vnfdId vnfProvider vnfProductName vnfSoftwareVersion vnfdVersion compatibleSpecificationVersions "
         "checksum packageSecurityOption signingCertificate softwareImages additionalArtifacts onboardingState "
-        "operationalState usageState vnfmInfo userDefinedData onboardingFailureDetails _links"
+        "operationalState usageState vnfmInfo userDefinedData onboardingFailureDetails catena _links"
     ),
     mandatory=frozenset({"id", "onboardingState", "operationalState", "usageState", "_links"}),
-    left_out=("softwareImages", "additionalArtifacts", "userDefinedData", "checksum", "onboardingFailureDetails"),
+    left_out=(
+        "softwareImages",
+        "additionalArtifacts",
+        "userDefinedData",
+        "checksum",
+        "onboardingFailureDetails",
+        "catena",
+    ),
 )
 
 NSD_SHAPE = ListShape(
     attributes=names(
         "id nsdId nsdName nsdVersion nsdDesigner nsdInvariantId vnfPkgIds pnfdInfoIds nestedNsdInfoIds "
         "archiveSecurityOption signingCertificate artifacts nsdOnboardingState onboardingFailureDetails "
-        "nsdOperationalState nsdUsageState userDefinedData _links"
+        "nsdOperationalState nsdUsageState userDefinedData catena _links"
     ),
     mandatory=frozenset({"id", "nsdOnboardingState", "nsdOperationalState", "nsdUsageState", "vnfPkgIds", "_links"}),
-    left_out=("userDefinedData", "onboardingFailureDetails"),
+    left_out=("userDefinedData", "onboardingFailureDetails", "catena"),
 )
 
 PNFD_SHAPE = ListShape(
     attributes=names(
         "id pnfdId pnfdName pnfdVersion pnfdProvider pnfdInvariantId archiveSecurityOption signingCertificate "
-        "artifacts pnfdOnboardingState onboardingFailureDetails pnfdUsageState userDefinedData _links"
+        "artifacts pnfdOnboardingState onboardingFailureDetails pnfdUsageState userDefinedData catena _links"
     ),
     mandatory=frozenset({"id", "pnfdOnboardingState", "pnfdUsageState", "_links"}),
-    left_out=("userDefinedData", "onboardingFailureDetails"),
+    left_out=("userDefinedData", "onboardingFailureDetails", "catena"),
 )
 
 _CONTAINER_FORMATS = frozenset(["AKI", "AMI", "ARI", "BARE", "DOCKER", "OVA", "OVF"])
 _DISK_FORMATS = frozenset(["AKI", "AMI", "ARI", "ISO", "QCOW2", "RAW", "VDI", "VHD", "VHDX", "VMDK"])
-_SECURITY_OPTIONS = {"option1": "OPTION_1", "option2": "OPTION_2"}
 
 
 def vnf_pkg_info(package: Package, root: str) -> dict[str, Any]:
@@ -138,6 +144,12 @@ def constituent_vnfd_ids(package: Package) -> list[str]:
 
 def _common(package: Package) -> dict[str, Any]:
     document: dict[str, Any] = {}
+    if package.signature:
+        document["catena"] = {
+            "signature": package.signature,
+            "signer": package.signer,
+            "findings": [dict(entry) for entry in package.findings],
+        }
     if package.user_defined_data:
         document["userDefinedData"] = dict(package.user_defined_data)
     if package.failure is not None:
@@ -146,8 +158,11 @@ def _common(package: Package) -> dict[str, Any]:
 
 
 def _security(name: str, package: Package) -> dict[str, str]:
-    option = _SECURITY_OPTIONS.get(package.signature)
-    return {} if option is None else {name: option}
+    """How the package is secured (SOL004 clause 5.1), with the signer's certificate if it is a file of it."""
+    document = {name: f"OPTION_{package.security_option}"}
+    if package.signing_certificate:
+        document["signingCertificate"] = package.signing_certificate
+    return document
 
 
 def _artifacts(package: Package) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,8 @@ import pytest
 
 import vnf_descriptors
 from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, codes, package_files, write
-from vnf_descriptors import DescriptorError, Vnfd
+from tests.unit.vnf_descriptors.signing_support import issue, signed_files
+from vnf_descriptors import DescriptorError, Policy, SigningKey, Vnfd
 
 
 def copy(sample: str, tmp_path: Path) -> Path:
@@ -91,6 +92,35 @@ def test_an_unpacked_package_is_judged_as_it_is(tmp_path: Path) -> None:
     assert vnf_descriptors.validate(tmp_path / "tree").to_text() == ""
     write(tmp_path / "tree/install.sh", b"changed")
     assert codes(vnf_descriptors.validate(tmp_path / "tree"), errors_only=True) == {"MF006"}
+
+
+def test_an_unpacked_package_is_built_anew(tmp_path: Path) -> None:
+    signer = issue("vendor")
+    files = {**signed_files(issue("previous")), "images/readme/first.txt": b"no image of a source tree"}
+    files["vnf.mf"] = files["vnf.mf"].replace(
+        b"metadata:\n",
+        b"non_mano_artifact_sets:\n  guides:\n    Source: images/readme/first.txt\nmetadata:\n",
+    )
+    for name, data in files.items():
+        write(tmp_path / "tree" / name, data)
+    write(tmp_path / "tree/install.sh", b"changed")
+    out = tmp_path / "new.csar"
+    report = vnf_descriptors.build(tmp_path / "tree", out, SigningKey(signer.key, signer.certificate))
+    assert (report.ok, report.signer) == (True, "CN=vendor"), report.to_text()
+    with vnf_descriptors.open_package(out) as package:
+        assert package.read("install.sh") == b"changed" and package.manifest is not None
+        assert package.manifest.non_mano == {"guides": ("images/readme/first.txt",)}
+        sources = [entry.source for entry in package.manifest.entries]
+        assert sources == sorted(set(package.members.names()) - {"vnf.mf"})
+
+
+def test_what_a_policy_allows_is_built(tmp_path: Path) -> None:
+    tree = copy("nat", tmp_path)
+    with (tree / "nat.mf").open("a") as file:
+        file.write(f"\nSource: https://example.org/x\nAlgorithm: SHA-256\nHash: {'0' * 64}\n")
+    with pytest.raises(DescriptorError):
+        vnf_descriptors.build(tree, tmp_path / "out.csar")
+    assert vnf_descriptors.build(tree, tmp_path / "out.csar", policy=Policy(allow_external=True)).ok
 
 
 def test_an_oversized_image_is_refused(tmp_path: Path) -> None:
