@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,17 +15,25 @@ from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
+from mano.adapters.web_client import WebClient
+from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
 from mano.api.services import Services
+from mano.assurance.fan_out import fan_out
+from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
 from mano.nfvo.catalogue import Catalogue
+from mano.nfvo.chain_stories import ChangeChain
+from mano.nfvo.chains import Chains
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.granting import Granting
+from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
 from mano.nfvo.ns_world import NsWorld
+from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import PlacementRequest, PlacementResult
@@ -33,8 +41,10 @@ from mano.ports.service_paths import ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Settings, Tier
-from mano.vnfm.stories import InstantiateVnf, TerminateVnf, VnfmWorld
+from mano.vnfm.operations import change_stories
+from mano.vnfm.stories import InstantiateVnf, TerminateVnf
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
+from mano.vnfm.world import VnfmWorld
 
 if TYPE_CHECKING:
     from mano.adapters.vim_local.view import LabView as LabView
@@ -74,6 +84,10 @@ class Catena:
     store: SqlStore
     catalogue: Catalogue
     graphs: ForwardingGraphs
+    dispatcher: Dispatcher
+    web: WebClient
+    recoveries: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """What goes on with work that a dead server left, by what it is about."""
 
     def start(self) -> None:
         """Recover what a dead server left half-done, bring the bridges up to what is stored, run operations.
@@ -87,9 +101,17 @@ class Catena:
         except CatenaError as error:
             _log("the bridges could not be brought up to date at start", error)
         self.engine.launch()
+        for what, recover in self.recoveries.items():
+            try:
+                recover()
+            except CatenaError as error:
+                _log(f"{what} could not be brought up to date at start", error)
+        self.dispatcher.start()
 
     def stop(self) -> bool:
         """Let running steps end; False when some did not (leave by ``os._exit`` then)."""
+        self.dispatcher.stop()
+        self.web.close()
         drained = self.engine.stop()
         if drained:
             self.store.close()
@@ -214,15 +236,22 @@ def _wire(
     granting = Granting(open_unit, packages, reserving, graphs, clock)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)
     chains = ServiceChains(open_unit, graphs, paths)
+    chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)
+    logical_networks = LogicalNetworks(open_unit, vims, graphs, random_id)
+    port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
     vnfm_world = VnfmWorld(open_unit, granting, _finder(vims), clock, random_id)
     ns_world = NsWorld(open_unit, vims, vnf_lifecycle, graphs, reserving, clock, random_id)
     for story in (
         InstantiateVnf(vnfm_world),
         TerminateVnf(vnfm_world),
+        *change_stories(vnfm_world),
         InstantiateNs(ns_world),
         TerminateNs(ns_world),
+        ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
     ):
         engine.register(story)
+    store.fan_out = fan_out
+    web = WebClient(settings.calls)
     services = Services(
         open_unit=open_unit,
         signal=store.signal,
@@ -233,7 +262,13 @@ def _wire(
         vnf_lifecycle=vnf_lifecycle,
         nfvi=Nfvi(open_unit, vims, graphs, chains, placement_engine, clock, random_id, tier.value),
         forwarding_graphs=chains,
+        chains=chain_changes,
+        logical_networks=logical_networks,
+        port_chaining=port_chaining,
+        subscriptions=Subscriptions(open_unit, WebPostman(web), clock, random_id),
     )
+    dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
+    recoveries = {"ports": logical_networks.recover, "port chains": port_chaining.recover}
     config = ApiConfig(
         auth=settings.auth,
         credentials=load_or_create(settings.data_dir) if settings.auth is AuthMode.OAUTH2 else None,
@@ -241,7 +276,7 @@ def _wire(
         limits=settings.limits,
         dashboard_dir=DASHBOARD if DASHBOARD.is_dir() else None,
     )
-    return Catena(settings, services, config, engine, store, catalogue, graphs)
+    return Catena(settings, services, config, engine, store, catalogue, graphs, dispatcher, web, recoveries)
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

@@ -12,7 +12,9 @@
     │   └── StaleGeneration     somebody wrote meanwhile (optimistic concurrency)
     ├── Refused                 a decision said no, with its reasons
     │   ├── NotPlaceable        placement found no fit
-    │   └── ChainUnproven       a rendered chain breaks an invariant and was not sent
+    │   ├── ChainUnproven       a rendered chain breaks an invariant and was not sent
+    │   ├── ChainTooLarge       what a chain's ends may send does not fit its tunnels
+    │   └── NoTunnel            a chain would pass a host that no tunnel leads to
     ├── Unreachable             a host, VIM, VNFM or database does not answer
     └── DeadlineExceeded        it answered too late
 
@@ -115,6 +117,25 @@ class ChainUnproven(Refused):
     """A rendered set of flow tables breaks an invariant; ``facts["violations"]`` lists packet, hop and flow."""
 
     code = "CHAIN_UNPROVEN"
+
+
+class ChainTooLarge(Refused):
+    """The ends of a chain may send packets that do not fit the tunnels on its way.
+
+    ``facts`` has both sizes. NSH in VXLAN-GPE takes 74 octets of the underlay's MTU: give the underlay a larger one, or
+    the network a smaller one.
+    """
+
+    code = "CHAIN_MTU"
+
+
+class NoTunnel(Refused):
+    """A chain would begin, pass or end where no tunnel leads: beside the integration bridges, or on a host without one.
+
+    `mano host add` makes a host's bridge and tunnel; `mano host show` tells what it has.
+    """
+
+    code = "CHAIN_NO_TUNNEL"
 
 
 class Unreachable(CatenaError):

@@ -98,6 +98,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Outbound:
+    """Where the server may call on behalf of clients (callbacks, upload from a URI), and how it proves itself.
+
+    ``networks``: addresses there only, and any there; empty: any but those that no receiver has (unspecified,
+    multicast, link-local, and loopback unless ``loopback``). ``ca_file`` are authorities besides the system's;
+    ``cert_file`` and ``key_file`` the client's certificate for receivers that ask for one (PEM).
+    """
+
+    networks: tuple[str, ...] = ()
+    loopback: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    deadline_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for network in self.networks:
+            ipaddress.ip_network(network)
+        if (self.cert_file is None) is not (self.key_file is None):
+            raise ValueError("a client certificate and its key go together")
+
+
+@dataclass(frozen=True, slots=True)
 class PackagePolicy:
     """What packages must fulfil to be on-boarded.
 
@@ -132,8 +155,17 @@ class Settings:
     lenient_version: bool = False
     tier: Tier | None = None
     lab: str = "main"
+    drain_s: float = 1.0
+    """How long what is on a chain's old path may take to come out of it before the path goes (seconds)."""
     limits: Limits = field(default_factory=Limits)
     packages: PackagePolicy = field(default_factory=PackagePolicy)
+    outbound: Outbound | None = None
+    """None: whatever is not forbidden to everybody, and loopback when the server itself listens there."""
+
+    @property
+    def calls(self) -> Outbound:
+        """Where the server may call."""
+        return self.outbound or Outbound(loopback=self.listen.is_loopback)
 
     def __post_init__(self) -> None:
         if self.auth is AuthMode.NONE and not self.listen.is_loopback:

@@ -1,7 +1,8 @@
-"""Life-cycle operation occurrences: two state machines as tables, one for each standard.
+"""Life-cycle operation occurrences: two state machines as tables, one for each standard, and our own for chains.
 
 SOL003 clause 5.6.2 gives the VNF machine, SOL005 clause 6.6.2 the NS machine: without STARTING, with
-PARTIALLY_COMPLETED. An illegal move raises :class:`~mano.errors.WrongState` and changes nothing.
+PARTIALLY_COMPLETED. The change of a chain, which no standard has, goes like an NS operation that skips nothing. An
+illegal move raises :class:`~mano.errors.WrongState` and changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Level(StrEnum):
 
     VNF = "vnf"
     NS = "ns"
+    CHAIN = "chain"
 
 
 class OperationState(StrEnum):
@@ -77,6 +79,10 @@ TRANSITIONS: Mapping[Level, Mapping[tuple[OperationState, OperationEvent], Opera
         (S.PROCESSING, E.PARTLY_SUCCEEDED): S.PARTIALLY_COMPLETED,
         (S.FAILED_TEMP, E.CONTINUE): S.PROCESSING,
     },
+    Level.CHAIN: {
+        **_COMMON,
+        (S.PROCESSING, E.REFUSED): S.ROLLED_BACK,
+    },
 }
 """(state, event) to next state. What is not listed is illegal.
 
@@ -84,8 +90,21 @@ An NS operation that is refused before it touched a resource (no placement, brok
 ROLLED_BACK like a refused grant does: there is nothing to repair.
 """
 
-INITIAL: Mapping[Level, OperationState] = {Level.VNF: S.STARTING, Level.NS: S.PROCESSING}
+INITIAL: Mapping[Level, OperationState] = {
+    Level.VNF: S.STARTING,
+    Level.NS: S.PROCESSING,
+    Level.CHAIN: S.PROCESSING,
+}
 """State in which an accepted operation is stored."""
+
+UNGRANTED: frozenset[str] = frozenset({"MODIFY_INFO"})
+"""VNF operations that need no grant: they begin in PROCESSING (SOL003 clause 5.6.2.3)."""
+
+
+def initial_state(level: Level, operation: str) -> OperationState:
+    """The state in which an accepted operation of this kind is stored."""
+    return S.PROCESSING if operation in UNGRANTED else INITIAL[level]
+
 
 ENDED: frozenset[OperationState] = frozenset({S.COMPLETED, S.PARTIALLY_COMPLETED, S.FAILED, S.ROLLED_BACK})
 """States without an exit: another operation may start on the instance."""
@@ -94,6 +113,15 @@ _SUCCESS = frozenset({S.COMPLETED})
 
 RUNNING: frozenset[OperationState] = frozenset({S.STARTING, S.PROCESSING, S.ROLLING_BACK})
 """States in which a workflow is at work; only these can be cancelled."""
+
+
+class CancelMode(StrEnum):
+    """How a running operation is stopped (CancelModeType, SOL003 clause 5.5.4.6, SOL005 clause 6.5.4.8)."""
+
+    GRACEFUL = "GRACEFUL"
+    """What runs is allowed to end; nothing new is begun."""
+    FORCEFUL = "FORCEFUL"
+    """Nothing is waited for any more."""
 
 
 class StepState(StrEnum):
@@ -139,6 +167,7 @@ class LcmOpOcc:
     error: Mapping[str, Any] | None = None
     is_automatic: bool = False
     is_cancel_pending: bool = False
+    cancel_mode: CancelMode | None = None
     grant_id: str | None = None
     parent_id: str | None = None
     attempt: int = 1
@@ -174,7 +203,24 @@ def advance(op: LcmOpOcc, event: OperationEvent, *, now: datetime, error: Mappin
         error=error if error is not None else (None if target in _SUCCESS else op.error),
         attempt=op.attempt + 1 if again else op.attempt,
         is_cancel_pending=False if target not in RUNNING else op.is_cancel_pending,
+        cancel_mode=None if target not in RUNNING else op.cancel_mode,
     )
+
+
+def cancel(op: LcmOpOcc, mode: CancelMode) -> LcmOpOcc:
+    """The occurrence while it is being cancelled (SOL003 clause 5.4.17, SOL005 clause 6.4.15).
+
+    Its state stays until the engine stops it. A FORCEFUL cancellation overrides a GRACEFUL one that is pending.
+    Raises :class:`~mano.errors.WrongState` unless it runs.
+    """
+    if op.state not in RUNNING:
+        raise WrongState(
+            f"an operation in state {op.state.value} cannot be cancelled: nothing of it runs",
+            hint="retry it, roll it back or fail it" if op.state is S.FAILED_TEMP else "it is over",
+            facts={"state": op.state.value},
+        )
+    stronger = CancelMode.FORCEFUL if CancelMode.FORCEFUL in (mode, op.cancel_mode) else mode
+    return replace(op, is_cancel_pending=True, cancel_mode=stronger)
 
 
 def require_idle(owner: LcmOpOcc | None) -> None:
@@ -191,9 +237,8 @@ def require_idle(owner: LcmOpOcc | None) -> None:
 
 def state_event(op: LcmOpOcc) -> Event:
     """The fact that the occurrence entered its state; the same state entered at the same time is the same event."""
-    return _event(
-        op, "created" if op.state is INITIAL[op.level] and op.attempt == 1 else "changed", op.state_entered_at
-    )
+    is_new = op.state is initial_state(op.level, op.operation) and op.attempt == 1
+    return _event(op, "created" if is_new else "changed", op.state_entered_at)
 
 
 def step_event(op: LcmOpOcc, step: StepRecord) -> Event:

@@ -8,7 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from mano.domain.service_chain import ServiceChain
 from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
+
+__all__ = ["Network", "NetworkKind", "NsInstance", "Reservation", "SapInstance", "ServiceChain"]
 
 
 class NetworkKind(StrEnum):
@@ -24,7 +27,8 @@ class Network:
 
     ``vni`` (24 bits) is 0 for a provider network; ``mtu`` in octets of the L3 packet; ``subnets`` are prefixes such
     as ``10.10.0.0/24``, one per IP version; ``gateways`` the address that belongs to no port of ours, if any.
-    ``segment`` is the VLAN of a provider network (0: untagged).
+    ``segment`` is the VLAN of a provider network (0: untagged). ``ns_instance_id`` is empty for a network made by hand,
+    which has a ``name``, a ``description`` and ``subnet_names`` (one for each of its subnets).
     """
 
     id: str
@@ -38,6 +42,9 @@ class Network:
     segment: int = 0
     subnets: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
+    name: str = ""
+    description: str = ""
+    subnet_names: tuple[str, ...] = ()
     generation: int = 0
 
     def __post_init__(self) -> None:
@@ -55,28 +62,6 @@ class SapInstance:
     sapd_id: str
     attachment: str
     connection_point: ConnectionPoint
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceChain:
-    """One NFP of an NSD's VNFFG, or one chain made by hand, with the paths that are programmed for it.
-
-    ``spec`` and ``paths`` are JSON: the chain as asked for and the RSPs as :mod:`sfc` rendered them (SPI, SI, hops).
-    ``ns_instance_id`` is empty for a chain made by hand.
-    """
-
-    id: str
-    tenant_id: str
-    ns_instance_id: str
-    name: str
-    forward_spi: int
-    reverse_spi: int | None
-    spec: Mapping[str, Any]
-    paths: tuple[Mapping[str, Any], ...] = ()
-    state: str = "planned"
-    version: int = 1
-    number: int = 0
-    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

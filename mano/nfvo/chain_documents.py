@@ -12,7 +12,9 @@ from sfc.model import (
     Chain,
     Classifier,
     Direction,
+    Mac,
     Match,
+    OnMiss,
     PathGroup,
     PortRange,
     Rsp,
@@ -37,6 +39,8 @@ def chain_from_document(document: Mapping[str, Any]) -> Chain:
             egress=None if document.get("egress") is None else str(document["egress"]),
             symmetric=bool(document.get("symmetric", True)),
             order=int(document.get("order", 0)),
+            on_miss=OnMiss(document.get("onMiss") or OnMiss.CLASSIFY),
+            context=_context((document.get("metadata") or {}).get("context") or ()),
             classifiers=tuple(
                 classifier_from_document(item, f"/classifiers/{index}")
                 for index, item in enumerate(document.get("classifiers") or [{}])
@@ -46,7 +50,7 @@ def chain_from_document(document: Mapping[str, Any]) -> Chain:
     except KeyError as missing:
         raise InvalidInput(f"the chain lacks {missing}", facts={"pointer": f"/{missing.args[0]}"}) from None
     except SfcError as error:
-        raise InvalidInput(f"the chain is not valid: {error}") from None
+        raise InvalidInput(f"the chain is not valid: {error}", facts={"reason": error.code}) from None
 
 
 def classifier_from_document(item: Mapping[str, Any], pointer: str) -> Classifier:
@@ -64,6 +68,10 @@ def classifier_from_document(item: Mapping[str, Any], pointer: str) -> Classifie
                 destination_port=_ports(match.get("destinationPort")),
                 vlan=_number(match.get("vlan"), {}),
                 dscp=_number(match.get("dscp"), {}),
+                icmp_type=_number(match.get("icmpType"), {}),
+                icmp_code=_number(match.get("icmpCode"), {}),
+                source_mac=_mac(match.get("sourceMac")),
+                destination_mac=_mac(match.get("destinationMac")),
             ),
         )
     except (SfcError, ValueError, TypeError) as error:
@@ -76,7 +84,17 @@ def _group(item: Mapping[str, Any], pointer: str) -> PathGroup:
     )
     if not instances:
         raise InvalidInput(f"path group {pointer} has no instance", facts={"pointer": pointer + "/instances"})
-    return PathGroup(str(item["group"]), instances)
+    return PathGroup(str(item["group"]), instances, spread=bool(item.get("spread", False)))
+
+
+def _context(words: Sequence[Any]) -> tuple[int, int, int]:
+    """Words 1 to 3 of the context header; those that are not given are 0."""
+    first, second, third = (*(int(word) for word in words), 0, 0, 0)[:3]
+    return first, second, third
+
+
+def _mac(value: Any) -> Mac | None:
+    return None if value is None else Mac.parse(str(value))
 
 
 def _number(value: Any, names: Mapping[str, int]) -> int | None:
@@ -108,6 +126,10 @@ def match_to_document(match: Match) -> dict[str, Any]:
         "destinationPort": None if match.destination_port is None else str(match.destination_port),
         "vlan": match.vlan,
         "dscp": match.dscp,
+        "icmpType": match.icmp_type,
+        "icmpCode": match.icmp_code,
+        "sourceMac": None if match.source_mac is None else str(match.source_mac),
+        "destinationMac": None if match.destination_mac is None else str(match.destination_mac),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -124,6 +146,10 @@ def match_text(match: Match) -> str:
         "destinationPort": "destination port",
         "vlan": "VLAN",
         "dscp": "DSCP",
+        "icmpType": "type",
+        "icmpCode": "code",
+        "sourceMac": "from",
+        "destinationMac": "to",
     }
     words += [f"{label} {members[name]}" for name, label in labels.items() if name in members]
     return " ".join(words) or "any IP packet"

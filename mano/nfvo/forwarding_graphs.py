@@ -1,8 +1,8 @@
 """Forwarding graphs: what the bridges shall do, proven, programmed, and looked at afterwards.
 
-The tables of all bridges are a pure function of what is stored: hosts, networks, ports, chains.
-:meth:`ForwardingGraphs.refresh` computes them, proves the chains on the simulator and programs the bridges that differ;
-whoever changes what is stored calls it.
+The tables of all bridges are a pure function of what is stored: hosts, networks, ports, chains with the phase of their
+change, functions that are down. :meth:`ForwardingGraphs.refresh` computes them, proves the chains on the simulator and
+programs the bridges that differ; whoever changes what is stored calls it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from mano.domain.catalogue import Package
-from mano.domain.ns_instance import ServiceChain
-from mano.errors import CatenaError, ChainUnproven, DeadlineExceeded, InvalidInput, Unreachable
+from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
+from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
 from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_document, path_to_document
+from mano.nfvo.chain_versions import FIRST_SPI, LAST_SPI, WAYS, Allocate, choose, number
+from mano.nfvo.chain_versions import planned as planned_ways
+from mano.nfvo.data_plane import DataPlane, Drawing, hop_cost, programming_order, require_proven
 from mano.nfvo.graph_translation import LiveVnf, topology
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
-from sfc.errors import SfcError
-from sfc.model import FlowTables, PlannedChain, Topology
-from sfc.path import HopCost, plan_chain
-from sfc.render import render
-from sfc.verify import Proof, prove
+from sfc.model import PlannedChain, Topology
+from sfc.path import HopCost
+from sfc.verify import Proof
 from sfc.walk import planned_walk
 from vnf_descriptors.model import Vnfd, from_json
 
@@ -37,21 +38,8 @@ DATA_PLANE = "data-plane"
 TURN_S, TURN_DEADLINE_S = 60.0, 90.0
 """Longest turn of one server, and how long another one waits for it."""
 
-SAME_HOST, SAME_ZONE, OTHER_ZONE = 0.0, 1.0, 3.0
-"""Cost of one hop of a chain, as placement counts it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataPlane:
-    """What is stored, as the data plane sees it, and the tables that follow from it."""
-
-    topology: Topology
-    chains: tuple[PlannedChain, ...]
-    tables: Mapping[str, FlowTables]
-
-    def chain(self, chain_id: str) -> PlannedChain | None:
-        """The planned chain of that identifier."""
-        return next((planned for planned in self.chains if planned.chain.id == chain_id), None)
+DOWN = "service-function-down/"
+"""Begins the key of an alarm that says that a function does not work; its identifier follows."""
 
 
 class ForwardingGraphs:
@@ -65,6 +53,8 @@ class ForwardingGraphs:
         self._owner = owner
         self._vnfds: dict[str, Vnfd] = {}
         self._one_at_a_time = threading.Lock()
+        self._drawing = Drawing()
+        self._pen = threading.Lock()
 
     def refresh(self, needed: Collection[str] | None = None) -> DataPlane:
         """Make the bridges follow what is stored: render, prove, program what differs.
@@ -74,8 +64,7 @@ class ForwardingGraphs:
         :class:`~mano.errors.Unreachable` naming a needed host that does not answer.
         """
         with self._one_at_a_time, self._turn() as token:
-            plane = self.data_plane()
-            require_proven(plane)
+            plane = self.proven()
             silent: dict[str, CatenaError] = {}
             for host in programming_order(plane):
                 try:
@@ -106,29 +95,63 @@ class ForwardingGraphs:
             with self._open_unit() as uow:
                 uow.leases.release(lease)
 
-    def data_plane(self) -> DataPlane:
-        """The tables of every bridge from what is stored now; reads only."""
+    def data_plane(self, instead: Sequence[ServiceChain] = ()) -> DataPlane:
+        """The tables of every bridge from what is stored now; reads only.
+
+        Chains of ``instead`` stand in for the stored ones of the same identifier, or are there besides.
+        """
+        with self._pen:
+            return self._draw(instead)
+
+    def proven(self, instead: Sequence[ServiceChain] = ()) -> DataPlane:
+        """As :meth:`data_plane`, and run on the simulator; raises :class:`~mano.errors.ChainUnproven`."""
+        with self._pen:
+            plane = self._draw(instead)
+            require_proven(self._drawing.prove(plane))
+            return plane
+
+    def proof(self, plane: DataPlane) -> Proof:
+        """What the simulator says of a data plane."""
+        with self._pen:
+            return self._drawing.prove(plane)
+
+    def _draw(self, instead: Sequence[ServiceChain]) -> DataPlane:
         with self._open_unit(read_only=True) as uow:
-            world = self.world(uow)
-            zones = {host.host.name: host.host.zone for host in uow.hosts.list()}
-            chains = uow.chains.list()
-        planned = tuple(plan_stored(world, chain, hop_cost(zones)) for chain in chains)
-        return DataPlane(world, planned, render_all(world, planned))
+            chains = {chain.id: chain for chain in (*uow.chains.list(), *instead)}
+            world = self.world(uow, list(chains.values()))
+            cost = self.cost(uow)
+            down = functions_down(uow)
+        return self._drawing.draw(world, list(chains.values()), cost, down)
 
-    def world(self, uow: UnitOfWork) -> Topology:
-        """The topology of everything that is stored."""
-        hosts = [host for host in uow.hosts.list() if host.dataplane]
-        names = {host.host.name for host in hosts}
-        vnfs = self.live_vnfs(uow)
-        saps = [sap.connection_point for ns in uow.ns_instances.list() for sap in ns.saps]
-        known = [cp for cp in saps if cp.host in names]
-        return topology(hosts, uow.networks.list(), vnfs, known, uow.chains.list())
+    def cost(self, uow: UnitOfWork) -> HopCost:
+        """What a hop of a chain costs between the hosts that there are."""
+        return hop_cost({host.host.name: host.host.zone for host in uow.hosts.list()})
 
-    def live_vnfs(self, uow: UnitOfWork, **equals: Any) -> Sequence[LiveVnf]:
+    def world(self, uow: UnitOfWork, chains: Sequence[ServiceChain] | None = None) -> Topology:
+        """The topology of everything that is stored; with ``chains`` instead of the stored ones."""
+        others = [sap.connection_point for ns in uow.ns_instances.list() for sap in ns.saps]
+        others += [port.point for port in uow.logical_ports.list() if port.point is not None]
+        known = uow.chains.list() if chains is None else chains
+        return topology(uow.hosts.list(), uow.networks.list(), self.live_vnfs(uow), others, known)
+
+    def new_chain(
+        self, uow: UnitOfWork, spec: Mapping[str, Any], tenant_id: str, ns_instance_id: str = ""
+    ) -> ServiceChain:
+        """A chain of this specification with its instances chosen and numbers allocated; not stored yet."""
+        blank = ServiceChain(spec["id"], tenant_id, ns_instance_id, spec["name"], 0, None, spec)
+        world = self.world(uow, [*uow.chains.list(), blank])
+        choices = choose(world, spec, self.cost(uow))
+        return numbered(blank, number(blank.id, choices, bool(spec["symmetric"]), 1, spis(uow)))
+
+    def ways(self, uow: UnitOfWork, world: Topology, chain: ServiceChain) -> tuple[PlannedChain, ...]:
+        """The paths of a chain over a topology."""
+        return planned_ways(world, chain, self.cost(uow))
+
+    def live_vnfs(self, uow: UnitOfWork, tenant_id: str | None = None, **equals: Any) -> Sequence[LiveVnf]:
         """Every VNF instance that has VNFCs, with its descriptor."""
         return [
             LiveVnf(instance, self._vnfd(uow.packages.get(instance.package_id)))
-            for instance in uow.vnf_instances.list(**equals)
+            for instance in uow.vnf_instances.list(tenant_id, **equals)
             if instance.vnfcs
         ]
 
@@ -141,53 +164,30 @@ class ForwardingGraphs:
         return self._vnfds[package.id]
 
 
-def hop_cost(zones: Mapping[str, str]) -> HopCost:
-    """The cost of a hop between two hosts of these zones."""
-
-    def cost(here: str, there: str) -> float:
-        if here == there:
-            return SAME_HOST
-        return SAME_ZONE if zones.get(here) == zones.get(there) else OTHER_ZONE
-
-    return cost
+def numbered(chain: ServiceChain, ways: Sequence[ChainBranch]) -> ServiceChain:
+    """The chain on these branches."""
+    first = ways[0]
+    return replace(chain, forward_spi=first.forward_spi, reverse_spi=first.reverse_spi, branches=tuple(ways))
 
 
-def plan_stored(world: Topology, chain: ServiceChain, cost: HopCost) -> PlannedChain:
-    """The paths of a stored chain with its own SPIs."""
-    try:
-        return plan_chain(world, chain_from_document(chain.spec), chain.forward_spi, chain.reverse_spi, cost)
-    except SfcError as error:
-        raise InvalidInput(f"chain {chain.name} cannot be laid out: {error}") from None
+def spis(uow: UnitOfWork) -> Allocate:
+    """Allocates service path identifiers; the same one for the same key."""
+    return lambda key: uow.numbers.allocate("spi", key, FIRST_SPI, LAST_SPI)
 
 
-def render_all(world: Topology, chains: Sequence[PlannedChain]) -> Mapping[str, FlowTables]:
-    """The tables of every bridge; raises InvalidInput for a chain that Open vSwitch cannot carry."""
-    try:
-        return render(world, chains)
-    except SfcError as error:
-        raise InvalidInput(f"the chains cannot be rendered: {error}") from None
+def release_numbers(uow: UnitOfWork, chain: ServiceChain, ways: Sequence[ChainBranch] | None = None) -> None:
+    """Let the identifiers of these branches rest, of all that the chain has unless said."""
+    changing = chain.change.branches if chain.change else ()
+    keys = [branch.key for branch in (ways if ways is not None else (*chain.branches, *changing))]
+    for key in dict.fromkeys(keys if ways is not None else (chain.id, *keys)):
+        for way in WAYS:
+            uow.numbers.release("spi", f"{key}/{way}")
 
 
-def require_proven(plane: DataPlane) -> Proof:
-    """Run the tables on the simulator; raises ChainUnproven with every violation."""
-    proof = prove(plane.topology, plane.chains, plane.tables)
-    if proof.violations:
-        first = proof.violations[0]
-        raise ChainUnproven(
-            f"the rendered tables break {len(proof.violations)} invariants; the first: {first}",
-            hint="nothing was programmed; this is a fault of the chain or of Catena: report it with the facts",
-            facts={"violations": [str(violation) for violation in proof.violations[:50]]},
-        )
-    return proof
-
-
-def programming_order(plane: DataPlane) -> tuple[str, ...]:
-    """Hosts in the order in which they are programmed: those where chains begin come last.
-
-    A path is then complete before the first packet is sent along it.
-    """
-    starts = {rsp.start_sff for planned in plane.chains for rsp in planned.rsps}
-    return tuple(sorted(plane.tables, key=lambda host: (host in starts, host)))
+def functions_down(uow: UnitOfWork) -> frozenset[str]:
+    """The functions of which an alarm that stands says that they do not work."""
+    standing = uow.alarms.list(cleared_at=None)
+    return frozenset(alarm.key.removeprefix(DOWN) for alarm in standing if alarm.key.startswith(DOWN))
 
 
 def view(chain: ServiceChain) -> dict[str, Any]:
@@ -207,12 +207,16 @@ def view(chain: ServiceChain) -> dict[str, Any]:
             for c in intent.classifiers
         ],
         "paths": list(chain.paths),
+        "change": None
+        if chain.change is None
+        else {"operationId": chain.change.operation_id, "phase": chain.change.phase.value},
     }
 
 
-def with_paths(chain: ServiceChain, planned: PlannedChain, world: Topology) -> ServiceChain:
+def with_paths(chain: ServiceChain, ways: Sequence[PlannedChain], world: Topology) -> ServiceChain:
     """The stored chain with the paths that are programmed for it."""
     names = {function["id"]: function for function in chain.spec.get("functions", ())}
-    legs = planned_walk(world, planned)
-    paths = tuple(path_to_document(rsp, legs, names) for rsp in planned.rsps)
-    return replace(chain, paths=paths, state="active")
+    paths = tuple(
+        path_to_document(rsp, legs, names) for one in ways for legs in [planned_walk(world, one)] for rsp in one.rsps
+    )
+    return replace(chain, paths=paths, state=ChainState.ACTIVE.value)

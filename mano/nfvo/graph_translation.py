@@ -17,7 +17,7 @@ from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
 from mano.ports.repositories import StoredHost
-from sfc.model import Awareness, IpNetwork, Layer, Mac, Port, PortRole, ServiceFunction, Sff, Topology
+from sfc.model import Awareness, IpNetwork, Layer, Mac, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
 from sfc.model import Network as SfcNetwork
 from vnf_descriptors.model import (
     ConstituentKind,
@@ -158,7 +158,11 @@ def _vnfcs_with(live: LiveVnf, point: NfpConnectionPoint) -> Iterator[VnfcResour
 
 
 def _function(live: LiveVnf, vnfc: VnfcResource, element: NfpElement) -> dict[str, Any]:
-    ingress, egress = live.vdu_cp_of(element.ingress.cp), live.vdu_cp_of(element.egress.cp)
+    return function_between(live, vnfc, live.vdu_cp_of(element.ingress.cp), live.vdu_cp_of(element.egress.cp))
+
+
+def function_between(live: LiveVnf, vnfc: VnfcResource, ingress: str, egress: str) -> dict[str, Any]:
+    """A VNFC as a service function between two of its connection points, as its VNFD tells it."""
     facts = live.facts(ingress) or SfFacts()
     return {
         "id": function_id(vnfc.id, ingress, egress),
@@ -172,6 +176,7 @@ def _function(live: LiveVnf, vnfc: VnfcResource, element: NfpElement) -> dict[st
         "awareness": facts.encapsulation.value,
         "layer": facts.layer.value,
         "rewrites5tuple": facts.rewrites_5tuple,
+        "onFailure": facts.on_failure.value,
     }
 
 
@@ -187,8 +192,6 @@ def _classifier(rule: NfpRule) -> dict[str, Any]:
     unsupported = [
         name
         for name, value in (
-            ("ether_source_address", rule.source_mac),
-            ("ether_destination_address", rule.destination_mac),
             ("extended_criteria", rule.masks),
             ("vlan_tag", rule.vlan_tags),
         )
@@ -197,7 +200,7 @@ def _classifier(rule: NfpRule) -> dict[str, Any]:
     if unsupported:
         raise InvalidInput(
             f"NfpRule {rule.id} selects by {', '.join(unsupported)}, which classifiers cannot match yet",
-            hint="select by addresses, protocol, ports and DSCP",
+            hint="select by addresses, protocol, ports, DSCP and MAC addresses",
         )
     match: dict[str, Any] = {
         "ethertype": None if rule.ether_type is None else ETHERTYPES.get(rule.ether_type, rule.ether_type),
@@ -207,6 +210,8 @@ def _classifier(rule: NfpRule) -> dict[str, Any]:
         "sourcePort": _range(rule.source_ports),
         "destinationPort": _range(rule.destination_ports),
         "dscp": rule.dscp,
+        "sourceMac": rule.source_mac,
+        "destinationMac": rule.destination_mac,
     }
     return {
         "id": rule.id,
@@ -229,22 +234,35 @@ def topology(
     chains: Iterable[ServiceChain],
 ) -> Topology:
     """The data plane as :mod:`sfc` sees it: every port that passes an integration bridge, and what it may send."""
-    functions = {f["id"]: f for chain in chains for f in chain.spec.get("functions", ())}
+    functions = functions_of(chains)
+    forwarders = {host.host.name: _sff(host) for host in hosts if host.dataplane}
     overlay = {network.id: network for network in networks if network.kind is NetworkKind.OVERLAY}
     legs = {port for f in functions.values() if not f["rewrites5tuple"] for port in (f["ingress"], f["egress"])}
     routers = {f["ingress"] for f in functions.values() if f["rewrites5tuple"]}
     points = [(cp, live.facts(cp.cpd_id)) for live in vnfs for v in live.instance.vnfcs for cp in v.connection_points]
     points += [(cp, None) for cp in saps]
+    ports = {
+        cp.port_id: _port(cp, overlay[cp.network_id], facts, cp.port_id in legs, cp.port_id in routers)
+        for cp, facts in points
+        if cp.ofport is not None and cp.network_id in overlay and cp.host in forwarders
+    }
     return Topology(
-        sffs=tuple(_sff(host) for host in hosts if host.dataplane),
+        sffs=tuple(forwarders.values()),
         networks=tuple(SfcNetwork(network.id, network.vni, network.mtu) for network in overlay.values()),
-        ports=tuple(
-            _port(cp, overlay[cp.network_id], facts, cp.port_id in legs, cp.port_id in routers)
-            for cp, facts in points
-            if cp.ofport is not None and cp.network_id in overlay
-        ),
-        functions=tuple(_service_function(f) for f in functions.values()),
+        ports=tuple(ports.values()),
+        functions=tuple(_service_function(f) for f in functions.values() if _legs(f) <= ports.keys()),
     )
+
+
+def functions_of(chains: Iterable[ServiceChain]) -> dict[str, Mapping[str, Any]]:
+    """The functions of all versions of the chains, by identifier."""
+    specs = [spec for chain in chains for spec in (chain.spec, chain.change.spec if chain.change else {})]
+    return {function["id"]: function for spec in specs for function in spec.get("functions", ())}
+
+
+def _legs(function: Mapping[str, Any]) -> set[str]:
+    """The ports of a function that a bridge must have: a function without them is none at the moment."""
+    return {function["ingress"]} if function["rewrites5tuple"] else {function["ingress"], function["egress"]}
 
 
 def _sff(host: StoredHost) -> Sff:
@@ -295,4 +313,5 @@ def _service_function(document: Mapping[str, Any]) -> ServiceFunction:
         layer=Layer(document["layer"]),
         rewrites_5tuple=rewrites,
         writes_context=awareness is Awareness.NSH,
+        on_failure=OnFailure(document.get("onFailure") or OnFailure.CLOSED),
     )

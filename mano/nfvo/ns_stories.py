@@ -10,6 +10,7 @@ from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationState
 from mano.domain.ns_instance import Network, NsInstance, SapInstance
 from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
 from mano.errors import CatenaError, DeadlineExceeded, error_from_document
+from mano.nfvo.forwarding_graphs import release_numbers
 from mano.nfvo.ns_world import NsWorld, network_spec, sap_port
 from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
 from mano.ports.repositories import UnitOfWork
@@ -81,8 +82,7 @@ class _NsStory:
             for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
                 uow.chains.remove(chain.id)
                 self._world.announce(uow, "chain", "removed", chain.id, op.tenant_id, {"name": chain.name})
-                for way in ("forward", "reverse"):
-                    uow.numbers.release("spi", f"{chain.id}/{way}")
+                release_numbers(uow, chain)
         self._world.graphs.refresh(self._world.hosts_of(op))
 
     def _release(self, op: LcmOpOcc) -> None:

@@ -11,10 +11,12 @@ from mano.domain.catalogue import DescriptorKind
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
-from mano.domain.ns_instance import Network, NsInstance, ServiceChain
+from mano.domain.ns_instance import Network, NsInstance
+from mano.domain.service_chain import ChainState
 from mano.errors import CatenaError, InvalidInput, NotFound, WrongState
 from mano.nfvo.catalogue import find_usable
-from mano.nfvo.forwarding_graphs import DataPlane, ForwardingGraphs, with_paths
+from mano.nfvo.data_plane import DataPlane
+from mano.nfvo.forwarding_graphs import ForwardingGraphs, with_paths
 from mano.nfvo.graph_translation import LiveVnf, chain_documents
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, plan_from_json
 from mano.nfvo.planning import (
@@ -35,9 +37,6 @@ from vnf_descriptors.model import Nsd, NsFlavour, Vnfd, from_json
 
 FIRST_VNI, LAST_VNI = 4096, (1 << 24) - 1
 """Tunnel keys of tenants' networks; smaller ones are the data plane's own."""
-
-FIRST_SPI, LAST_SPI = 100, 0xFFFFFE
-"""Service path identifiers (RFC 8300 section 2.3) that chains get."""
 
 OWN_SUBNETS = ip_network("172.16.0.0/12")
 """Where a virtual link without a subnet of its own gets a /24 from."""
@@ -147,15 +146,17 @@ class NsWorld:
             flavour = _nsd(uow, ns).flavour(plan.flavour_id)
             for document in chain_documents(ns, flavour, self._live_by_profile(uow, op, plan), op.id):
                 if uow.chains.find(document["id"]) is None:
-                    uow.chains.add(_chain(uow, ns, document))
+                    uow.chains.add(self.graphs.new_chain(uow, document, ns.tenant_id, ns.id))
 
     def activate_chains(self, op: LcmOpOcc, plane: DataPlane) -> Mapping[str, Any]:
         """Record that the NS's chains are programmed; a summary for the step's record."""
         with self.open_unit() as uow:
             for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
-                planned = plane.chain(chain.id)
-                if planned is not None and chain.state != "active":
-                    uow.chains.save(with_paths(chain, planned, plane.topology))
+                if chain.id in plane.broken:
+                    raise plane.broken[chain.id]
+                ways = plane.ways.get(chain.id)
+                if ways and chain.state == ChainState.PLANNED:
+                    uow.chains.save(with_paths(chain, ways, plane.topology))
                     self.announce(uow, "chain", "programmed", chain.id, op.tenant_id, {"name": chain.name})
         return {
             "flows": {host: len(tables.flows) for host, tables in sorted(plane.tables.items())},
@@ -348,20 +349,3 @@ def _cp_config(cp: PlannedCp) -> dict[str, Any]:
             {"type": "IPV6" if ":" in text else "IPV4", "fixedAddresses": [text.split("/")[0]]} for text in cp.addresses
         ]
     return {"cpProtocolData": [{"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": data}]}
-
-
-def _chain(uow: UnitOfWork, ns: NsInstance, document: Mapping[str, Any]) -> ServiceChain:
-    chain_id = document["id"]
-
-    def spi(way: str) -> int:
-        return uow.numbers.allocate("spi", f"{chain_id}/{way}", FIRST_SPI, LAST_SPI)
-
-    return ServiceChain(
-        id=chain_id,
-        tenant_id=ns.tenant_id,
-        ns_instance_id=ns.id,
-        name=document["name"],
-        forward_spi=spi("forward"),
-        reverse_spi=spi("reverse") if document["symmetric"] else None,
-        spec=document,
-    )

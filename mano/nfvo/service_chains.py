@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from mano.domain.ns_instance import ServiceChain
-from mano.errors import CatenaError, ChainUnproven
-from mano.nfvo.forwarding_graphs import DataPlane, ForwardingGraphs, require_proven, view
+from mano.errors import WrongState
+from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane
+from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import FlowStatistics, ServicePaths
@@ -48,15 +49,16 @@ class ServiceChains:
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Packets and octets per path and hop, and the drops on the hosts that the chain passes."""
         chain = self._chain(id, tenant_id)
-        planned = self._planned(chain, self._graphs.data_plane())
-        hosts = sorted({host for rsp in planned.rsps for host in _hosts(rsp)})
+        plane = self._graphs.data_plane()
+        ways = self._ways(chain, plane)
+        hosts = plane.hosts_of(chain.id)
         with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
             counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
         names = {function["id"]: function["name"] for function in chain.spec.get("functions", ())}
         return {
             "id": chain.id,
             "name": chain.name,
-            "paths": [_path_statistics(planned, rsp, counters, names) for rsp in planned.rsps],
+            "paths": [_path_statistics(one, rsp, counters, names) for one in ways for rsp in one.rsps],
             "drops": list(_drops(counters)),
         }
 
@@ -65,14 +67,11 @@ class ServiceChains:
         chain = self._chain(id, tenant_id)
         plane = self._graphs.data_plane()
         planned = self._planned(chain, plane)
-        try:
-            proof, violations = require_proven(plane), []
-        except ChainUnproven as error:
-            proof, violations = None, list(error.facts["violations"])
+        proof = self._graphs.proof(plane)
         return {
-            "proven": not violations,
-            "packetsTried": proof.packets if proof else 0,
-            "violations": violations,
+            "proven": not proof.violations,
+            "packetsTried": proof.packets,
+            "violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]],
             "traces": [step.to_document() for step in bridge_traces(self._paths, plane, planned)],
             "drift": [asdict(drift) for drift in self._paths.drift(plane.tables) if drift.missing or drift.foreign],
         }
@@ -89,16 +88,19 @@ class ServiceChains:
             return uow.chains.get(id, tenant_id)
 
     def _planned(self, chain: ServiceChain, plane: DataPlane) -> PlannedChain:
+        self._ways(chain, plane)
         planned = plane.chain(chain.id)
-        if planned is None:
-            raise CatenaError(f"chain {chain.name} has no path", hint="its network service is being changed: try again")
+        assert planned is not None
         return planned
 
-
-def _hosts(rsp: Rsp) -> Iterator[str]:
-    yield rsp.start_sff
-    yield from (hop.sff for hop in rsp.hops)
-    yield rsp.end_sff
+    def _ways(self, chain: ServiceChain, plane: DataPlane) -> Sequence[PlannedChain]:
+        """The paths that the bridges hold for the chain."""
+        if chain.id in plane.broken:
+            problem = plane.broken[chain.id]
+            raise WrongState(problem.detail, hint=problem.hint, facts=problem.facts)
+        if chain.id not in plane.ways:
+            raise WrongState(f"chain {chain.name} has no path", hint="its network service is being changed: try again")
+        return plane.ways[chain.id]
 
 
 def _path_statistics(

@@ -9,7 +9,7 @@ from typing import Any
 
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import PROTOCOLS, match_text
-from mano.nfvo.forwarding_graphs import DataPlane
+from mano.nfvo.data_plane import DataPlane
 from mano.ports.service_paths import ServicePaths
 from sfc.model import Classifier, Mac, Match, PlannedChain
 from sfc.model.addresses import IpAddress

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from mano.adapters.sfc_paths import OvsServicePaths
-from mano.nfvo.forwarding_graphs import DataPlane
+from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.tracing import bridge_traces
 from sfc.model import Mac
 from sfc.model.chains import Direction

@@ -211,7 +211,7 @@ class Runner:
         if isinstance(error, TakenOver):
             raise error
         is_starting = op.state is OperationState.STARTING
-        if not is_starting and not (is_refusal(error) and op.level is Level.NS):
+        if not is_starting and not (is_refusal(error) and op.level is not Level.VNF):
             self._fail(op, error)
             return
         _report(error, "operation refused")

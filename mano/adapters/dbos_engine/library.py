@@ -5,8 +5,8 @@ What it is set to and why:
 * Values are JSON (``DBOSPortableJSON``): with the default, pickle, whoever can write the database could run code.
 * ``application_version`` is pinned to :data:`FORMAT`: the default is a hash of our source, and a workflow is only ever
   resumed by its own version, so each upgrade would strand what is under way.
-* Two queues, because an NS operation waits for VNF operations: in one queue a full house of NS operations would wait
-  for ever for VNF operations that find no room.
+* A queue for each level, because an NS operation waits for VNF and chain operations: in one queue a full house of NS
+  operations would wait for ever for others that find no room.
 * The library polls its queues. We let it listen to none of ours and run its own queue worker in a thread of ours whose
   pause a commit in this process ends: an operation starts at once, and an idle server polls seldom.
   ``queue_worker_thread`` and ``_recover_pending_workflows`` are not public; ``pyproject.toml`` pins the minor version

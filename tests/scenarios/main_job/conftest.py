@@ -130,7 +130,7 @@ def make_job(tmp_path: Path, archives: dict[str, Path]) -> Iterator[Callable[...
         watch = Faults(faults, sleep=lambda _: None)
         (directory / "vim").mkdir()
         vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-        settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED)
+        settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.01)
 
         def engine(store: SqlStore) -> InlineEngine:
             return InlineEngine(store, SystemClock())

@@ -111,13 +111,18 @@ def test_the_translated_chains_render():
 @pytest.mark.parametrize(
     "rule",
     [
-        NfpRule("r", source_mac="02:00:00:00:00:01"),
         NfpRule("r", vlan_tags=("7",)),
     ],
 )
 def test_a_criterion_that_cannot_be_matched_is_refused_and_never_left_out(rule: NfpRule):
     with pytest.raises(InvalidInput, match="NfpRule r selects by"):
         documents(with_rules(rule))
+
+
+def test_rules_may_select_by_mac_addresses():
+    rule = NfpRule("r", source_mac="02:00:00:00:00:01", destination_mac="02:00:00:00:00:02")
+    web = chain_from_document(documents(with_rules(rule))["web"])
+    assert match_text(web.classifiers[0].match) == "from 02:00:00:00:00:01 to 02:00:00:00:00:02"
 
 
 def test_a_position_on_a_vnf_without_instances_is_refused():

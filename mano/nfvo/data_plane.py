@@ -1,0 +1,144 @@
+"""The data plane as one value: what is stored, the paths that follow from it, and the tables of every bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mano.domain.service_chain import ServiceChain
+from mano.errors import ChainUnproven, InvalidInput
+from mano.nfvo.chain_versions import planned
+from sfc.classifier import Overlap, idle_classifiers, overlaps
+from sfc.errors import SfcError
+from sfc.model import FlowTables, PlannedChain, Rsp, Topology
+from sfc.path import HopCost
+from sfc.render import Renderer
+from sfc.verify import Proof, Prover
+
+SAME_HOST, SAME_ZONE, OTHER_ZONE = 0.0, 1.0, 3.0
+"""Cost of one hop of a chain, as placement counts it."""
+
+VIOLATIONS_TOLD = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlane:
+    """What is stored, as the data plane sees it, and the tables that follow from it.
+
+    ``broken`` says of chains that cannot be laid out over what there is, by identifier, why; the tables hold no flow of
+    theirs. ``down`` are the functions that do not work.
+    """
+
+    topology: Topology
+    chains: tuple[PlannedChain, ...]
+    tables: Mapping[str, FlowTables]
+    ways: Mapping[str, tuple[PlannedChain, ...]] = field(default_factory=dict)
+    broken: Mapping[str, InvalidInput] = field(default_factory=dict)
+    down: frozenset[str] = frozenset()
+
+    def chain(self, chain_id: str) -> PlannedChain | None:
+        """The planned chain of that identifier that takes packets: of several branches the first."""
+        found = self.ways.get(chain_id, ())
+        return next((one for one in found if one.classified), found[0] if found else None)
+
+    def hosts_of(self, chain_id: str) -> tuple[str, ...]:
+        """The hosts that the chain passes."""
+        rsps = [rsp for one in self.ways.get(chain_id, ()) for rsp in one.rsps]
+        return tuple(sorted({host for rsp in rsps for host in hosts_on(rsp)}))
+
+
+def hosts_on(rsp: Rsp) -> tuple[str, ...]:
+    """The hosts of a rendered path, in order."""
+    return (rsp.start_sff, *(hop.sff for hop in rsp.hops), rsp.end_sff)
+
+
+class Drawing:
+    """Draws and proves the data plane again and again; only what changed is done anew. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+        self._prover = Prover()
+
+    def draw(
+        self, world: Topology, chains: Sequence[ServiceChain], cost: HopCost, down: Collection[str] = ()
+    ) -> DataPlane:
+        """The tables of every bridge; raises InvalidInput for chains that Open vSwitch cannot carry together."""
+        ways: dict[str, tuple[PlannedChain, ...]] = {}
+        broken: dict[str, InvalidInput] = {}
+        for chain in chains:
+            try:
+                ways[chain.id] = planned(world, chain, cost)
+            except InvalidInput as error:
+                broken[chain.id] = error
+        together = tuple(one for way in ways.values() for one in way)
+        failed = frozenset(down) & world.function_by_id.keys()
+        try:
+            tables = self._renderer.render(world, together, down=failed)
+        except SfcError as error:
+            raise InvalidInput(
+                f"the chains cannot be rendered: {error.message}", hint=error.hint, facts={"reason": error.code}
+            ) from None
+        return DataPlane(world, together, tables, ways, broken, failed)
+
+    def prove(self, plane: DataPlane) -> Proof:
+        """Run the tables on the simulator; what it found."""
+        return self._prover.prove(plane.topology, plane.chains, plane.tables, down=plane.down)
+
+
+def require_proven(proof: Proof) -> Proof:
+    """Raises ChainUnproven with every violation."""
+    if proof.violations:
+        first = proof.violations[0]
+        raise ChainUnproven(
+            f"the rendered tables break {len(proof.violations)} invariants; the first: {first}",
+            hint="nothing was programmed; this is a fault of the chain or of Catena: report it with the facts",
+            facts={"violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]]},
+        )
+    return proof
+
+
+def programming_order(plane: DataPlane) -> tuple[str, ...]:
+    """Hosts in the order in which they are programmed: those where chains begin come last.
+
+    A path is then complete before the first packet is sent along it.
+    """
+    starts = {rsp.start_sff for one in plane.chains for rsp in one.rsps}
+    return tuple(sorted(plane.tables, key=lambda host: (host in starts, host)))
+
+
+def hop_cost(zones: Mapping[str, str]) -> HopCost:
+    """The cost of a hop between two hosts of these zones."""
+
+    def cost(here: str, there: str) -> float:
+        if here == there:
+            return SAME_HOST
+        return SAME_ZONE if zones.get(here) == zones.get(there) else OTHER_ZONE
+
+    return cost
+
+
+def overlaps_of(plane: DataPlane, chain_id: str) -> tuple[Overlap, ...]:
+    """Where the chain's classifiers and those of others want the same packets."""
+    known = {one.chain.id: one.chain for one in plane.chains if one.classified}
+    return tuple(each for each in overlaps(known.values()) if chain_id in (each.winner, each.loser))
+
+
+def warnings_of(plane: DataPlane, chain_id: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    """What the chain's author should know, with the chains called by their names."""
+    chain = plane.chain(chain_id)
+    if chain is None:
+        return ()
+    idle = idle_classifiers(plane.topology, [chain.chain])
+    return (
+        *(_overlap_text(each, names) for each in overlaps_of(plane, chain_id)),
+        *(f"classifier {each.classifier} selects what port {each.ingress} may not send" for each in idle),
+    )
+
+
+def _overlap_text(overlap: Overlap, names: Mapping[str, str]) -> str:
+    winner, loser = (names.get(chain, chain) for chain in (overlap.winner, overlap.loser))
+    share = "all" if overlap.shadows else "a part"
+    return (
+        f"classifier {overlap.winner_classifier} of chain {winner} wins over classifier {overlap.loser_classifier} of "
+        f"chain {loser} by {overlap.decided_by.value}: it takes {share} of its traffic at port {overlap.ingress}"
+    )
