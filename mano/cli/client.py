@@ -204,6 +204,22 @@ _SERVER_OPTIONS = (
 )
 
 
+def with_server(command: Command) -> Command:
+    """As :func:`with_client` for a command that may do without a server: its first argument makes the client."""
+
+    def invoke(url: str, token: str | None, data_dir: Path | None, ca_file: str | None, **arguments: Any) -> Any:
+        def connect() -> Client:
+            return Client(url, token or admin_token(data_dir or default_data_dir()), ca_file=ca_file)
+
+        return command(connect, **arguments)
+
+    invoke.__name__, invoke.__doc__ = command.__name__, command.__doc__
+    invoke.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_SERVER_OPTIONS):
+        invoke = option(invoke)
+    return invoke  # type: ignore[return-value]
+
+
 def quoted(text: str) -> str:
     """A value inside an attribute filter."""
     return "'" + text.replace("'", "''") + "'"

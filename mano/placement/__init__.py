@@ -40,6 +40,7 @@ from mano.placement.request_documents import request_from_document, request_to_d
 from mano.placement.result import ChainRoute, Code, Decision, NearMiss, Objective, Placement, PlacementResult, Unplaced
 from mano.placement.room import has_room
 from mano.placement.schemas import placement_schemas
+from mano.placement.what_if import what_if
 from mano.placement.yaml_core import document_from_text, documents_from_text
 
 __all__ = [
@@ -85,4 +86,5 @@ __all__ = [
     "request_from_document",
     "request_to_document",
     "vdu_from_document",
+    "what_if",
 ]

@@ -206,7 +206,7 @@ class Engine:
                 break
             tried.add(key)
             self.board.clear()
-            missing = self._greedy(order)
+            missing = self.place_each(order)
             if len(missing) < len(fewest):
                 best, fewest = self.board.snapshot(), missing
         self.board.restore(best)
@@ -222,7 +222,7 @@ class Engine:
         """The best of plans made in different ways; which ways depends on how many VDUs there are."""
         ways: list[Callable[[Sequence[VduRequest]], list[VduRequest]]] = []
         if len(order) <= GREEDY_UP_TO:
-            ways.append(self._greedy)
+            ways.append(self.place_each)
         if len(order) >= FILL_FROM:
             ways += [partial(self._filled, way=way) for way in (along_chains, in_order)]
         best: tuple[tuple[int, int], Snapshot, list[VduRequest]] | None = None
@@ -238,7 +238,7 @@ class Engine:
 
     def _filled(self, order: Sequence[VduRequest], way: Way, luck: Random | None = None) -> list[VduRequest]:
         """Fill host after host, then give single turns to what is left; returns those that found no place."""
-        return self._greedy(fill(self.board, order, self.attempt, way, luck))
+        return self.place_each(fill(self.board, order, self.attempt, way, luck))
 
     def try_luck(self, order: Sequence[VduRequest], luck: Random) -> list[VduRequest]:
         """Make another plan from nothing, hosts and chains in an order that chance has a part in."""
@@ -249,8 +249,8 @@ class Engine:
         shuffled = [by_id.pop(one) for chain in chains for one in dict.fromkeys(chain.path) if one in by_id]
         return self._filled([*shuffled, *by_id.values()], along_chains, luck)
 
-    def _greedy(self, order: Sequence[VduRequest]) -> list[VduRequest]:
-        """Place one after the other; returns those that found no place."""
+    def place_each(self, order: Sequence[VduRequest]) -> list[VduRequest]:
+        """Place one after the other, where each is best; returns those that found no place."""
         missing = []
         behind = demands_behind(order) if len(order) > 1 else [NOTHING] * len(order)
         for vdu, pending in zip(order, behind, strict=True):

@@ -10,9 +10,8 @@ from typing import Literal
 from mano.domain.nfvi import Inventory
 from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine, Extensions, Turn
-from mano.placement.misses import diagnose
 from mano.placement.reading import DocumentError, Fault, pointer_of
-from mano.placement.relax import would_fit_if
+from mano.placement.relax import explained
 from mano.placement.request import PlacementRequest, Scope, VduRequest
 from mano.placement.result import Decision, Placement, PlacementResult, Unplaced
 
@@ -139,7 +138,7 @@ def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> Pl
     for vdu in missing:
         key = engine.likeness(vdu)
         if key not in reasons:
-            reasons[key] = _unplaced(engine, vdu, len(reasons) < MAX_EXPLAINED)
+            reasons[key] = explained(engine, vdu, relax=len(reasons) < MAX_EXPLAINED)
         unplaced[vdu.id] = reasons[key]
     return PlacementResult(
         placements=placements,
@@ -150,13 +149,6 @@ def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> Pl
         all_or_nothing=request.all_or_nothing,
         decisions={vdu: _decision(engine, vdu, placement) for vdu, placement in placements.items()},
     )
-
-
-def _unplaced(engine: Engine, vdu: VduRequest, relax: bool) -> Unplaced:
-    turn = engine.turn(vdu)
-    diagnosis = diagnose(engine, vdu, turn)
-    texts = would_fit_if(engine, vdu, diagnosis) if relax else ()
-    return Unplaced(engine.fleet.arrays.size, diagnosis.reasons, diagnosis.nearest, texts)
 
 
 def _decision(engine: Engine, vdu: str, placement: Placement) -> Decision:

@@ -7,19 +7,21 @@ are. Nothing is reserved or moved here: a proposal lists the moves in an order i
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mano.domain.nfvi import Allocation, Inventory
+from mano.domain.nfvi import Allocation, HostState, Inventory
+from mano.errors import InvalidInput
 from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine, Extensions
 from mano.placement.improve import improve
 from mano.placement.nics import crosses_numa
 from mano.placement.numa import Fit
 from mano.placement.reading import DocumentError, Fault
-from mano.placement.request import PlacementRequest
-from mano.placement.result import Objective, Placement
+from mano.placement.relax import explained
+from mano.placement.request import PlacementRequest, VduRequest
+from mano.placement.result import Objective, Placement, Unplaced
 from mano.placement.room import has_room
 
 
@@ -39,13 +41,15 @@ class Move:
 class Rebalance:
     """Proposed moves, and what all VDUs that may move cost before and after them.
 
-    `blocked` are moves that only work together with others of them, as each waits for another's place.
+    `blocked` are moves that only work together with others of them, as each waits for another's place. `unplaced` are
+    VDUs that have to leave their host and find no other.
     """
 
     moves: tuple[Move, ...]
     blocked: tuple[Move, ...]
     before: Objective
     after: Objective
+    unplaced: Mapping[str, Unplaced] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +58,7 @@ class Rebalance:
             "before": self.before.to_json(),
             "after": self.after.to_json(),
             "gain": self.before.cost - self.after.cost,
+            "unplaced": {vdu: why.to_json() for vdu, why in self.unplaced.items()},
         }
 
 
@@ -64,28 +69,32 @@ def rebalance(
     time_limit_s: float = 10.0,
     iterations: int | None = None,
     extensions: Extensions | None = None,
+    evacuate: Sequence[str] = (),
 ) -> Rebalance:
     """Moves of `movable`'s VDUs, each of which has an allocation in `inventory`, that make their plan cheaper.
 
-    Never proposes a plan that costs more than the present one. Raises DocumentError when a VDU has no allocation, or
-    the groups and chains of `movable` do not hold at present.
+    VDUs on the hosts to `evacuate` have to leave them, whatever that costs; else a plan is never proposed that costs
+    more than the present one. Raises DocumentError when a VDU has no allocation, or the chains of `movable` do not
+    hold at present; InvalidInput for a host that there is not.
     """
     held = _held(inventory, movable)
-    fleet = Fleet(_without(inventory, held))
+    fleet = Fleet(_evacuated(_without(inventory, held), evacuate))
     with Board(fleet, movable) as board:
         engine = Engine(board, Extensions.installed() if extensions is None else extensions)
         _seat_as_is(board, held)
         before = board.objective()
         deadline = time.perf_counter() + time_limit_s
-        improve(engine, [], iterations=iterations, deadline=deadline, restarts=False)
+        missing = _leave(engine, [vdu for vdu in movable.vdus if held[vdu.id][0] in evacuate])
+        missing = improve(engine, missing, iterations=iterations, deadline=deadline, restarts=False)
         after = board.objective()
+        unplaced = {vdu.id: explained(engine, vdu) for vdu in missing}
         wanted = {
             vdu: Placement(board.places[vdu], fit.allocation)
             for vdu, fit in board.fits.items()
             if (board.places[vdu], fit.allocation) != held[vdu]
         }
     moves, blocked = _ordered(inventory, held, wanted)
-    return Rebalance(moves, blocked, before, after)
+    return Rebalance(moves, blocked, before, after, unplaced)
 
 
 Held = dict[str, tuple[str, Allocation]]
@@ -108,6 +117,22 @@ def _without(inventory: Inventory, held: Mapping[str, tuple[str, Allocation]]) -
     for vdu, (host, _) in held.items():
         inventory = inventory.without_allocation(host, vdu)
     return inventory
+
+
+def _evacuated(inventory: Inventory, hosts: Sequence[str]) -> Inventory:
+    """The inventory with these hosts taking nothing new."""
+    for name in hosts:
+        if name not in inventory:
+            raise InvalidInput(f"there is no host {name!r:.60} to evacuate")
+        inventory = inventory.with_host(replace(inventory.host(name), state=HostState.DRAINING))
+    return inventory
+
+
+def _leave(engine: Engine, vdus: Sequence[VduRequest]) -> list[VduRequest]:
+    """Give up the seats of `vdus` and find others; returns those that found none."""
+    for vdu in vdus:
+        engine.board.unplace(vdu.id)
+    return engine.place_each(vdus)
 
 
 def _seat_as_is(board: Board, held: Held) -> None:

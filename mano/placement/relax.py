@@ -13,7 +13,7 @@ from mano.domain.nfvi import HostState
 from mano.placement.engine import Engine
 from mano.placement.free import FreeHost, FreeNode
 from mano.placement.groups import GroupBook
-from mano.placement.misses import Diagnosis
+from mano.placement.misses import Diagnosis, diagnose
 from mano.placement.nics import Effort
 from mano.placement.numa import fit
 from mano.placement.request import (
@@ -26,7 +26,7 @@ from mano.placement.request import (
     ThreadPolicy,
     VduRequest,
 )
-from mano.placement.result import Code
+from mano.placement.result import Code, Unplaced
 
 MAX_TOLD = 5
 
@@ -43,6 +43,13 @@ class Relaxation:
 
     text: str
     vdu: VduRequest
+
+
+def explained(engine: Engine, vdu: VduRequest, *, relax: bool = True) -> Unplaced:
+    """Why a VDU has no place as things are on the engine's board; without `relax` no relaxations are sought."""
+    diagnosis = diagnose(engine, vdu, engine.turn(vdu))
+    texts = would_fit_if(engine, vdu, diagnosis) if relax else ()
+    return Unplaced(engine.fleet.arrays.size, diagnosis.reasons, diagnosis.nearest, texts)
 
 
 def would_fit_if(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ ROUND_ONE = {
     "op": {"list", "show", "watch", "retry", "rollback", "continue", "fail"},
     "host": {"add", "discover", "list", "show", "remove"},
     "chain": {"list", "show", "verify", "trace", "stats"},
-    "place": {"plan", "schema", "why", "why-not", "list"},
+    "place": {"plan", "rebalance", "schema", "why", "why-not", "list"},
     "vim": {"list", "attach"},
     "explain": set(),
     "completion": set(),
