@@ -104,7 +104,8 @@ class EnsurePort:
 
     ``type`` is empty for a network device of the system, else ``internal``, ``vxlan`` and so on. ``options`` replace
     those that are there, ``external_ids`` are merged. ``ofport`` asks for an OpenFlow number: one that is taken is an
-    error, and not another number. ``mtu`` in octets.
+    error, and not another number. ``mtu`` in octets. ``bfd`` replaces the column of that name of
+    ``ovs-vswitchd.conf.db(5)``; None leaves it alone.
     """
 
     bridge: str
@@ -114,6 +115,7 @@ class EnsurePort:
     options: Mapping[str, str] = field(default_factory=dict)
     external_ids: Mapping[str, str] = field(default_factory=dict)
     mtu: int | None = None
+    bfd: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         _check_device("bridge", self.bridge)
@@ -147,6 +149,8 @@ class EnsurePort:
             row["ofport_request"] = self.ofport
         if self.mtu is not None:
             row["mtu_request"] = self.mtu
+        if self.bfd is not None:
+            row["bfd"] = to_map(self.bfd)
         return row
 
 
@@ -229,4 +233,5 @@ def _port_row(port: PortState) -> Row:
         "external_ids": to_map(port.external_ids),
         "ofport_request": port.requested_ofport,
         "mtu_request": port.requested_mtu,
+        "bfd": to_map(port.bfd),
     }

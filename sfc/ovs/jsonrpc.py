@@ -83,6 +83,23 @@ class JsonRpc:
             raise SwitchRefused(self._host, f"{method}: {_text(message['error'])}")
         return message.get("result")
 
+    def fileno(self) -> int:
+        """For ``select``: readable when a notification may be there."""
+        return self._socket.fileno()
+
+    def notification(self, timeout: float) -> dict[str, Any] | None:
+        """The next message that the server sends by itself; None when ``timeout`` seconds pass without one."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                message = self._receive(deadline, "a notification")
+            except SwitchTimeout:
+                return None
+            if message.get("method") == "echo":
+                self._send({"id": message.get("id"), "result": message.get("params"), "error": None}, deadline + 1.0)
+            elif "method" in message:
+                return message
+
     def _send(self, message: dict[str, Any], deadline: float) -> None:
         self._arm(deadline, "sending")
         try:

@@ -9,7 +9,8 @@ from typing import Any
 from sfc.ovs.rows import Operation, Row, from_map, from_set, optional, select, uuid_of
 
 _INTERFACE_COLUMNS = (
-    "_uuid name type ofport ofport_request mtu mtu_request mac_in_use link_state error options external_ids statistics"
+    "_uuid name type ofport ofport_request mtu mtu_request mac_in_use link_state error options external_ids bfd "
+    "statistics"
 )
 _BRIDGE_COLUMNS = "_uuid name datapath_type fail_mode protocols other_config external_ids ports"
 
@@ -32,6 +33,8 @@ class PortState:
     requested_mtu: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     external_ids: Mapping[str, str] = field(default_factory=dict)
+    bfd: Mapping[str, str] = field(default_factory=dict)
+    """Configuration of bidirectional forwarding detection; empty without."""
     statistics: Mapping[str, int] = field(default_factory=dict)
     """As of the switch's last update, up to 5 s old; :func:`sfc.ovs.stats.port_counters` is exact."""
 
@@ -116,5 +119,6 @@ def _port(port: Row, row: Row, bridge: str) -> PortState:
         requested_mtu=optional(row["mtu_request"]),
         options=from_map(row["options"]),
         external_ids=from_map(row["external_ids"]),
+        bfd=from_map(row["bfd"]),
         statistics=from_map(row["statistics"]),
     )

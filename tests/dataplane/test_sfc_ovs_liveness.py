@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import signal
 from collections.abc import Iterator
@@ -12,9 +13,13 @@ import pytest
 
 from sfc.liveness import Life
 from sfc.model import OnFailure
+from sfc.ovs.commands import RemovePort
 from sfc.ovs.liveness import LivenessMonitor
+from sfc.ovs.monitor import SwitchMonitor
 from sfc.ovs.oam import ensure_responder, stop_responder
 from sfc.ovs.openflow import replace_tables
+from sfc.ovs.ovsdb import Database
+from sfc.ovs.tunnels import bfd_ports, down_with, lost_peers, unreachable
 from sfc.render import Renderer
 from tests.dataplane.sfc_ovs_lab import hand_lab, ip, run, wait_for
 from tests.dataplane.test_sfc_ovs_gilan import HOSTS, World, build
@@ -105,3 +110,41 @@ def test_traffic_passes_a_dead_function_by_when_its_policy_is_open(world: World,
     assert world.request("after.example").endswith(b"hello from 80")
     assert "http:without.example" not in world.dpi.counters["names"]
     wait_for("the dpi sees traffic again", lambda: "http:after.example" in world.dpi.counters["names"])
+
+
+def test_a_lost_host_is_told_by_bfd_and_by_the_database_itself(world: World):
+    topology = world.plan.topology
+    for sff in topology.sffs:
+        with Database(world.location(sff.name)) as database:
+            database.apply(*bfd_ports("br-int", sff, topology.sffs, interval_ms=100))
+            database.apply(*bfd_ports("br-int", sff, topology.sffs, interval_ms=100))
+    fabric = world.lab.namespace("fabric")
+    with contextlib.ExitStack() as stack:
+        monitors = {host: stack.enter_context(SwitchMonitor(world.location(host))) for host in HOSTS}
+
+        def lost() -> frozenset[str]:
+            for monitor in monitors.values():
+                monitor.changes(0.05)
+            return unreachable({host: lost_peers(topology, each.interfaces) for host, each in monitors.items()})
+
+        def all_forward() -> bool:
+            lost()
+            states = [state for each in monitors.values() for state in each.interfaces.values()]
+            return sum(state.forwarding is True for state in states) == 6
+
+        wait_for("all tunnels forward", all_forward)
+        assert world.request("beside.example").endswith(b"hello from 80")
+        ip(fabric, "link set h2 nomaster")
+        try:
+            wait_for("h2 is lost", lambda: lost() == {"h2"})
+        finally:
+            ip(fabric, "link set h2 master underlay")
+        assert down_with(topology, lost()) == {"dpi"}
+        wait_for("h2 is back", lambda: lost() == frozenset())
+        ip(world.lab.namespace("fw"), "link set leg0 down")
+        wait_for("the leg is told", lambda: lost() or monitors["h1"].interfaces["p11"].link_up is False)
+        ip(world.lab.namespace("fw"), "link set leg0 up")
+        wait_for("and that it is back", lambda: lost() or monitors["h1"].interfaces["p11"].link_up is True)
+    for sff in topology.sffs:
+        with Database(world.location(sff.name)) as database:
+            database.apply(*(RemovePort(port.name) for port in bfd_ports("br-int", sff, topology.sffs)))

@@ -30,6 +30,7 @@ def rows(mtu: int | list[Any] = 1600) -> list[dict[str, Any]]:
             "error": ["set", []],
             "options": ["map", []],
             "external_ids": ["map", [["owner", "somebody"]]],
+            "bfd": ["map", []],
             "statistics": ["map", [["rx_packets", 3]]],
         }
 
