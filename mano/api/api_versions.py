@@ -49,11 +49,26 @@ NSD = ApiRoot("nsd", "2.3.0")
 NSLCM = ApiRoot("nslcm", "2.3.0")
 VNFPKGM = ApiRoot("vnfpkgm", "2.4.0")
 VNFLCM = ApiRoot("vnflcm", "2.3.0")
+NSFM = ApiRoot("nsfm", "1.3.0")
+NSPM = ApiRoot("nspm", "2.3.0")
+NFVICI = ApiRoot("nfvici", "1.1.0")
+VNFFM = ApiRoot("vnffm", "1.5.0")
+VNFPM = ApiRoot("vnfpm", "2.2.0")
+VNFIND = ApiRoot("vnfind", "1.4.0")
+VRQAN = ApiRoot("vrqan", "1.3.0")
+VNFPKGM_1 = ApiRoot("vnfpkgm", "1.4.0", strict=False)
+"""For clients older than SOL003 v3; these often send no Version."""
 
-ROOTS: Mapping[str, ApiRoot] = {root.prefix: root for root in (NSD, NSLCM, VNFPKGM, VNFLCM)}
-"""SOL003 and SOL005 v3.7.1."""
+ROOTS: Mapping[str, ApiRoot] = {
+    root.prefix: root
+    for root in (NSD, NSLCM, VNFPKGM, VNFLCM, NSFM, NSPM, NFVICI, VNFFM, VNFPM, VNFIND, VRQAN, VNFPKGM_1)
+}
+"""SOL003 and SOL005 v3.7.1. The newest major version of an API comes first."""
 
-_BY_NAME: Mapping[str, ApiRoot] = {root.name: root for root in ROOTS.values()}
+
+def roots_of(name: str) -> tuple[ApiRoot, ...]:
+    """Every major version of one API that is served, the newest first."""
+    return tuple(root for root in ROOTS.values() if root.name == name)
 
 
 class VersionNegotiation:
@@ -97,5 +112,6 @@ def _resource_of(path: str) -> tuple[ApiRoot | None, str]:
     name, _, rest = path[1:].partition("/")
     major, slash, below = rest.partition("/")
     if not slash:
-        return _BY_NAME.get(name) if major == "api_versions" else None, major
+        roots = roots_of(name) if major == "api_versions" else ()
+        return (roots[0] if roots else None), major
     return ROOTS.get(f"/{name}/{major}"), below.partition("/")[0]

@@ -15,19 +15,38 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mano.api import dashboard_files, metrics, openapi_page, status, tokens
-from mano.api.api_versions import ROOTS, VersionNegotiation
+from mano.api.api_versions import (
+    NSD,
+    NSFM,
+    NSLCM,
+    ROOTS,
+    VNFFM,
+    VNFIND,
+    VNFLCM,
+    VNFPKGM,
+    VNFPKGM_1,
+    VRQAN,
+    ApiRoot,
+    VersionNegotiation,
+    roots_of,
+)
 from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
 from mano.api.native import chains, events, hosts
 from mano.api.openapi_document import complete
-from mano.api.problem_details import error_from_http, error_from_validation, problem_response
-from mano.api.services import Services
+from mano.api.problem_details import error_from_http, error_from_validation
+from mano.api.resource_routes import new_router
+from mano.api.services import Services, Subscriptions
+from mano.api.sfc_neutron import router as sfc_neutron
+from mano.api.sfc_neutron.errors import error_response
 from mano.api.sol003 import vnflcm
 from mano.api.sol005 import nsd, nslcm, vnfpkgm
+from mano.api.subscriptions import SubscriptionResources
 from mano.api.uploads import UploadThreads
 from mano.api.version_resources import VersionResources
+from mano.domain.subscription import Interface
 
 DESCRIPTION = "ETSI NFV MANO (SOL003, SOL005) and service function chaining (RFC 7665, RFC 8300)."
 
@@ -72,21 +91,21 @@ def _add_layers(app: FastAPI, config: ApiConfig, registry: CollectorRegistry) ->
 
 
 def _add_error_handlers(app: FastAPI) -> None:
-    async def of_framework(_: Request, error: Exception) -> Response:
+    async def of_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(error_from_http(error.status_code, error.headers))
+        return error_response(request.url.path, error_from_http(error.status_code, error.headers))
 
-    async def of_validation(_: Request, error: Exception) -> Response:
+    async def of_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem_response(error_from_validation(error.errors()))
+        return error_response(request.url.path, error_from_validation(error.errors()))
 
     app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(RequestValidationError, of_validation)
 
 
 def _add_routers(app: FastAPI, services: Services, stopping: threading.Event) -> None:
-    for root in ROOTS.values():
-        app.include_router(VersionResources(root).router())
+    for name in dict.fromkeys(root.name for root in ROOTS.values()):
+        app.include_router(VersionResources(roots_of(name)).router())
     for router in _routers_of(services, stopping):
         app.include_router(router)
     for router in (status.router, metrics.router, tokens.router, openapi_page.router, dashboard_files.router):
@@ -107,4 +126,23 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield hosts.router(services.nfvi)
     if services.forwarding_graphs is not None:
         yield chains.router(services.forwarding_graphs)
+    if services.subscriptions is not None:
+        yield from _subscriptions(services, services.subscriptions)
+    if services.logical_networks is not None or services.port_chaining is not None:
+        yield sfc_neutron.router(services.logical_networks, services.port_chaining)
     yield events.router(services.open_unit, services.signal, stopping.is_set)
+
+
+def _subscriptions(services: Services, subscriptions: Subscriptions) -> Iterator[APIRouter]:
+    """The subscription resources of every interface that this server's role has."""
+    served: list[tuple[ApiRoot, Interface]] = []
+    if services.catalogue is not None:
+        served += [(NSD, Interface.NSD), (VNFPKGM, Interface.VNFPKGM), (VNFPKGM_1, Interface.VNFPKGM)]
+    if services.ns_lifecycle is not None:
+        served += [(NSLCM, Interface.NSLCM), (NSFM, Interface.NSFM), (VRQAN, Interface.VRQAN)]
+    if services.vnf_lifecycle is not None:
+        served += [(VNFLCM, Interface.VNFLCM), (VNFFM, Interface.VNFFM), (VNFIND, Interface.VNFIND)]
+    for root, interface in served:
+        router = new_router(root.prefix, root.name)
+        SubscriptionResources(subscriptions, services.open_unit, root, interface).add_routes(router)
+        yield router

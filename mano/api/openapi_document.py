@@ -16,6 +16,7 @@ from mano.api.auth import PUBLIC
 from mano.api.collections import MARKER
 from mano.api.media import JSON, Media
 from mano.api.problem_details import MEDIA_TYPE
+from mano.api.sfc_neutron.errors import is_neutron
 
 NOTE = "x-catena"
 
@@ -45,6 +46,18 @@ PROBLEM: Mapping[str, Any] = {
         "facts": {"type": "object"},
     },
 }
+_NEUTRON_ERROR: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["NeutronError"],
+    "properties": {
+        "NeutronError": {
+            "type": "object",
+            "required": ["type", "message", "detail"],
+            "properties": {name: {"type": "string"} for name in ("type", "message", "detail", "instance")},
+        }
+    },
+}
+_NEUTRON_ANSWER = {JSON: {"schema": _NEUTRON_ERROR}}
 _PROBLEM_ANSWER = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
 
 _PAGE_PARAMETERS: tuple[tuple[str, str], ...] = (
@@ -57,9 +70,17 @@ _PAGE_PARAMETERS: tuple[tuple[str, str], ...] = (
 )
 
 
-def note(media: Media, form: Form) -> dict[str, Any]:
-    """The note on a route, for its ``openapi_extra``."""
-    return {NOTE: {"consumes": list(media.consumes), "produces": list(media.produces), "raw": media.raw, "form": form}}
+def note(media: Media, form: Form, also: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The note on a route, for its ``openapi_extra``; ``also`` maps further statuses without a body to sentences."""
+    return {
+        NOTE: {
+            "consumes": list(media.consumes),
+            "produces": list(media.produces),
+            "raw": media.raw,
+            "form": form,
+            "also": dict(also or {}),
+        }
+    }
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
@@ -83,12 +104,15 @@ def _complete_operation(path: str, operation: dict[str, Any], about: Mapping[str
         operation["security"] = [{"bearer": []}]
     answers = operation["responses"]
     for status, meaning in (("4XX", "The request cannot be served."), ("5XX", "The server cannot serve now.")):
-        answers[status] = {"description": meaning, "content": _PROBLEM_ANSWER}
+        content = _NEUTRON_ANSWER if is_neutron(path) else _PROBLEM_ANSWER
+        answers[status] = {"description": meaning, "content": content}
     form = Form(about.get("form", Form.OBJECT))
     for status in [status for status in answers if status.startswith("2")]:
         answers[status] = _answer(form, about.get("produces") or [JSON])
         if form is Form.PART:
             answers["206"] = {**answers[status], "description": "The octets of the range that was asked for."}
+    for status, meaning in about.get("also", {}).items():
+        answers[status] = {"description": meaning}
     if about.get("raw") and about.get("consumes"):
         content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in about["consumes"]}
         operation["requestBody"] = {"required": True, "content": content}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -34,6 +34,7 @@ def add(
     status: HTTPStatus = HTTPStatus.OK,
     *,
     form: Form = Form.OBJECT,
+    also: Mapping[str, str] | None = None,
 ) -> None:
     """One route; its OpenAPI operation is named after the API, the method and the path."""
     words = re.findall(r"[A-Za-z0-9_]+", f"{router.prefix}{path}".replace(":path", ""))
@@ -47,7 +48,7 @@ def add(
         response_class=Response,
         response_model=None,
         operation_id="-".join([method.lower(), *words]),
-        openapi_extra=note(media_of(handler), form),
+        openapi_extra=note(media_of(handler), form, also),
     )
 
 

@@ -13,25 +13,35 @@ from mano.api.resource_routes import add, json_answer, new_router
 
 @dataclass(frozen=True, slots=True)
 class VersionResources:
-    """``{apiName}/api_versions`` and ``{apiName}/v{major}/api_versions`` of one API."""
+    """``{apiName}/api_versions`` and ``{apiName}/v{major}/api_versions`` of one API in its major versions."""
 
-    root: ApiRoot
+    roots: tuple[ApiRoot, ...]
 
     def router(self) -> APIRouter:
-        """Both resources."""
-        router = new_router("", self.root.name)
-        add(router, "GET", f"/{self.root.name}/api_versions", self.all_versions)
-        add(router, "GET", f"{self.root.prefix}/api_versions", self.major_versions)
+        """All of its version resources."""
+        name = self.roots[0].name
+        router = new_router("", name)
+        add(router, "GET", f"/{name}/api_versions", self.all_versions)
+        for root in self.roots:
+            add(router, "GET", f"{root.prefix}/api_versions", _MajorVersion(root).read)
         return router
 
     def all_versions(self) -> Response:
         """ApiVersionInformation over all major versions."""
-        return self._information(f"/{self.root.name}")
+        return _information(f"/{self.roots[0].name}", self.roots)
 
-    def major_versions(self) -> Response:
+
+@dataclass(frozen=True, slots=True)
+class _MajorVersion:
+    """One major version."""
+
+    root: ApiRoot
+
+    def read(self) -> Response:
         """ApiVersionInformation of this major version."""
-        return self._information(self.root.prefix)
+        return _information(self.root.prefix, (self.root,))
 
-    def _information(self, uri_prefix: str) -> Response:
-        versions = [{"version": self.root.version, "isDeprecated": False}]
-        return json_answer({"uriPrefix": uri_prefix, "apiVersions": versions})
+
+def _information(uri_prefix: str, roots: tuple[ApiRoot, ...]) -> Response:
+    versions = [{"version": root.version, "isDeprecated": not root.strict} for root in roots]
+    return json_answer({"uriPrefix": uri_prefix, "apiVersions": versions})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
+from mano.domain.events import Event
+from mano.domain.ids import derive_id
 from mano.errors import Conflict
 
 
@@ -75,6 +78,7 @@ class Alarm:
     resource_id: str = ""
     changed_at: datetime | None = None
     cleared_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     ack_state: AckState = AckState.UNACKNOWLEDGED
     level: AlarmLevel = AlarmLevel.NS
     correlated_ids: tuple[str, ...] = ()
@@ -86,7 +90,8 @@ def acknowledge(alarm: Alarm, state: AckState, *, now: datetime) -> Alarm:
     """The alarm in the other acknowledgement state; 409 by SOL003 clause 7.4.3.3.4 when it is there already."""
     if alarm.ack_state is state:
         raise Conflict(f"the alarm is {state.value} already")
-    return replace(alarm, ack_state=state, changed_at=now)
+    acknowledged = now if state is AckState.ACKNOWLEDGED else None
+    return replace(alarm, ack_state=state, changed_at=now, acknowledged_at=acknowledged)
 
 
 def clear(alarm: Alarm, *, now: datetime) -> Alarm:
@@ -94,3 +99,69 @@ def clear(alarm: Alarm, *, now: datetime) -> Alarm:
     if alarm.cleared_at is not None:
         return alarm
     return replace(alarm, severity=PerceivedSeverity.CLEARED, cleared_at=now, changed_at=now)
+
+
+def alarm_event(alarm: Alarm, verb: str, at: datetime) -> Event:
+    """The fact that an alarm was ``raised``, ``changed``, ``acknowledged`` or ``cleared``."""
+    return Event(
+        id=derive_id("event", alarm.id, verb, at.isoformat(), str(alarm.generation)),
+        noun="alarm",
+        verb=verb,
+        subject=alarm.id,
+        tenant_id=alarm.tenant_id,
+        occurred_at=at,
+        data={
+            "level": alarm.level.value,
+            "managedObjectId": alarm.managed_object_id,
+            "perceivedSeverity": alarm.severity.value,
+            "probableCause": alarm.probable_cause,
+            "ackState": alarm.ack_state.value,
+        },
+    )
+
+
+def alarm_document(alarm: Alarm) -> dict[str, Any]:
+    """Alarm (SOL003 clause 7.5.2.4, SOL005 clause 8.5.2.4) without its links."""
+    document: dict[str, Any] = {
+        "id": alarm.id,
+        "managedObjectId": alarm.managed_object_id,
+        "alarmRaisedTime": _told(alarm.raised_at),
+    }
+    if alarm.changed_at is not None:
+        document["alarmChangedTime"] = _told(alarm.changed_at)
+    if alarm.cleared_at is not None:
+        document["alarmClearedTime"] = _told(alarm.cleared_at)
+    if alarm.acknowledged_at is not None:
+        document["alarmAcknowledgedTime"] = _told(alarm.acknowledged_at)
+    document |= {
+        "ackState": alarm.ack_state.value,
+        "perceivedSeverity": alarm.severity.value,
+        "eventTime": _told(alarm.raised_at),
+        "eventType": alarm.event_type.value,
+        "probableCause": alarm.probable_cause,
+        "isRootCause": not alarm.correlated_ids,
+    }
+    if alarm.fault_type:
+        document["faultType"] = alarm.fault_type
+    if alarm.correlated_ids:
+        document["correlatedAlarmIds"] = list(alarm.correlated_ids)
+    if alarm.fault_details:
+        document["faultDetails"] = list(alarm.fault_details)
+    if alarm.resource_type is not None and alarm.resource_id:
+        document["rootCauseFaultyResource"] = {
+            "faultyResource": {"resourceId": alarm.resource_id},
+            "faultyResourceType": alarm.resource_type.value,
+        }
+    if alarm.component:
+        document |= _component(alarm)
+    return document
+
+
+def _component(alarm: Alarm) -> dict[str, Any]:
+    if alarm.level is AlarmLevel.VNF:
+        return {"vnfcInstanceIds": [alarm.component]}
+    return {"rootCauseFaultyComponent": {"faultyVnfInstanceId": alarm.component}}
+
+
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -218,10 +218,19 @@ def message(notice: Notice, subscription: Subscription) -> dict[str, Any]:
         **({} if subscription.hidden else {"subscriptionId": subscription.id}),
         # SOL005 clause 6.5.2.5 alone writes it in lower case
         "timestamp" if notice.interface is Interface.NSLCM else "timeStamp": told,
-        **notice.body,
-        **whole,
+        **_absolute({**notice.body, **whole}, subscription.root),
         "_links": links,
     }
+
+
+def _absolute(value: Any, root: str) -> Any:
+    """The same with every ``href`` that is a path made a URI."""
+    if isinstance(value, Mapping):
+        return {
+            key: root + item if key == "href" and str(item).startswith("/") else _absolute(item, root)
+            for key, item in value.items()
+        }
+    return [_absolute(item, root) for item in value] if isinstance(value, list | tuple) else value
 
 
 _MAJOR_ONE = frozenset({Interface.NSFM, Interface.VNFFM, Interface.VNFIND, Interface.VRQAN, Interface.NFVICI})

@@ -159,8 +159,10 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(store: SqlStore, health: Well, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(store, tmp_path_factory.mktemp("world"), health)
+def world(store: SqlStore, health: Well, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World(store, tmp_path_factory.mktemp("world"), health)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,11 @@ from typing import Any, cast
 
 from mano.adapters.clock import SystemClock, random_id
 from mano.adapters.store import PackageDirectory, SqlStore
+from mano.adapters.web_client import WebClient
+from mano.adapters.webhooks import Dispatcher, DispatchPolicy, WebPostman
 from mano.api.services import Health, Services
+from mano.assurance.fan_out import fan_out
+from mano.assurance.subscriptions import Subscriptions
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
 from mano.domain.ns_instance import Network, NetworkKind, SapInstance, ServiceChain
@@ -32,6 +36,7 @@ from mano.ports.descriptors import PackageMembers, ReadPackage
 from mano.ports.or_vnfm import Nfvo
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Step
+from mano.settings import Outbound
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
 from tests.fakes.descriptors import dpi, firewall, gi_lan, nat
 from tests.fakes.engine import InlineWorkflows
@@ -154,6 +159,10 @@ class SmallNfvi:
             raise NotFound("there is no such host")
         return self.hosts[name]
 
+    def set_state(self, name: str, state: str) -> Mapping[str, Any]:
+        self.hosts[name] = {**self.get(name), "state": state}
+        return self.hosts[name]
+
     def remove(self, name: str) -> None:
         self.get(name)
         del self.hosts[name]
@@ -225,6 +234,9 @@ class World:
         packages: PackageStore = PackageDirectory(folder / "packages")
         self.nfvi = SmallNfvi()
         self.chains = SmallChains(store.open_unit)
+        self.web = WebClient(Outbound(loopback=True, deadline_s=2.0))
+        self.dispatcher = Dispatcher(store, self.web, policy=DispatchPolicy(first_s=0.05, longest_s=0.2))
+        store.fan_out = fan_out
         self.services = Services(
             open_unit=store.open_unit,
             signal=store.signal,
@@ -235,11 +247,17 @@ class World:
             vnf_lifecycle=VnfLifecycle(store.open_unit, self.workflows, nfvo, clock, random_id),
             nfvi=self.nfvi,
             forwarding_graphs=self.chains,
+            subscriptions=Subscriptions(store.open_unit, WebPostman(self.web), clock, random_id),
         )
 
     def fail_next(self, level: Level, operation: str, *errors: Exception) -> None:
         """Let the story's next attempts fail so."""
         self.stories[level, operation].failures.extend(errors)
+
+    def close(self) -> None:
+        """End what runs beside."""
+        self.dispatcher.stop()
+        self.web.close()
 
     def unit(self) -> AbstractContextManager[UnitOfWork]:
         """A writing unit of work."""

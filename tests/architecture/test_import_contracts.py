@@ -36,6 +36,8 @@ PLANTS = (
     Plant("libraries-strangers", "dpdk_helpers.planted", "vnf_descriptors"),
     Plant("or-vnfm", "mano.nfvo.planted", "mano.vnfm"),
     Plant("or-vnfm", "mano.vnfm.planted", "mano.nfvo"),
+    Plant("assurance", "mano.assurance.planted", "mano.nfvo"),
+    Plant("assurance", "mano.assurance.planted", "mano.vnfm"),
     Plant("edges", "mano.api.planted", "mano.adapters"),
     Plant("edges", "mano.adapters.planted", "mano.api"),
     Plant("domain-pure", "mano.domain.planted", "yaml"),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from mano.adapters.store import schema
+from mano.adapters.store.alarms import SqlAlarms
 from mano.adapters.store.deliveries import SqlDeliveries
 from mano.adapters.store.engines import BUSY_TIMEOUT_MS, Engines
 from mano.adapters.store.hosts import SqlHosts
@@ -39,7 +40,6 @@ NETWORKS = Kind(schema.networks, Network, "network")
 CHAINS = Kind(schema.chains, ServiceChain, "chain")
 RESERVATIONS = Kind(schema.reservations, Reservation, "reservation")
 GRANTS = Kind(schema.grants, Grant, "grant")
-ALARMS = Kind(schema.alarms, Alarm, "alarm")
 LOGICAL_PORTS = Kind(schema.logical_ports, LogicalPort, "port")
 PORT_PAIRS = Kind(schema.port_pairs, PortPair, "port pair")
 PORT_PAIR_GROUPS = Kind(schema.port_pair_groups, PortPairGroup, "port pair group")
@@ -80,7 +80,7 @@ class SqlUnitOfWork:
         self.chains: Repository[ServiceChain] = SqlRepository(connection, CHAINS)
         self.reservations: Repository[Reservation] = SqlRepository(connection, RESERVATIONS)
         self.grants: Repository[Grant] = SqlRepository(connection, GRANTS)
-        self.alarms: Repository[Alarm] = SqlRepository(connection, ALARMS)
+        self.alarms: Repository[Alarm] = SqlAlarms(connection, events)
         self.logical_ports: Repository[LogicalPort] = SqlRepository(connection, LOGICAL_PORTS)
         self.port_pairs: Repository[PortPair] = SqlRepository(connection, PORT_PAIRS)
         self.port_pair_groups: Repository[PortPairGroup] = SqlRepository(connection, PORT_PAIR_GROUPS)
