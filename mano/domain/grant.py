@@ -18,6 +18,8 @@ class ResourceDefinition:
     vdu_id: str
     index: int
     type: str = "COMPUTE"
+    reservation_id: str = ""
+    """Of a resource that is there: under which reservation it was granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class GrantRequest:
     add_resources: tuple[ResourceDefinition, ...] = ()
     remove_resources: tuple[ResourceDefinition, ...] = ()
     is_automatic: bool = False
+    ext_virtual_links: tuple[Mapping[str, Any], ...] = ()
+    """The external virtual links that the VNF has or shall have (ExtVirtualLinkData)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class GrantedResource:
     zone_id: str
     resource_provider_id: str
     placement: Mapping[str, Any]
+    vdu_id: str = ""
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

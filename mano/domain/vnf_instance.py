@@ -75,7 +75,10 @@ class VnfcResource:
 
 @dataclass(frozen=True, slots=True)
 class VnfInstance:
-    """A VNF instance. ``ns_instance_id`` is empty when it belongs to no NS of this NFVO."""
+    """A VNF instance. ``ns_instance_id`` is empty when it belongs to no NS of this NFVO.
+
+    ``configuration`` holds the configurable properties, ``extensions`` what the VNFD declares as such.
+    """
 
     id: str
     tenant_id: str
@@ -98,4 +101,10 @@ class VnfInstance:
     vnf_profile_id: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """Everything that may exist of it in the VIM, as the last operation planned it (JSON of the VNFM)."""
+    scale_levels: Mapping[str, int] = field(default_factory=dict)
+    """Scaling aspect to scale level (ScaleInfo, SOL003 clause 5.5.3.1)."""
+    max_scale_levels: Mapping[str, int] = field(default_factory=dict)
     generation: int = 0

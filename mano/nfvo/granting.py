@@ -1,7 +1,8 @@
 """Granting (SOL003 clause 9): the NFVO decides where a VNF's resources go, and answers with the exact places.
 
 A VNF of one of our network services was placed with its NS: the grant hands out what the NS reserved. A VNF of its own
-is placed here, with a reservation that ends unless an operation uses it.
+is placed here, with a reservation that ends unless an operation uses it. What either gets during its life is placed
+when its VNFM asks (:mod:`mano.nfvo.growth`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from mano.domain.vnf_instance import VnfInstance
 from mano.errors import NotFound, Refused
 from mano.nfvo.catalogue import find_usable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.growing import reservation_of
+from mano.nfvo.growth import Growth, held_for, links_for, place_of, settle
 from mano.nfvo.plan import plan_from_json
-from mano.nfvo.planning import vdu_request
+from mano.nfvo.planning import groups_of, vdu_request
 from mano.nfvo.reserving import Reserving
 from mano.ports.clock import Clock
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from vnf_descriptors.model import Vnfd, from_json
+
+INSTANTIATE = "INSTANTIATE"
 
 UNUSED_FOR = timedelta(minutes=10)
 """How long a VNF's own reservation waits for its operation to come to an end."""
@@ -46,6 +51,7 @@ class Granting:
         self._reserving = reserving
         self._graphs = graphs
         self._clock = clock
+        self._growth = Growth(open_unit, reserving)
 
     def grant(self, request: GrantRequest, tenant_id: str) -> Grant:
         """Decide; the same answer for the same operation occurrence."""
@@ -55,7 +61,9 @@ class Granting:
             instance = uow.vnf_instances.get(request.vnf_instance_id, tenant_id)
         if known is not None:
             return known
-        if request.add_resources and not instance.ns_instance_id:
+        if request.add_resources and request.operation != INSTANTIATE:
+            self._growth.reserve(request, instance, tenant_id)
+        elif request.add_resources and not instance.ns_instance_id:
             self._reserve_alone(request, tenant_id)
         with self._open_unit() as uow:
             grant = self._from_reservations(uow, grant_id, request, instance, tenant_id)
@@ -71,6 +79,13 @@ class Granting:
                 return
             for reservation in uow.reservations.list(tenant_id, ns_instance_id=grant.vnf_instance_id):
                 uow.reservations.remove(reservation.id)
+
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+        """Free what was granted for removal, or, of an operation that came to nothing, what was granted besides."""
+        with self._open_unit() as uow:
+            grant = uow.grants.find(derive_id("grant", vnf_lcm_op_occ_id), tenant_id)
+            if grant is not None:
+                settle(uow, grant, done=done)
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """A VNF's ports came or went: its networks follow."""
@@ -102,6 +117,13 @@ class Granting:
             "vdus": [
                 vdu_request(flavour, resource.vdu_id, _key(owner, resource)) for resource in request.add_resources
             ],
+            "groups": [
+                group
+                for rule in flavour.affinity_rules
+                for group in groups_of(
+                    rule, [[_key(owner, r)] for r in request.add_resources if r.vdu_id in rule.members]
+                )
+            ],
         }
         ids = {_key(owner, r): derive_id(owner, "reservation", _key(owner, r)) for r in request.add_resources}
         self._reserving.reserve(owner, tenant_id, placement, ids, expires_at=self._clock.now() + UNUSED_FOR)
@@ -109,7 +131,10 @@ class Granting:
     def _from_reservations(
         self, uow: UnitOfWork, grant_id: str, request: GrantRequest, instance: VnfInstance, tenant_id: str
     ) -> Grant:
-        keys = _reservation_keys(uow, request, instance)
+        if request.operation == INSTANTIATE:
+            keys = _reservation_keys(uow, request, instance)
+        else:
+            keys = {r.id: reservation_of(request.vnf_lcm_op_occ_id, place_of(r)) for r in request.add_resources}
         zones = {host.host.name: host for host in uow.hosts.list()}
         added = []
         for resource in request.add_resources:
@@ -123,14 +148,19 @@ class Granting:
                     zone_id=zones[reservation.host].host.zone,
                     resource_provider_id=reservation.host,
                     placement=reservation.allocation,
+                    vdu_id=resource.vdu_id,
+                    index=resource.index,
                 )
             )
+        removed = held_for(uow, instance, request.remove_resources, {resource.reservation_id for resource in added})
         return Grant(
             id=grant_id,
             tenant_id=tenant_id,
             vnf_instance_id=instance.id,
             vnf_lcm_op_occ_id=request.vnf_lcm_op_occ_id,
             add_resources=tuple(added),
+            remove_resources=removed,
+            ext_virtual_links=links_for(uow, instance, added, request),
             additional_parameters={
                 "catenaPlacement": {a.resource_definition_id: a.placement for a in added},
                 "catenaHosts": {name: host.vim_id for name, host in zones.items()},
@@ -140,7 +170,7 @@ class Granting:
 
 
 def _key(owner: str, resource: ResourceDefinition) -> str:
-    return f"{owner[:8]}/{resource.vdu_id}/{resource.index}"
+    return f"{owner[:8]}/{place_of(resource)}"
 
 
 def _reservation_keys(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance) -> dict[str, str]:

@@ -180,7 +180,7 @@ class _Slot:
 def _slots(constituent: Constituent, vdu_id: str, owner: str) -> Iterator[_Slot]:
     """The VDU's connection points that the NSD connects."""
     for cp in constituent.flavour.cps_of(vdu_id):
-        ext = _exposed_as(constituent.flavour, cp)
+        ext = exposed_as(constituent.flavour, cp)
         link_id = constituent.profile.virtual_link_of(ext.requirement) if ext else None
         if link_id is not None:
             yield _Slot(f"{owner}:{cp.id}", cp, ext, link_id)
@@ -192,7 +192,8 @@ def _slots(constituent: Constituent, vdu_id: str, owner: str) -> Iterator[_Slot]
             )
 
 
-def _exposed_as(flavour: VnfFlavour, cp: VduCp) -> ExtCp | None:
+def exposed_as(flavour: VnfFlavour, cp: VduCp) -> ExtCp | None:
+    """The external connection point that a VduCp is exposed as."""
     return next((ext for ext in flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
 
 
@@ -362,17 +363,17 @@ def _vnf_groups(inputs: PlanInputs, plan: NsPlan) -> Iterator[dict[str, Any]]:
     for vnf in plan.vnfs:
         for rule in inputs.constituents[vnf.profile_id].flavour.affinity_rules:
             members = [[vnfc.key] for vnfc in vnf.vnfcs if vnfc.vdu_id in rule.members]
-            yield from _groups(rule, members)
+            yield from groups_of(rule, members)
 
 
 def _ns_groups(inputs: PlanInputs, plan: NsPlan) -> Iterator[dict[str, Any]]:
     """The NSD's rules between VNF profiles: the VDUs inside one VNF are not each other's concern."""
     for rule in inputs.flavour.affinity_rules:
         members = [[vnfc.key for vnfc in vnf.vnfcs] for vnf in plan.vnfs if vnf.profile_id in rule.members]
-        yield from _groups(rule, members)
+        yield from groups_of(rule, members)
 
 
-def _groups(rule: AffinityRule, members: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
+def groups_of(rule: AffinityRule, members: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
     """One group for all members, or, to keep them apart, one for each pair of VDUs of different members."""
     if rule.scope not in _SCOPES or len(members) < 2:
         return

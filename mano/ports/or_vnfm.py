@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mano.domain.grant import Grant, GrantRequest
-from mano.domain.lcm_op_occ import OperationState
+from mano.domain.lcm_op_occ import CancelMode, OperationState
 from mano.domain.vnf_instance import VnfInstance
 
 
@@ -37,11 +37,23 @@ class Vnfm(Protocol):
     def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
         """Delete the instance resource; nothing to do when it is gone."""
 
+    def change(
+        self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Mapping[str, Any]
+    ) -> str:
+        """Any other operation on an instantiated VNF, once per ``op_id``, with its request of SOL003 clause 5.5.2.
+
+        ``operation`` is SCALE, SCALE_TO_LEVEL, HEAL, OPERATE, CHANGE_EXT_CONN, CHANGE_FLAVOUR, CHANGE_VNFPKG or
+        MODIFY_INFO (LcmOperationType, SOL003 clause 5.5.4.5).
+        """
+
     def retry(self, op_id: str, tenant_id: str) -> None:
         """Try an operation in FAILED_TEMP again."""
 
     def rollback(self, op_id: str, tenant_id: str) -> None:
         """Roll an operation in FAILED_TEMP back."""
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop an operation that runs (SOL003 clause 5.4.17); its end is asynchronous."""
 
     def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
         """Observe an operation occurrence."""
@@ -58,6 +70,13 @@ class Nfvo(Protocol):
 
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """The operation ended without using what was granted for addition, or freed what was to be removed."""
+
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+        """An operation that changed a running VNF ended; nothing happens for one that was not granted.
+
+        ``done``: what was granted for removal is free now, what was granted for addition stays. Else: the other way
+        round.
+        """
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """SOL003's notification that an operation changed the VNF's resources on these hosts: the networks follow."""

@@ -50,6 +50,14 @@ class PlannedCompute:
     placement: Mapping[str, Any]
     user_data: Mapping[str, Any]
     ports: tuple[PlannedPort, ...]
+    vnfc_id: str = ""
+    """The VNFC instance that it realises: it stays the same when the VNFC moves."""
+    reservation_id: str = ""
+
+    @property
+    def vnfc(self) -> str:
+        """Identifier of the VNFC instance."""
+        return self.vnfc_id or self.compute_id
 
     def spec(self, name: str, image_path: str) -> ComputeSpec:
         """The VIM's view of it."""
@@ -89,10 +97,11 @@ class VnfPlan:
 
 def plan_from_json(document: Mapping[str, Any]) -> VnfPlan:
     """The plan that :meth:`VnfPlan.to_json` wrote."""
-    return VnfPlan(**{**document, "computes": tuple(_compute(item) for item in document["computes"])})
+    return VnfPlan(**{**document, "computes": tuple(compute_from_json(item) for item in document["computes"])})
 
 
-def _compute(item: Mapping[str, Any]) -> PlannedCompute:
+def compute_from_json(item: Mapping[str, Any]) -> PlannedCompute:
+    """One VNFC of a plan's JSON."""
     return PlannedCompute(**{**item, "ports": tuple(_port(port) for port in item["ports"])})
 
 
@@ -104,20 +113,26 @@ def _port(item: Mapping[str, Any]) -> PlannedPort:
     )
 
 
-def resource_definitions(op_id: str, flavour: VnfFlavour, level_id: str) -> tuple[ResourceDefinition, ...]:
-    """The compute resources of an instantiation, for the grant request (SOL003 clause 9.5.3.2)."""
+def level_counts(flavour: VnfFlavour, level_id: str) -> dict[str, int]:
+    """VDU to number of instances at an instantiation level; raises InvalidInput for one that there is not."""
     try:
-        counts = flavour.instances(level_id or None)
+        return flavour.instances(level_id or None)
     except KeyError:
         known = ", ".join(level.id for level in flavour.instantiation_levels) or "none"
         raise InvalidInput(
             f"flavour {flavour.id} has no instantiation level '{level_id}'", hint=f"it has: {known}"
         ) from None
-    return tuple(
-        ResourceDefinition(id=derive_id(op_id, vdu.id, str(index)), vdu_id=vdu.id, index=index)
-        for vdu in flavour.vdus
-        for index in range(counts[vdu.id])
-    )
+
+
+def resource_definitions(op_id: str, flavour: VnfFlavour, level_id: str) -> tuple[ResourceDefinition, ...]:
+    """The compute resources of an instantiation, for the grant request (SOL003 clause 9.5.3.2)."""
+    counts = level_counts(flavour, level_id)
+    return tuple(definition_of(op_id, vdu.id, index) for vdu in flavour.vdus for index in range(counts[vdu.id]))
+
+
+def definition_of(op_id: str, vdu_id: str, index: int) -> ResourceDefinition:
+    """What an operation calls one VNFC in its grant request."""
+    return ResourceDefinition(id=derive_id(op_id, vdu_id, str(index)), vdu_id=vdu_id, index=index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,11 @@ class PlanInputs:
     grant: Grant
     ext_virtual_links: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any]
+
+
+def removal_of(compute: PlannedCompute) -> ResourceDefinition:
+    """What a grant request calls a VNFC that is to go."""
+    return ResourceDefinition(compute.compute_id, compute.vdu_id, compute.index, reservation_id=compute.reservation_id)
 
 
 def plan_vnf(inputs: PlanInputs) -> VnfPlan:
@@ -172,6 +192,7 @@ def _plan_compute(inputs: PlanInputs, definition: ResourceDefinition, granted: G
         placement=granted.placement,
         user_data=_user_data(vdu, inputs.parameters),
         ports=ports,
+        reservation_id=granted.reservation_id,
     )
 
 
@@ -220,9 +241,21 @@ def _connection(
     for link in links:
         for ext_cp in link.get("extCps", ()):
             if ext_cp.get("cpdId") in (ext.id, ext.requirement):
-                configs = [config for _, config in sorted((ext_cp.get("cpConfig") or {}).items())]
-                return link, configs[index] if index < len(configs) else {}
+                return link, _config_of(ext_cp.get("cpConfig") or {}, index)
     return {}, {}
+
+
+def _config_of(configs: Mapping[str, Any], index: int) -> Mapping[str, Any]:
+    """The ``index``-th instance's: the one that bears its number, else the one at its place."""
+    if (named := configs.get(config_key(index))) is not None:
+        return dict(named)
+    ordered = [config for _, config in sorted(configs.items())]
+    return ordered[index] or {} if index < len(ordered) else {}
+
+
+def config_key(index: int) -> str:
+    """What we call the configuration of an external CP's ``index``-th instance (SOL003's ``cpConfigId``)."""
+    return f"{index:04d}"
 
 
 def _network_facts(grant: Grant, network_id: str) -> Mapping[str, Any]:

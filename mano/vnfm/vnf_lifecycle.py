@@ -8,21 +8,24 @@ from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.lcm_op_occ import (
-    INITIAL,
+    CancelMode,
     LcmOpOcc,
     Level,
     OperationEvent,
     advance,
+    cancel,
+    initial_state,
     require_idle,
     state_event,
 )
 from mano.domain.vnf_instance import InstantiationState, VnfInstance
-from mano.errors import InvalidInput, NotFound, WrongState
+from mano.errors import NotFound, WrongState
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Nfvo, VnfOperation
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
-from vnf_descriptors.model import Vnfd, from_json
+from mano.vnfm.judging import JUDGES
+from mano.vnfm.world import vnfd_of
 
 
 class VnfLifecycle:
@@ -42,7 +45,7 @@ class VnfLifecycle:
     ) -> str:
         """Create the VNF instance resource of an on-boarded and enabled package, once per identifier."""
         package_id, document = self._nfvo.vnfd(vnfd_id, tenant_id)
-        vnfd = _vnfd(document)
+        vnfd = vnfd_of(document)
         with self._open_unit() as uow:
             if uow.vnf_instances.find(vnf_instance_id) is not None:
                 return vnf_instance_id
@@ -87,6 +90,32 @@ class VnfLifecycle:
         """TerminateVnf (SOL003 clause 5.4.8), once per ``op_id``."""
         return self._start(vnf_instance_id, tenant_id, op_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
 
+    def change(
+        self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Mapping[str, Any]
+    ) -> str:
+        """Any other operation on an instantiated VNF, once per ``op_id``.
+
+        Raises at once what the descriptor says of the request: InvalidInput where it contradicts it, NotFound where
+        the VNF does not have the operation. Whether there is room for it is found later.
+        """
+        self._judge(vnf_instance_id, tenant_id, operation, request)
+        needed = None if operation == "MODIFY_INFO" else InstantiationState.INSTANTIATED
+        return self._start(vnf_instance_id, tenant_id, op_id, operation, request, needed)
+
+    def _judge(self, vnf_instance_id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> None:
+        judge = JUDGES.get(operation)
+        with self._open_unit(read_only=True) as uow:
+            instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
+        if judge is None or (instance.instantiation_state is not InstantiationState.INSTANTIATED):
+            return
+        _, document = self._nfvo.vnfd(instance.vnfd_id, tenant_id)
+        judge(instance, vnfd_of(document), request)
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop an operation that runs (SOL003 clause 5.4.17): the engine ends it as soon as the mode allows."""
+        with self._open_unit() as uow:
+            uow.operations.save(cancel(_vnf_operation(uow, op_id, tenant_id), mode))
+
     def retry(self, op_id: str, tenant_id: str) -> None:
         """FAILED_TEMP to PROCESSING (SOL003 clause 5.4.14)."""
         self._again(op_id, tenant_id, OperationEvent.RETRY)
@@ -127,7 +156,7 @@ class VnfLifecycle:
         op_id: str,
         operation: str,
         request: Mapping[str, Any],
-        needed: InstantiationState,
+        needed: InstantiationState | None,
     ) -> str:
         now = self._clock.now()
         with self._open_unit() as uow:
@@ -135,18 +164,19 @@ class VnfLifecycle:
                 return op_id
             instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
             require_idle(uow.operations.active(instance.id))
-            _require(instance, needed)
+            if needed is not None:
+                _require(instance, needed)
             op = LcmOpOcc(
                 id=op_id,
                 tenant_id=tenant_id,
                 level=Level.VNF,
                 instance_id=instance.id,
                 operation=operation,
-                state=INITIAL[Level.VNF],
+                state=initial_state(Level.VNF, operation),
                 state_entered_at=now,
                 started_at=now,
                 parameters=dict(request),
-                parent_id=str(request.get("additionalParams", {}).get("catenaParent", "")) or None,
+                parent_id=str((request.get("additionalParams") or {}).get("catenaParent", "")) or None,
             )
             self._workflows.start(uow, op)
         return op_id
@@ -165,16 +195,17 @@ class VnfLifecycle:
                 subject=instance.id,
                 tenant_id=instance.tenant_id,
                 occurred_at=self._clock.now(),
-                data={"name": instance.name, "vnfdId": instance.vnfd_id, "nsInstanceId": instance.ns_instance_id},
+                data={
+                    "name": instance.name,
+                    "vnfdId": instance.vnfd_id,
+                    "nsInstanceId": instance.ns_instance_id,
+                    "provider": instance.provider,
+                    "productName": instance.product_name,
+                    "softwareVersion": instance.software_version,
+                    "descriptorVersion": instance.descriptor_version,
+                },
             )
         )
-
-
-def _vnfd(document: Mapping[str, Any]) -> Vnfd:
-    model = from_json(document)
-    if not isinstance(model, Vnfd):
-        raise InvalidInput("the descriptor is not a VNFD")
-    return model
 
 
 def _vnf_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:

@@ -1,0 +1,306 @@
+"""Placing and reserving what a running VNF gets during its life, and freeing what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from mano.domain.catalogue import DescriptorKind
+from mano.domain.grant import Grant, GrantedResource, GrantRequest, ResourceDefinition
+from mano.domain.ns_instance import Network, NsInstance, Reservation
+from mano.domain.vnf_instance import VnfInstance
+from mano.errors import InvalidInput
+from mano.nfvo.growing import (
+    Neighbourhood,
+    Newcomer,
+    addresses_of,
+    connect,
+    external_links,
+    placement_request,
+    reservation_of,
+    rules_of_ns,
+    rules_of_vnf,
+    with_vnfcs,
+)
+from mano.nfvo.plan import NsPlan, PlannedCp, PlannedVnf, PlannedVnfc, plan_from_json
+from mano.nfvo.reserving import Reserving
+from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
+from vnf_descriptors.model import Nsd, NsFlavour, Vnfd, VnfFlavour, from_json
+
+CPS = "connectionPoints"
+"""Where the reservation of a VNF on its own keeps the addresses that go with it."""
+
+ELSEWHERE = frozenset({"HEAL"})
+"""Operations that replace a VNFC because its host is no good."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Who holds the reservations: the NS with its plan, or the VNF on its own."""
+
+    id: str
+    name: str
+    plan: NsPlan | None = None
+    flavour: NsFlavour | None = None
+    vnf: PlannedVnf | None = None
+
+
+class Growth:
+    """Decides on additions to running VNFs."""
+
+    def __init__(self, open_unit: UnitOfWorkFactory, reserving: Reserving) -> None:
+        self._open_unit = open_unit
+        self._reserving = reserving
+
+    def reserve(self, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> None:
+        """Place what is to be added, in one decision, and hold it; once per operation.
+
+        Raises :class:`~mano.errors.NotPlaceable` with the reasons, :class:`~mano.errors.Refused` for want of addresses.
+        """
+        with self._open_unit(read_only=True) as uow:
+            owner = _owner(uow, instance)
+            here = _neighbourhood(uow, request, instance, tenant_id)
+            newcomers = _newcomers(uow, here, owner, request, instance)
+            leaving = {one.reservation_id for one in held_for(uow, instance, request.remove_resources, ())}
+            present = _present(uow, owner, instance, leaving)
+        groups = [*rules_of_vnf(here.flavour.affinity_rules, present, newcomers)]
+        if owner.plan is not None and owner.flavour is not None and owner.vnf is not None:
+            groups += rules_of_ns(owner.flavour, owner.plan, owner.vnf, newcomers)
+        self._reserving.reserve(
+            owner.id,
+            tenant_id,
+            placement_request(here, newcomers, groups),
+            {one.key: one.reservation_id for one in newcomers},
+            also=lambda uow: _join_plan(uow, instance, newcomers),
+        )
+
+
+def place_of(resource: ResourceDefinition) -> str:
+    """``<vdu>/<index>``: where a VNFC belongs within its VNF."""
+    return f"{resource.vdu_id}/{resource.index}"
+
+
+def _owner(uow: UnitOfWork, instance: VnfInstance) -> _Owner:
+    if not instance.ns_instance_id:
+        return _Owner(instance.id, instance.id[:8])
+    ns = uow.ns_instances.get(instance.ns_instance_id)
+    plan = plan_from_json(ns.plan)
+    vnf = next((one for one in plan.vnfs if one.vnf_instance_id == instance.id), None)
+    if vnf is None:
+        raise InvalidInput(f"VNF instance {instance.id} is not in the plan of its NS {ns.id}")
+    nsd = from_json(uow.packages.get(ns.nsd_info_id).descriptor)
+    if not isinstance(nsd, Nsd):
+        raise InvalidInput(f"package {ns.nsd_info_id} holds no NSD")
+    return _Owner(ns.id, vnf.name, plan, nsd.flavour(plan.flavour_id), vnf)
+
+
+def _neighbourhood(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> Neighbourhood:
+    links = {
+        str(cp.get("cpdId")): str(link.get("resourceId"))
+        for link in request.ext_virtual_links
+        for cp in link.get("extCps") or ()
+    }
+    networks = {network.id: network for network in uow.networks.list(tenant_id) if network.id in set(links.values())}
+    unknown = sorted(set(links.values()) - networks.keys())
+    if unknown:
+        raise InvalidInput(
+            f"the NFVO knows no network {unknown[0]}",
+            hint="resourceId of extVirtualLinks must be a network of this NFVO",
+        )
+    return Neighbourhood(
+        op_id=request.vnf_lcm_op_occ_id,
+        flavour=_flavour(uow, request, tenant_id),
+        links=links,
+        networks=networks,
+        taken=_taken(uow, networks, tenant_id),
+        declared={},
+    )
+
+
+def _flavour(uow: UnitOfWork, request: GrantRequest, tenant_id: str) -> VnfFlavour:
+    packages = uow.packages.list(tenant_id, descriptor_id=request.vnfd_id, kind=DescriptorKind.VNF.value)
+    models = [from_json(package.descriptor) for package in packages if package.descriptor]
+    vnfd = next((model for model in models if isinstance(model, Vnfd)), None)
+    if vnfd is None:
+        raise InvalidInput(f"no on-boarded package has the VNFD {request.vnfd_id}")
+    return vnfd.flavour(request.flavour_id or None)
+
+
+def _taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id: str) -> dict[str, list[str]]:
+    """Who has which address: by the plans of the services that the networks belong to, and VNFs on their own."""
+    found: dict[str, list[str]] = {network_id: [] for network_id in networks}
+    for ns_id in sorted({network.ns_instance_id for network in networks.values() if network.ns_instance_id}):
+        ns = uow.ns_instances.find(ns_id)
+        for network_id, addresses in _planned_addresses(ns).items():
+            found.setdefault(network_id, []).extend(addresses)
+    for guest in uow.vnf_instances.list(tenant_id, ns_instance_id=""):
+        for point in (point for vnfc in guest.vnfcs for point in vnfc.connection_points):
+            found.setdefault(point.network_id, []).extend(point.addresses)
+    return found
+
+
+def _planned_addresses(ns: NsInstance | None) -> dict[str, list[str]]:
+    if ns is None or not ns.plan:
+        return {}
+    plan = plan_from_json(ns.plan)
+    found = addresses_of(cp for vnf in plan.vnfs for vnfc in vnf.vnfcs for cp in vnfc.cps)
+    for sap in plan.saps:
+        found.setdefault(sap.network_id, []).extend(sap.addresses)
+    return found
+
+
+def _newcomers(
+    uow: UnitOfWork, here: Neighbourhood, owner: _Owner, request: GrantRequest, instance: VnfInstance
+) -> list[Newcomer]:
+    replaced = {place_of_granted(one): one for one in held_for(uow, instance, request.remove_resources, ())}
+    found: list[Newcomer] = []
+    taken = {network: list(addresses) for network, addresses in here.taken.items()}
+    for resource in request.add_resources:
+        place = place_of(resource)
+        key = f"{owner.name}/{place}"
+        former = replaced.get(place)
+        kept = _cps_of(owner, instance, former) if former else ()
+        cps = kept or connect(replace(here, taken=taken), resource.vdu_id, resource.index, key)
+        for network, addresses in addresses_of(() if kept else cps).items():
+            taken.setdefault(network, []).extend(addresses)
+        found.append(
+            Newcomer(
+                definition=resource,
+                key=f"{key}~{here.op_id[:8]}" if former else key,
+                reservation_id=reservation_of(here.op_id, place),
+                cps=cps,
+                stands_for=former.reservation_id if former and request.operation in ELSEWHERE else "",
+            )
+        )
+    return found
+
+
+def _cps_of(owner: _Owner, instance: VnfInstance, former: GrantedResource) -> tuple[PlannedCp, ...]:
+    """The connection points of the VNFC that is replaced: its successor takes them over with their addresses."""
+    if owner.vnf is not None:
+        for vnfc in owner.vnf.vnfcs:
+            if vnfc.reservation_id == former.reservation_id:
+                return vnfc.cps
+    return tuple(
+        PlannedCp(point.cpd_id, point.ext_cpd_id, point.network_id, point.mac, point.addresses)
+        for vnfc in instance.vnfcs
+        if (vnfc.vdu_id, vnfc.index) == (former.vdu_id, former.index)
+        for point in vnfc.connection_points
+    )
+
+
+def _present(uow: UnitOfWork, owner: _Owner, instance: VnfInstance, leaving: Collection[str]) -> list[tuple[str, str]]:
+    """(VDU, reservation) of the VNFCs that stay."""
+    if owner.vnf is not None:
+        held = [(vnfc.vdu_id, vnfc.reservation_id) for vnfc in owner.vnf.vnfcs]
+    else:
+        held = [(_vdu_of(one.key), one.id) for one in uow.reservations.list(ns_instance_id=instance.id)]
+    return [(vdu_id, reservation) for vdu_id, reservation in held if reservation not in leaving]
+
+
+def _vdu_of(key: str) -> str:
+    return key.split("/")[1]
+
+
+def _join_plan(uow: UnitOfWork, instance: VnfInstance, newcomers: Sequence[Newcomer]) -> None:
+    """The NS's plan has the newcomers, beside those that they will replace; else their reservations say it."""
+    if not instance.ns_instance_id:
+        for one in newcomers:
+            reservation = uow.reservations.get(one.reservation_id)
+            told = {**reservation.decision, CPS: [asdict(cp) for cp in one.cps]}
+            uow.reservations.save(replace(reservation, decision=told))
+        return
+    ns = uow.ns_instances.get(instance.ns_instance_id)
+    plan = plan_from_json(ns.plan)
+    vnf = next(one for one in plan.vnfs if one.vnf_instance_id == instance.id)
+    new = [
+        PlannedVnfc(one.key, one.definition.vdu_id, one.definition.index, one.reservation_id, one.cps)
+        for one in newcomers
+    ]
+    known = {one.reservation_id for one in new}
+    others = [vnfc for vnfc in vnf.vnfcs if vnfc.reservation_id not in known]
+    uow.ns_instances.save(replace(ns, plan=with_vnfcs(plan, instance.id, [*others, *new]).to_json()))
+
+
+def place_of_granted(resource: GrantedResource) -> str:
+    """``<vdu>/<index>`` of a granted resource."""
+    return f"{resource.vdu_id}/{resource.index}"
+
+
+def held_for(
+    uow: UnitOfWork, instance: VnfInstance, resources: Iterable[ResourceDefinition], new: Collection[str]
+) -> tuple[GrantedResource, ...]:
+    """What is held for VNFCs that are to go; what is ``new`` for the same place is not meant."""
+    held = [(place, one) for place, one in _reservations(uow, instance) if one.id not in new]
+    by_place, by_id = dict(held), {one.id: one for _, one in held}
+    return tuple(
+        GrantedResource(
+            resource_definition_id=resource.id,
+            reservation_id=one.id,
+            zone_id="",
+            resource_provider_id=one.host,
+            placement={},
+            vdu_id=resource.vdu_id,
+            index=resource.index,
+        )
+        for resource in resources
+        if (one := by_id.get(resource.reservation_id) or by_place.get(place_of(resource))) is not None
+    )
+
+
+def _reservations(uow: UnitOfWork, instance: VnfInstance) -> list[tuple[str, Reservation]]:
+    """Each place of the VNF with its reservation, the replaced ones of a replacement that was given up last."""
+    if not instance.ns_instance_id:
+        held = uow.reservations.list(ns_instance_id=instance.id)
+        return [(one.key.partition("/")[2].partition("~")[0], one) for one in _oldest_last(held)]
+    plan = plan_from_json(uow.ns_instances.get(instance.ns_instance_id).plan)
+    vnfcs = [vnfc for vnf in plan.vnfs if vnf.vnf_instance_id == instance.id for vnfc in vnf.vnfcs]
+    ids = {vnfc.reservation_id for vnfc in vnfcs}
+    held = [one for one in uow.reservations.list(ns_instance_id=instance.ns_instance_id) if one.id in ids]
+    return [(one.key.partition("/")[2].partition("~")[0], one) for one in _oldest_last(held)]
+
+
+def _oldest_last(reservations: Iterable[Reservation]) -> list[Reservation]:
+    return sorted(reservations, key=lambda one: "~" not in one.key)
+
+
+def links_for(
+    uow: UnitOfWork, instance: VnfInstance, added: Sequence[GrantedResource], request: GrantRequest
+) -> tuple[Mapping[str, Any], ...]:
+    """The external virtual links of what is added to a running VNF, with the addresses that the NFVO chose."""
+    if request.operation == "INSTANTIATE" or not added:
+        return ()
+    if instance.ns_instance_id:
+        plan = plan_from_json(uow.ns_instances.get(instance.ns_instance_id).plan)
+        cps = {vnfc.reservation_id: vnfc.cps for vnf in plan.vnfs for vnfc in vnf.vnfcs}
+    else:
+        held = {one.reservation_id: uow.reservations.get(one.reservation_id).decision for one in added}
+        cps = {key: tuple(PlannedCp(**cp) for cp in told.get(CPS, ())) for key, told in held.items()}
+    return external_links((one.index, cp) for one in added for cp in cps.get(one.reservation_id, ()))
+
+
+def settle(uow: UnitOfWork, grant: Grant, *, done: bool) -> None:
+    """Free what an operation took out of use, or did not come to use."""
+    gone = {one.reservation_id for one in (grant.remove_resources if done else grant.add_resources)}
+    instance = uow.vnf_instances.find(grant.vnf_instance_id)
+    for reservation_id in gone:
+        uow.reservations.remove(reservation_id)
+    for one in grant.add_resources if done else ():
+        reservation = uow.reservations.find(one.reservation_id)
+        if reservation is not None and "~" in reservation.key:
+            uow.reservations.save(replace(reservation, key=reservation.key.partition("~")[0]))
+    if instance is None or not instance.ns_instance_id:
+        return
+    ns = uow.ns_instances.get(instance.ns_instance_id)
+    plan = plan_from_json(ns.plan)
+    vnfcs = [
+        replace(vnfc, key=vnfc.key.partition("~")[0]) if done else vnfc
+        for vnf in plan.vnfs
+        if vnf.vnf_instance_id == instance.id
+        for vnfc in vnf.vnfcs
+        if vnfc.reservation_id not in gone
+    ]
+    changed = with_vnfcs(plan, instance.id, vnfcs).to_json()
+    if changed != ns.plan:
+        uow.ns_instances.save(replace(ns, plan=changed))

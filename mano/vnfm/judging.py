@@ -1,0 +1,31 @@
+"""What can be said of a request by the descriptor alone, before an operation is stored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mano.domain.vnf_instance import VnfInstance
+from mano.vnfm.scaling import aspect_of, scaled, scaled_to_level
+from mano.vnfm.world import flavour_of
+from vnf_descriptors.model import Vnfd
+
+Judge = Callable[[VnfInstance, Vnfd, Mapping[str, Any]], None]
+"""Raises what is wrong with a request on an instance of a VNFD."""
+
+
+def judge_scale(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
+    """ScaleVnfRequest: the aspect exists, and the level lies within it."""
+    scaled(instance, vnfd, flavour_of(vnfd, instance.flavour_id), request)
+
+
+def judge_scale_to_level(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
+    """ScaleVnfToLevelRequest: the levels exist; a VNF without aspects cannot be scaled."""
+    flavour = flavour_of(vnfd, instance.flavour_id)
+    if not flavour.scaling_aspects:
+        aspect_of(flavour, "")
+    scaled_to_level(instance, flavour, request)
+
+
+JUDGES: Mapping[str, Judge] = {"SCALE": judge_scale, "SCALE_TO_LEVEL": judge_scale_to_level}
+"""By operation (LcmOperationType)."""

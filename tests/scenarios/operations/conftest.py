@@ -1,0 +1,242 @@
+"""Operations on running services, on the simulated tier: the sample packages, made scalable and healable."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mano.adapters.clock import SystemClock
+from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
+from mano.adapters.vim_simulated import SimulatedVim
+from mano.adapters.vim_simulated.faults import Fault, Faults, Kind
+from mano.bootstrap import build
+from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
+from mano.domain.ns_instance import Reservation
+from mano.domain.vnf_instance import VnfInstance
+from mano.settings import AuthMode, Settings, Tier
+from tests.scenarios.main_job.conftest import SAMPLES, InlineEngine, Job
+from vnf_descriptors import build as build_package
+
+SCALABLE = """
+  - {vdu}_aspects:
+      type: tosca.policies.nfv.ScalingAspects
+      properties:
+        aspects:
+          load: {{name: load, description: More of it, max_scale_level: 3, step_deltas: [one]}}
+  - {vdu}_deltas:
+      type: tosca.policies.nfv.VduScalingAspectDeltas
+      targets: [{vdu}]
+      properties:
+        aspect: load
+        deltas:
+          one: {{number_of_instances: 1}}
+"""
+"""A scaling aspect of up to three steps of one VNFC each."""
+
+LEVELS = """          default: {number_of_instances: 1}
+          large: {number_of_instances: 3}
+"""
+
+
+def scalable(text: str, vdu: str) -> str:
+    """The sample's VNFD with a scaling aspect and a second instantiation level."""
+    text = text.replace("vdu_profile: {min_number_of_instances: 1, max_number_of_instances: 1}", PROFILE, 1)
+    text = text.replace(
+        "          default: {description: One VNFC}\n",
+        "          default: {description: One VNFC, scale_info: {load: {scale_level: 0}}}\n"
+        "          large: {description: Three, scale_info: {load: {scale_level: 2}}}\n",
+    )
+    text = text.replace("          default: {number_of_instances: 1}\n", LEVELS)
+    return text.rstrip("\n") + "\n" + SCALABLE.format(vdu=vdu).lstrip("\n")
+
+
+PROFILE = "vdu_profile: {min_number_of_instances: 1, max_number_of_instances: 4}"
+
+
+def variant(name: str, directory: Path, change: Callable[[str], str]) -> Path:
+    """The package of a sample with its descriptor changed."""
+    source = directory / f"{name}-source"
+    shutil.copytree(SAMPLES / name, source)
+    (descriptor,) = (source / "Definitions").glob(f"{name}.yaml")
+    descriptor.write_text(change(descriptor.read_text(encoding="utf-8")), encoding="utf-8")
+    archive = directory / f"{name}.csar"
+    build_package(source, archive)
+    return archive
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The sample packages; dpi and firewall can be scaled."""
+    directory = tmp_path_factory.mktemp("scalable")
+    made = {
+        name: variant(name, directory, lambda text, name=name: scalable(text, name)) for name in ("dpi", "firewall")
+    }
+    for name in ("nat", "gi-lan"):
+        made[name] = directory / f"{name}.csar"
+        build_package(SAMPLES / name, made[name])
+    return made
+
+
+def job_at(directory: Path, archives: dict[str, Path]) -> Job:
+    """One server over what the directory holds."""
+    watch = Faults(sleep=lambda _: None)
+    (directory / "vim").mkdir(exist_ok=True, parents=True)
+    vim = SimulatedVim(directory / "vim", watcher=watch.watch)
+    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED)
+    catena = build(
+        settings,
+        vims={"local": vim},
+        paths=SimulatedServicePaths(),
+        engine=lambda store: InlineEngine(store, SystemClock()),
+    )
+    catena.start()
+    return Job(catena, vim, watch, archives)
+
+
+class Running:
+    """The sample service as it runs, and what can be asked of it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        with job.catena.store.open_unit(read_only=True) as uow:
+            self.ns_id = uow.ns_instances.list()[0].id
+        self.number = 0
+
+    def vnf(self, name: str) -> VnfInstance:
+        with self.job.catena.store.open_unit(read_only=True) as uow:
+            return next(vnf for vnf in uow.vnf_instances.list() if vnf.name == name)
+
+    def change(self, name: str, operation: str, request: Mapping[str, Any] | None = None) -> LcmOpOcc:
+        """One operation on a VNF, from its request to where it stops."""
+        return self.change_instance(self.vnf(name).id, operation, request)
+
+    def change_instance(self, vnf_id: str, operation: str, request: Mapping[str, Any] | None = None) -> LcmOpOcc:
+        self.number += 1
+        op_id = f"00000000-0000-4000-8000-{self.number:012d}"
+        lifecycle = self.job.services.vnf_lifecycle
+        lifecycle.change(vnf_id, self.job.tenant, op_id, operation, dict(request or {}))
+        return self.job.operation(op_id)
+
+    def reservations(self) -> list[Reservation]:
+        with self.job.catena.store.open_unit(read_only=True) as uow:
+            return list(uow.reservations.list())
+
+    def picture(self) -> dict[str, Any]:
+        """Everything that a rollback must bring back: records, reservations, the VIM, and what the bridges do."""
+        seen = self.job.vim.observe()
+        with self.job.catena.store.open_unit(read_only=True) as uow:
+            vnfs = {
+                vnf.name: {(v.vdu_id, v.index, v.host, v.state, v.connection_points) for v in vnf.vnfcs}
+                for vnf in uow.vnf_instances.list()
+            }
+            plans = {ns.id: ns.plan for ns in uow.ns_instances.list()}
+        functions = {
+            chain["name"]: [hop["sfName"] for path in chain["paths"] for hop in path["hops"]]
+            for chain in self.job.services.forwarding_graphs.list(self.job.tenant)
+        }
+        return {
+            "vnfs": vnfs,
+            "plans": plans,
+            "reservations": sorted((one.key, one.host) for one in self.reservations()),
+            "ports": set(seen.ports),
+            "computes": set(seen.computes),
+            "chains": functions,
+        }
+
+    def consistent(self) -> None:
+        """Database, VIM and bridges agree, and nothing is held twice."""
+        seen = self.job.vim.observe()
+        with self.job.catena.store.open_unit(read_only=True) as uow:
+            vnfs, services = uow.vnf_instances.list(), uow.ns_instances.list()
+        points = {cp.port_id for vnf in vnfs for vnfc in vnf.vnfcs for cp in vnfc.connection_points}
+        points |= {sap.connection_point.port_id for ns in services for sap in ns.saps}
+        assert set(seen.ports) == points
+        assert set(seen.computes) == {
+            vnfc.compute_id for vnf in vnfs for vnfc in vnf.vnfcs if vnfc.state.value == "STARTED"
+        }
+        held = [
+            (one.host, cpu) for one in self.reservations() for cell in one.allocation["cells"] for cpu in cell["cpus"]
+        ]
+        assert len(held) == len(set(held))
+        assert len(self.reservations()) == sum(len(vnf.vnfcs) for vnf in vnfs)
+        addresses = [
+            (cp.network_id, address)
+            for vnf in vnfs
+            for vnfc in vnf.vnfcs
+            for cp in vnfc.connection_points
+            for address in cp.addresses
+        ]
+        assert len(addresses) == len(set(addresses))
+        for chain in self.job.services.forwarding_graphs.list(self.job.tenant):
+            proof = self.job.services.forwarding_graphs.verify(chain["id"], self.job.tenant)
+            assert (proof["proven"], proof["violations"], proof["drift"]) == (True, [], [])
+
+
+Start = Callable[[], Running]
+
+
+@pytest.fixture(scope="session")
+def service(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which the sample service was instantiated."""
+    directory = tmp_path_factory.mktemp("service") / "running"
+    job = job_at(directory, archives)
+    op = job.instantiate(job.ready())
+    assert op.state is OperationState.COMPLETED, op.error
+    job.catena.stop()
+    return directory
+
+
+@pytest.fixture
+def start(service: Path, archives: dict[str, Path], tmp_path: Path) -> Iterator[Start]:
+    """Starts a server over a copy of the running service, as often as it is called."""
+    made: list[Job] = []
+
+    def copy() -> Running:
+        directory = tmp_path / str(len(made))
+        shutil.copytree(service, directory)
+        made.append(job_at(directory, archives))
+        return Running(made[-1])
+
+    yield copy
+    for job in made:
+        job.catena.stop()
+
+
+@pytest.fixture
+def running(start: Start) -> Running:
+    """The sample service, instantiated."""
+    return start()
+
+
+def fail_everywhere(
+    start: Start, act: Callable[[Running], LcmOpOcc], prepare: Callable[[Running], Any] = lambda _: None
+) -> None:
+    """Let the operation fail before and after each of its effects: a rollback brings everything back as it was."""
+    moments = _moments(start, act, prepare)
+    assert moments
+    for moment in moments:
+        there = start()
+        prepare(there)
+        before = there.picture()
+        there.job.faults.planned = (Fault(moment, Kind.FAIL, times=1000),)
+        op = act(there)
+        assert op.state is OperationState.FAILED_TEMP, (moment, op.state, op.error)
+        there.job.faults.planned = ()
+        there.job.services.vnf_lifecycle.rollback(op.id, there.job.tenant)
+        ended = there.job.operation(op.id)
+        assert ended.state is OperationState.ROLLED_BACK, (moment, ended.error)
+        assert there.picture() == before, moment
+        there.consistent()
+
+
+def _moments(start: Start, act: Callable[[Running], LcmOpOcc], prepare: Callable[[Running], Any]) -> list[str]:
+    dry = start()
+    prepare(dry)
+    dry.job.faults.moments.clear()
+    op = act(dry)
+    assert op.state is OperationState.COMPLETED, op.error
+    return list(dict.fromkeys(dry.job.faults.moments))

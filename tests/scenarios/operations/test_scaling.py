@@ -1,0 +1,84 @@
+"""Scale a VNF of a running service out and in: VNFCs, places, addresses and chains follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from mano.domain.lcm_op_occ import OperationState
+from mano.errors import InvalidInput, NotFound
+from tests.scenarios.operations.conftest import Running, Start, fail_everywhere
+
+OUT = {"type": "SCALE_OUT", "aspectId": "load"}
+IN = {"type": "SCALE_IN", "aspectId": "load"}
+
+
+def test_a_step_out_makes_a_vnfc_with_its_place_and_addresses(running: Running) -> None:
+    op = running.change("dpi-0", "SCALE", OUT)
+    assert op.state is OperationState.COMPLETED, op.error
+    vnf = running.vnf("dpi-0")
+    assert [(vnfc.vdu_id, vnfc.index) for vnfc in vnf.vnfcs] == [("dpi", 0), ("dpi", 1)]
+    assert vnf.scale_levels == {"load": 1}
+    new = {cp.cpd_id: cp for cp in vnf.vnfcs[1].connection_points}
+    assert len(new["mgmt"].addresses) == 2
+    running.consistent()
+
+
+def test_a_step_in_takes_the_last_one_away(running: Running) -> None:
+    before = running.picture()
+    running.change("dpi-0", "SCALE", OUT)
+    op = running.change("dpi-0", "SCALE", IN)
+    assert op.state is OperationState.COMPLETED, op.error
+    assert running.picture() == before
+    running.consistent()
+    assert running.job.terminate(running.ns_id).state is OperationState.COMPLETED
+    assert running.job.held() == {}
+
+
+def test_a_service_that_grew_leaves_nothing(running: Running) -> None:
+    running.change("dpi-0", "SCALE", {**OUT, "numberOfSteps": 2})
+    running.change("firewall-0", "SCALE", OUT)
+    running.consistent()
+    assert running.job.terminate(running.ns_id).state is OperationState.COMPLETED
+    assert running.job.held() == {}
+
+
+def test_levels_are_reached_by_name_and_by_aspect(running: Running) -> None:
+    op = running.change("dpi-0", "SCALE_TO_LEVEL", {"instantiationLevelId": "large"})
+    assert op.state is OperationState.COMPLETED, op.error
+    assert len(running.vnf("dpi-0").vnfcs) == 3
+    assert running.vnf("dpi-0").scale_levels == {"load": 2}
+    op = running.change("dpi-0", "SCALE_TO_LEVEL", {"scaleInfo": [{"aspectId": "load", "scaleToLevel": "1"}]})
+    assert op.state is OperationState.COMPLETED, op.error
+    assert len(running.vnf("dpi-0").vnfcs) == 2
+    running.consistent()
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "error", "words"),
+    [
+        ("SCALE", {**IN}, InvalidInput, "levels 0 to 3"),
+        ("SCALE", {**OUT, "numberOfSteps": 4}, InvalidInput, "levels 0 to 3"),
+        ("SCALE", {**OUT, "aspectId": "width"}, InvalidInput, "no scaling aspect 'width'"),
+        ("SCALE_TO_LEVEL", {}, InvalidInput, "either instantiationLevelId or scaleInfo"),
+        ("SCALE_TO_LEVEL", {"instantiationLevelId": "huge"}, InvalidInput, "no instantiation level 'huge'"),
+        ("SCALE_TO_LEVEL", {"scaleInfo": [{"aspectId": "load"}]}, InvalidInput, "whole number"),
+    ],
+)
+def test_what_the_vnfd_forbids_is_refused_at_once(running: Running, operation, request_, error, words) -> None:
+    with pytest.raises(error, match=words):
+        running.change("dpi-0", operation, request_)
+
+
+def test_a_vnf_without_aspects_has_no_such_task(running: Running) -> None:
+    with pytest.raises(NotFound, match="no scaling aspect"):
+        running.change("nat-0", "SCALE", OUT)
+
+
+def test_a_step_that_fails_is_rolled_back_to_what_was(start: Start) -> None:
+    fail_everywhere(start, lambda there: there.change("dpi-0", "SCALE", OUT))
+
+
+def test_a_step_in_that_fails_is_rolled_back_to_what_was(start: Start) -> None:
+    fail_everywhere(
+        start, lambda there: there.change("dpi-0", "SCALE", IN), lambda there: there.change("dpi-0", "SCALE", OUT)
+    )
