@@ -7,7 +7,7 @@ directly. Nothing is read from the machine here.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -114,6 +114,7 @@ class Outbound:
     deadline_s: float = 10.0
 
     def __post_init__(self) -> None:
+        """Raises :class:`ValueError` for what is no network, and for half of a key pair."""
         for network in self.networks:
             ipaddress.ip_network(network)
         if (self.cert_file is None) is not (self.key_file is None):
@@ -160,12 +161,13 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     packages: PackagePolicy = field(default_factory=PackagePolicy)
     outbound: Outbound | None = None
-    """None: whatever is not forbidden to everybody, and loopback when the server itself listens there."""
+    """None: whatever is not forbidden to everybody. Loopback is allowed when the server itself listens there."""
 
     @property
     def calls(self) -> Outbound:
         """Where the server may call."""
-        return self.outbound or Outbound(loopback=self.listen.is_loopback)
+        outbound = self.outbound or Outbound()
+        return replace(outbound, loopback=outbound.loopback or self.listen.is_loopback)
 
     def __post_init__(self) -> None:
         if self.auth is AuthMode.NONE and not self.listen.is_loopback:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mano.cli.exits import Exit, Failure, told
+from mano.cli.outbound import outbound_options
 from mano.cli.output import note
 from mano.cli.places import default_data_dir
-from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, PackagePolicy, Role, Settings, Tier
+from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, Outbound, PackagePolicy, Role, Settings, Tier
 
 if TYPE_CHECKING:
     from mano.bootstrap import Catena
@@ -80,6 +81,7 @@ class ListenerType(click.ParamType[Listener]):
     "--allow-external", is_flag=True, envvar="CATENA_ALLOW_EXTERNAL", help="Take packages that name files elsewhere."
 )
 @click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
+@outbound_options
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
@@ -97,6 +99,7 @@ def serve(
     require_signature: bool,
     allow_external: bool,
     lab: str,
+    outbound: Outbound | None,
     log_level: str,
 ) -> None:
     """Run a server until it is told to stop (SIGINT, SIGTERM)."""
@@ -114,6 +117,7 @@ def serve(
             lenient_version=lenient_version,
             tier=Tier(tier) if tier else None,
             lab=lab,
+            outbound=outbound,
             packages=PackagePolicy(tuple(path.absolute() for path in trust), require_signature, allow_external),
         )
     except ValueError as error:
