@@ -60,7 +60,7 @@ def test_named_networks_are_the_only_ones() -> None:
     policy = AddressPolicy(Outbound(networks=("10.0.0.0/8", "fd00::/8"), loopback=True))
     allowed = [text for text in ("10.1.2.3", "fd00::1", "127.0.0.1", "192.0.2.1") if policy.allows(_address(text))]
     assert allowed == ["10.1.2.3", "fd00::1"]
-    with pytest.raises(ValueError, match="host bits|not appear"):
+    with pytest.raises(ValueError, match="appear"):
         Outbound(networks=("10.0.0.0/33",))
     with pytest.raises(ValueError, match="go together"):
         Outbound(cert_file=Path("x"))
