@@ -135,6 +135,8 @@ class Authentication:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token and self.tokens is not None:
             return self.tokens.principal(token.strip())
+        if "x-auth-token" in headers and self.tokens is not None:  # OpenStack's clients: --os-auth-type admin_token
+            return self.tokens.principal(headers["x-auth-token"].strip())
         if self.open_to_loopback:
             return LOCAL_ADMIN
         raise Unauthenticated(

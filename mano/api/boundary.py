@@ -17,7 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mano.api.metrics import HttpMetrics
-from mano.api.problem_details import new_instance, problem_response, status_of
+from mano.api.problem_details import new_instance, status_of
+from mano.api.sfc_neutron.errors import error_response
 from mano.errors import CatenaError
 
 DRAIN_OCTETS = 64 << 20
@@ -62,7 +63,7 @@ class Boundary:
             error = CatenaError("the server met a fault of its own", hint="its log has more under this instance")
         elif status_of(error) >= 500:
             _log.warning("request not served", instance=instance, code=error.code, detail=error.detail)
-        await problem_response(error, instance)(exchange.scope, exchange.receive, exchange.send)
+        await error_response(exchange.scope["path"], error, instance)(exchange.scope, exchange.receive, exchange.send)
 
 
 class Exchange:

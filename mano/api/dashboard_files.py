@@ -11,7 +11,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from mano.api.media import config_of
+from mano.api.media import JSON, config_of
+from mano.api.sfc_neutron.router import versions
 from mano.errors import NotFound
 
 POLICY = (
@@ -31,6 +32,13 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
+def root(request: Request) -> Response:
+    """The dashboard for a person who types the server's address, the versions of ``/v2.0`` for OpenStack's clients."""
+    if JSON in request.headers.get("accept", ""):
+        return versions(request)
+    return to_dashboard()
+
+
 @router.get("/ui")
 def to_dashboard() -> RedirectResponse:
     """Where a person who types the server's address wants to go."""
