@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dpdk_helpers.cpuset import parse_mask
 from dpdk_helpers.hugepages import HugepagePool
@@ -240,6 +242,108 @@ def test_a_loop_of_links_is_no_file(fake):
     two_nodes(fake)
     fake.link("bus/pci/devices/0000:09:00.0", "0000:09:00.0")
     assert discover(fake.root).nics == ()
+
+
+def test_the_directory_above_sys_and_proc_is_a_captured_host(fake):
+    two_nodes(fake)
+    (fake.proc / "cmdline").write_text("isolcpus=2-N nohz_full=all")
+    host = discover(fake.root.parent)
+    assert host == discover(fake.root)
+    assert (host.isolated_cpus, host.nohz_full_cpus) == ((2, 3, 4, 5, 6, 7), tuple(range(8)))
+
+
+def test_distances_lead_to_nodes_that_are_there(fake):
+    two_nodes(fake)
+    fake.node(0, [0, 1, 4, 5], distances="10 21 30")
+    fake.node(1, [2, 3, 6, 7], distances="21 10 30")
+    fake.node(2, [3, 6, 7], distances="30 30 10")
+    fake.write("devices/system/node/online", "0-2")
+    assert [node.distances for node in discover(fake.root).numa_nodes] == [{0: 10, 1: 21}, {0: 21, 1: 10}]
+
+
+def test_a_device_is_there_once_by_whatever_name(fake):
+    two_nodes(fake)
+    fake.pci("0000:3b:00.0", node=1, driver="i40e")
+    fake.pci("00000000:3b:00.0", node=0)
+    fake.pci("3b:00.0", node=0)
+    fake.pci("0001:3b:00.0", node=0)
+    assert [(str(nic.address), nic.numa_node) for nic in discover(fake.root).nics] == [
+        ("0000:3b:00.0", 1),
+        ("0001:3b:00.0", 0),
+    ]
+
+
+def test_a_driver_is_known_where_links_were_lost(fake):
+    two_nodes(fake)
+    fake.pci("0000:01:00.0")
+    fake.write("devices/pci0000:00/0000:01:00.0/uevent", "PCI_CLASS=20000\nDRIVER=ixgbe\nPCI_ID=8086:10FB")
+    assert discover(fake.root).nics[0].driver == "ixgbe"
+
+
+def test_names_that_could_move_a_terminals_cursor_are_left_out(fake):
+    two_nodes(fake)
+    fake.pci("0000:01:00.0", interfaces=["eth0", "e\x1b[2J", "e\nh"])
+    (fake.root / "devices/pci0000:00/0000:01:00.0/net" / os.fsdecode(b"\xff\xfe")).mkdir()
+    assert discover(fake.root).nics[0].interfaces == ("eth0",)
+
+
+def test_a_file_of_any_size_is_read_to_its_limit_only(fake, monkeypatch):
+    two_nodes(fake)
+    with (fake.root / "devices/system/node/node0/meminfo").open("wb") as meminfo:
+        meminfo.truncate(2**34)
+    assert discover(fake.root).node(0).memory_kib is None
+    monkeypatch.setattr("dpdk_helpers.sysfs.tree.MAX_OCTETS_TOGETHER", 2**20)
+    with pytest.raises(SysfsError, match="MiB below"):
+        discover(fake.root)
+
+
+def test_more_cpus_than_there_are_directories_are_no_burden(fake):
+    fake.online(range(65_536))
+    assert len(discover(fake.root).cores) == 65_536
+    fake.write("devices/system/cpu/online", "0-999999999")
+    with pytest.raises(SysfsError, match="no CPUs"):
+        discover(fake.root)
+
+
+GARBAGE = [
+    b"",
+    b"\xff\x00\xfe",
+    b"-1\n",
+    b"9" * 4000,
+    b"0-\n",
+    b"0x\n",
+    b"NaN\n",
+    b"0-65535\n",
+    b"1\n2\n3\n",
+    b"ffffffff," * 900,
+]
+
+
+@given(data=st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_files_hold_a_topology_is_consistent_or_refused(fake, data):
+    shutil.rmtree(fake.root)
+    (fake.root / "devices/system/cpu").mkdir(parents=True)
+    two_nodes(fake)
+    fake.pci("0000:3b:00.0", node=0, driver="i40e", interfaces=["ens1"], total_vfs=4, speed=1000)
+    fake.vf("0000:3b:00.0", 0, "0000:3b:02.0")
+    files = sorted(path for path in fake.root.rglob("*") if path.is_file() and not path.is_symlink())
+    for path in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=12, unique=True)):
+        path.unlink()
+        if (garbage := data.draw(st.sampled_from([None, *GARBAGE]))) is not None:
+            path.write_bytes(garbage)
+    try:
+        host = discover(fake.root)
+    except SysfsError:
+        return
+    assert len(set(host.cpus)) == len(host.cpus) > 0
+    ids = {node.id for node in host.numa_nodes}
+    assert len(ids) == len(host.numa_nodes) > 0
+    for node in host.numa_nodes:
+        assert set(node.cpus) <= set(host.cpus)
+        assert set(node.distances) <= ids
+    assert {core.node for core in host.cores} <= {None, *ids}
+    assert {nic.numa_node for nic in host.nics} <= {None, *ids}
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "empty"])
