@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dpdk_helpers.topology import Core, HostTopology, Nic, NumaNode
 from mano.cli.exits import Failure
+from mano.cli.files import read_text
 
 HOST_MEMORY_MIB = 2048
 """Small-page memory that is kept for the host itself, where the node has it to spare."""
 
 
-def discover_inventory(sysfs_root: str, proc_root: str, name: str | None) -> dict[str, Any]:
+def discover_inventory(sysfs_root: str, proc_root: str | None, name: str | None) -> dict[str, Any]:
     """The document; it is a valid Inventory. Raises :class:`~mano.cli.exits.Failure` where there is nothing to read."""
     from dpdk_helpers.sysfs import discover
+
+    is_here = os.path.realpath(sysfs_root) == "/sys"
+    storage_gib = shutil.disk_usage("/").free >> 30 if is_here else 0
+    return _inventory(discover(sysfs_root, proc_root), name or platform.node(), storage_gib)
+
+
+def libvirt_inventory(capabilities: Path, nodedevs: Sequence[Path], name: str | None) -> dict[str, Any]:
+    """The same from the outputs of `virsh capabilities` and `virsh nodedev-dumpxml`.
+
+    Raises :class:`~mano.cli.exits.Failure` for what libvirt does not print. Without a name the host is called by its
+    UUID.
+    """
+    from dpdk_helpers.libvirt import LibvirtError, read_capabilities
+
+    text = read_text(capabilities)
+    try:
+        topology = read_capabilities(text, map(read_text, nodedevs))
+    except LibvirtError as error:
+        raise Failure(f"{capabilities}: {error}", hint="see `virsh capabilities` and `virsh nodedev-dumpxml`") from None
+    return _inventory(topology, name or _uuid(text), 0)
+
+
+def _uuid(capabilities: str) -> str:
+    found = re.search(r"<uuid>([0-9a-fA-F-]{36})</uuid>", capabilities)
+    if found is None:
+        raise Failure("the capabilities name no host", hint="say --name")
+    return found[1]
+
+
+def _inventory(topology: HostTopology, name: str, storage_gib: int) -> dict[str, Any]:
     from mano.placement import inventory_from_document
 
-    topology = discover(sysfs_root, proc_root)
-    if not topology.cpus:
-        raise Failure(f"{sysfs_root} tells of no CPU", hint="is it the /sys of a Linux host?")
-    document: dict[str, Any] = {
-        "apiVersion": "catena/v1",
-        "kind": "Inventory",
-        "hosts": [_host(topology, name or platform.node())],
-    }
-    if os.path.realpath(sysfs_root) == "/sys":
-        document["hosts"][0]["storageGib"] = shutil.disk_usage("/").free >> 30
+    host = _host(topology, name) | {"storageGib": storage_gib}
+    document: dict[str, Any] = {"apiVersion": "catena/v1", "kind": "Inventory", "hosts": [host]}
     inventory_from_document(document)
     return document
 
@@ -55,9 +81,10 @@ def _reserved(topology: HostTopology) -> list[int]:
 
 def _node(topology: HostTopology, node: NumaNode, *, first: bool) -> dict[str, Any]:
     cores = [core for core in topology.cores if core.node == node.id or (first and core.node is None)]
-    memory_mib = (node.memory_kib or 0) // 1024
     pages = {str(pool.size_kib): pool.total for pool in node.hugepages if pool.total}
-    small_mib = memory_mib - sum(int(size) * count for size, count in pages.items()) // 1024
+    huge_mib = sum(int(size) * count for size, count in pages.items()) // 1024
+    memory_mib = max((node.memory_kib or 0) // 1024, huge_mib)
+    small_mib = memory_mib - huge_mib
     document: dict[str, Any] = {
         "id": node.id,
         "socket": _socket(cores),
@@ -87,5 +114,5 @@ def _nic(nic: Nic) -> dict[str, Any]:
         "numaNode": nic.numa_node,
         "physnet": None,
         "linkMbps": nic.speed_mbps,
-        "totalVfs": len(nic.vfs) or nic.total_vfs,
+        "totalVfs": nic.total_vfs or len(nic.vfs),
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from mano.cli.client import Client, segment, with_client
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import read_document
-from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one
+from mano.cli.output import Column, Command, Row, note, output_option, show_document, show_list, show_one
 
 HOSTS = "/mano/v1/hosts"
+READABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
 
 def _inventory(host: Row, key: str) -> list[Row]:
@@ -64,40 +66,122 @@ FIELDS = (
 )
 
 
+DRAINED = (
+    Column("NAME", "name"),
+    Column("STATE", "state"),
+    Column("STILL THERE", lambda host: [item["id"] for item in _inventory(host, "allocations")]),
+)
+
+
 @click.group("host")
 def host() -> None:
     """Hosts of the NFVI."""
 
 
+def described_by_libvirt(command: Command) -> Command:
+    """``--libvirt-capabilities``, ``--libvirt-nodedevs``, ``--name``."""
+    options = (
+        click.option(
+            "--libvirt-capabilities",
+            type=READABLE,
+            metavar="FILE",
+            help="Describe a host by what `virsh capabilities` printed there.",
+        ),
+        click.option(
+            "--libvirt-nodedevs",
+            type=READABLE,
+            metavar="FILE",
+            multiple=True,
+            help="Its devices: what `virsh nodedev-dumpxml` printed, one or many in a file.",
+        ),
+        click.option("--name", help="The host's name; its own, or its UUID, unless said."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @host.command("discover")
 @click.option("--sysfs-root", type=click.Path(exists=True, file_okay=False), default="/sys", show_default=True)
-@click.option("--proc-root", type=click.Path(exists=True, file_okay=False), default="/proc", show_default=True)
-@click.option("--name", help="The host's name; this machine's unless said.")
+@click.option(
+    "--proc-root", type=click.Path(exists=True, file_okay=False), help="By default the proc beside the sysfs."
+)
+@described_by_libvirt
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def discover(sysfs_root: str, proc_root: str, name: str | None, output: str) -> None:
-    """Print an Inventory of this machine; needs no server."""
+def discover(
+    sysfs_root: str,
+    proc_root: str | None,
+    libvirt_capabilities: Path | None,
+    libvirt_nodedevs: tuple[Path, ...],
+    name: str | None,
+    output: str,
+) -> None:
+    """Print an Inventory of this machine, or of one that a sysfs or libvirt describes; needs no server."""
     from mano.cli.discovery import discover_inventory
 
     with told():
-        document = discover_inventory(sysfs_root, proc_root, name)
+        if libvirt_capabilities is not None or libvirt_nodedevs:
+            document = _by_libvirt(libvirt_capabilities, libvirt_nodedevs, name)
+        else:
+            document = discover_inventory(sysfs_root, proc_root, name)
     show_document(document, output)
     note("fill in: zone, sharedCpus, and the physnet that each NIC's cable leads to")
 
 
+def _by_libvirt(capabilities: Path | None, nodedevs: tuple[Path, ...], name: str | None) -> dict[str, Any]:
+    from mano.cli.discovery import libvirt_inventory
+
+    if capabilities is None:
+        raise click.UsageError("--libvirt-nodedevs needs --libvirt-capabilities of the same host")
+    return libvirt_inventory(capabilities, nodedevs, name)
+
+
 @host.command("add")
-@click.argument("file", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@click.argument("file", required=False, type=READABLE)
+@described_by_libvirt
 @click.option("--vim", default="", help="The VIM; may be left out when there is one.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be added.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=300.0, show_default=True, help="Seconds.")
 @output_option
 @with_client
-def add(client: Client, file: Path, vim: str, timeout: float, output: str) -> None:
-    """Bring the hosts of an Inventory file under management."""
+def add(
+    client: Client,
+    file: Path | None,
+    libvirt_capabilities: Path | None,
+    libvirt_nodedevs: tuple[Path, ...],
+    name: str | None,
+    vim: str,
+    dry_run: bool,
+    timeout: float,
+    output: str,
+) -> None:
+    """Bring the hosts of an Inventory file, or one that libvirt describes, under management."""
     import json
 
-    body = json.dumps(read_document(file)).encode()
+    if (file is None) == (libvirt_capabilities is None):
+        raise click.UsageError("say what to add: an Inventory FILE, or --libvirt-capabilities")
+    if file is not None:
+        document = read_document(file)
+    else:
+        with told():
+            document = _by_libvirt(libvirt_capabilities, libvirt_nodedevs, name)
+    if dry_run:
+        _tell_additions(client, document)
     path = HOSTS + (f"?vim={segment(vim)}" if vim else "")
-    answer = client.call("POST", path, body, {"Content-Type": "application/json"}, timeout_s=timeout)
+    headers = {"Content-Type": "application/json"}
+    answer = client.call("POST", path, json.dumps(document).encode(), headers, timeout_s=timeout)
     show_list(answer.json, output, COLUMNS, name="name")
+
+
+def _tell_additions(client: Client, document: dict[str, Any]) -> NoReturn:
+    from mano.placement import inventory_from_document
+
+    known = {host["name"] for host in client.list(HOSTS)}
+    with told():
+        names = [host.name for host in inventory_from_document(document).hosts]
+    for name in names:
+        note(f"would {'change' if name in known else 'add'} host {name}")
+    raise SystemExit(int(Exit.DIFFERENCES if names else Exit.OK))
 
 
 @host.command("list")
@@ -115,6 +199,32 @@ def list_all(client: Client, output: str) -> None:
 def show(client: Client, name: str, output: str) -> None:
     """Show one host and what it carries."""
     show_one(client.get(f"{HOSTS}/{segment(name)}"), output, FIELDS, name="name")
+
+
+@host.command("drain")
+@click.argument("names", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Take new work again.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@output_option
+@with_client
+def drain(client: Client, names: tuple[str, ...], undo: bool, dry_run: bool, output: str) -> None:
+    """Place nothing new on hosts, and list what is still there; what runs there goes on."""
+    state = "enabled" if undo else "draining"
+    before = [client.get(f"{HOSTS}/{segment(name)}") for name in names]
+    if dry_run:
+        changing = [host for host in before if host["state"] != state]
+        for host in changing:
+            note(f"would turn host {host['name']} from {host['state']} to {state}; {_carried(host)}")
+        raise SystemExit(int(Exit.DIFFERENCES if changing else Exit.OK))
+    after = [client.patch(f"{HOSTS}/{segment(name)}", {"state": state}).json for name in names]
+    show_list(after, output, DRAINED, name="name")
+    for host in after:
+        note(f"{host['name']} is {host['state']}; {_carried(host)}")
+
+
+def _carried(host: Row) -> str:
+    left = _inventory(host, "allocations")
+    return f"{len(left)} allocations are still there" if left else "nothing is placed there"
 
 
 @host.command("remove")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
-from mano.domain.nfvi import Host, Inventory
+from mano.domain.nfvi import Host, HostState, Inventory
 from mano.domain.ns_instance import Reservation
-from mano.errors import InUse, InvalidInput, NotFound, Unreachable
+from mano.errors import InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
 from mano.nfvo.reasons import not_elsewhere, why
-from mano.nfvo.reserving import Planner
+from mano.nfvo.reserving import ATTEMPTS, Planner
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import host_to_document, inventory_from_document, request_from_document
 from mano.ports.clock import Clock, IdFactory
@@ -89,6 +89,30 @@ class Nfvi:
             if host["name"] == name:
                 return host
         raise NotFound(f"there is no host '{name}'", hint="`mano host list` shows all")
+
+    def set_state(self, name: str, state: str) -> Mapping[str, Any]:
+        """Enable a host, drain it (nothing new is placed there) or call it down; what it carries stays.
+
+        Answers with the host, whose allocations are what is still there. Raises NotFound, and InvalidInput for other
+        states.
+        """
+        if state not in set(HostState):
+            raise InvalidInput("that is no state of a host", hint=f"one of {', '.join(HostState)}")
+        for attempt in range(ATTEMPTS):
+            try:
+                self._put_state(name, HostState(state))
+                break
+            except StaleGeneration:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        return self.get(name)
+
+    def _put_state(self, name: str, state: HostState) -> None:
+        with self._open_unit() as uow:
+            stored = uow.hosts.get(name)
+            if stored.host.state is not state:
+                uow.hosts.put(replace(stored, host=replace(stored.host, state=state)))
+                self._announce(uow, name, "changed")
 
     def remove(self, name: str) -> None:
         """Leave the host as it was found; InUse while something is placed on it."""

@@ -23,6 +23,7 @@ from tests.api.world import HOST, World, archive, furnish
 from tests.fakes.descriptors import FIREWALL, NSD
 
 HOSTS = "/mano/v1/hosts"
+MERGE = {"Content-Type": "application/merge-patch+json"}
 INVENTORY = {"apiVersion": "catena/v1", "kind": "Inventory", "hosts": [HOST]}
 PACKET = {"source": "10.0.0.2", "destination": "198.51.100.1", "protocol": "tcp", "destinationPort": 443}
 
@@ -48,6 +49,21 @@ def test_hosts_come_and_go(served: Api, media: str) -> None:
     assert [host["name"] for host in served.get(HOSTS).json] == ["h1"]
     assert served.call("DELETE", f"{HOSTS}/h1").status == 204
     assert served.get(f"{HOSTS}/h1").status == 404 and served.call("DELETE", f"{HOSTS}/h1").status == 404
+
+
+def test_a_host_is_drained_and_enabled(served: Api) -> None:
+    assert served.post(HOSTS, INVENTORY).status == 201
+    for state in ("draining", "enabled"):
+        answer = served.call("PATCH", f"{HOSTS}/h1", json.dumps({"state": state}).encode(), MERGE)
+        assert answer.status == 200 and answer.json["state"] == state
+        assert served.get(f"{HOSTS}/h1").json["state"] == state
+    for body in (b'{"state": "marker-of-mine"}', b'{"state": null}', b"{}", b"[]"):
+        refused = served.call("PATCH", f"{HOSTS}/h1", body, MERGE)
+        assert refused.status == 400 and b"marker-of-mine" not in refused.body
+    assert served.call("PATCH", f"{HOSTS}/nowhere", b'{"state": "down"}', MERGE).status == 404
+    assert served.call("PATCH", f"{HOSTS}/h1", b"state: down", {"Content-Type": "text/plain"}).status == 415
+    assert served.get(f"{HOSTS}/h1").json["state"] == "enabled"
+    assert served.call("DELETE", f"{HOSTS}/h1").status == 204
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -37,6 +37,12 @@ class PlacementQuestion(Body):
     inventory: dict[str, Any] | None = None
 
 
+class HostChange(Body):
+    """What may change of a host that is managed: whether it takes new work."""
+
+    state: Literal["enabled", "draining", "down"]
+
+
 class AttachmentRequest(Body):
     """A place outside where SAPs can end: on a host's bridge, or on a physical network."""
 
@@ -52,6 +58,7 @@ def router(nfvi: Nfvi) -> APIRouter:
     add(routes, "GET", "/hosts", resources.list_hosts, form=Form.LIST)
     add(routes, "POST", "/hosts", resources.add_hosts, HTTPStatus.CREATED, form=Form.LIST)
     add(routes, "GET", "/hosts/{name}", resources.read_host)
+    add(routes, "PATCH", "/hosts/{name}", resources.change_host)
     add(routes, "DELETE", "/hosts/{name}", resources.remove_host, HTTPStatus.NO_CONTENT)
     add(routes, "GET", "/placements", resources.list_placements, form=Form.LIST)
     add(routes, "POST", "/placements", resources.plan)
@@ -84,6 +91,10 @@ class NfviResources:
     def read_host(self, _: InfrastructureViewer, name: HostName) -> Response:
         """Read one host."""
         return json_answer(self._nfvi.get(name))
+
+    def change_host(self, _: Administrator, name: HostName, body: HostChange) -> Response:
+        """Drain a host, enable it or call it down; the answer's allocations are what is still there."""
+        return json_answer(self._nfvi.set_state(name, body.state))
 
     def remove_host(self, _: Administrator, name: HostName) -> Response:
         """Leave the host as it was found."""
