@@ -141,6 +141,9 @@ class Nfvi(Protocol):
     def get(self, name: str) -> Document:
         """One host."""
 
+    def set_state(self, name: str, state: str) -> Document:
+        """Enable a host, drain it or call it down; the host with what is still there."""
+
     def remove(self, name: str) -> None:
         """Leave the host as it was found; :class:`~mano.errors.InUse` while something is placed on it."""
 
