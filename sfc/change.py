@@ -15,7 +15,7 @@ from enum import StrEnum
 from sfc.errors import PathError
 from sfc.model.chains import PlannedChain
 from sfc.model.cookies import OWNER
-from sfc.model.flows import Flow, FlowTables
+from sfc.model.flows import Flow, FlowTables, Group
 from sfc.model.topology import Topology
 from sfc.render import Renderer
 
@@ -38,11 +38,15 @@ class TableChange:
     sff: str
     add: tuple[Flow, ...]
     delete: tuple[Flow, ...]
+    set_groups: tuple[Group, ...] = ()
+    """Groups that are new or changed; before the flows."""
+    delete_groups: tuple[Group, ...] = ()
+    """After the flows."""
 
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to do."""
-        return not self.add and not self.delete
+        return not (self.add or self.delete or self.set_groups or self.delete_groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,11 @@ def differences(before: Mapping[str, FlowTables], after: Mapping[str, FlowTables
         new = {flow.key: flow for flow in after[sff].flows}
         add = tuple(flow for key, flow in new.items() if old.get(key) != flow)
         delete = tuple(flow for key, flow in old.items() if key not in new)
-        change = TableChange(sff, add, delete)
+        present = {group.id: group for group in before[sff].groups} if sff in before else {}
+        wanted = {group.id: group for group in after[sff].groups}
+        set_groups = tuple(group for number, group in wanted.items() if present.get(number) != group)
+        gone = tuple(group for number, group in present.items() if number not in wanted)
+        change = TableChange(sff, add, delete, set_groups, gone)
         if not change.is_empty:
             changes[sff] = change
     return changes

@@ -63,6 +63,7 @@ class Kind(IntEnum):
     OAM_PASS = 44
     OAM_END = 45
     FAIL_OPEN = 46
+    TO_LIVING = 47
 
     HAND_OFF = 48
     HAND_OFF_ERROR = 49
@@ -132,7 +133,7 @@ _OF_A_CHAIN = frozenset(
         *(Kind.REVERSE_MARK, Kind.REVERSE_MISS, Kind.TO_PEER, Kind.TO_SF, Kind.TO_PROXY, Kind.TO_END, Kind.OAM_PASS),
         *(Kind.OAM_END, Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.MARK_RETURN, Kind.END, Kind.END_ERROR),
         *(Kind.SPREAD_MARK, Kind.SPREAD_CHOICE, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_SHARE),
-        *(Kind.FAIL_OPEN, Kind.DROP_REVERSE_MISS, Kind.DROP_FAILED),
+        *(Kind.FAIL_OPEN, Kind.TO_LIVING, Kind.DROP_REVERSE_MISS, Kind.DROP_FAILED),
     }
 )
 
@@ -167,6 +168,7 @@ _MEANINGS = MappingProxyType(
         Kind.SPREAD_SHARE_ERROR: "ICMP error to this branch, connection left as it is",
         Kind.REVERSE_SHARE: "back on this branch, by hash",
         Kind.FAIL_OPEN: "the function is down: passed by",
+        Kind.TO_LIVING: "to the function while its legs have carrier, else past it",
         Kind.ENTRY: "SFF entry: TTL decremented",
         Kind.ENTRY_TTL_ZERO: "SFF entry: TTL 0 counts as 64",
         Kind.TTL_OUT_OAM: "TTL ran out under an OAM packet: to the responder",

@@ -62,14 +62,9 @@ def unreachable(views: Mapping[str, frozenset[str]]) -> frozenset[str]:
     cannot be asked is meant.
     """
     everybody = set(views).union(*views.values())
-    return frozenset(
-        host
-        for host in everybody
-        if (seen := [view for name, view in views.items() if name != host]) and all(host in view for view in seen)
-    )
+    return frozenset(host for host in everybody if _lost_to_all(host, views))
 
 
-def down_with(topology: Topology, hosts: Iterable[str]) -> frozenset[str]:
-    """Functions that are down because their hosts are."""
-    lost = frozenset(hosts)
-    return frozenset(each.id for each in topology.functions if topology.port(each.ingress).sff in lost)
+def _lost_to_all(host: str, views: Mapping[str, frozenset[str]]) -> bool:
+    seen = [view for name, view in views.items() if name != host]
+    return bool(seen) and all(host in view for view in seen)

@@ -11,12 +11,13 @@ from sfc.model.actions import (
     Output,
     Resubmit,
     SetField,
+    ToGroup,
 )
 from sfc.model.addresses import Mac
 from sfc.model.chains import Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
-from sfc.model.flows import Meter
+from sfc.model.flows import Bucket, Group, GroupType, Meter
 from sfc.model.topology import VNI_NSH, OnFailure, ServiceFunction
 from sfc.render.bridge import ENTER, Bridge, Route
 from sfc.render.guard import to_peer
@@ -66,6 +67,8 @@ def to_responder(bridge: Bridge, source: Mac) -> tuple[Action, ...]:
 def render_path_misses(bridge: Bridge) -> None:
     """Table 10 for positions that nobody planned."""
     bridge.add(Table.SFF, 0, (), (), Kind.DROP_NO_PATH)
+    bridge.add(Table.SERVE, 0, (), (), Kind.DROP_NO_PATH, 2)
+    bridge.add(Table.PASS_BY, 0, (), (), Kind.DROP_NO_PATH, 3)
 
 
 def render_path(bridge: Bridge, route: Route) -> None:
@@ -89,28 +92,56 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     if function.is_proxied:
         # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
         _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), ENTER), Kind.OAM_PASS)
-    if hop.function in route.failed:
-        _without(bridge, route, stop, function)
-    elif function.is_proxied:
-        _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_PROXY)
-    else:
-        _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF)
-
-
-def _without(bridge: Bridge, route: Route, stop: Stop, function: ServiceFunction) -> None:
-    """The function is down: its packets pass it by, as if it had let them through, or end here and are counted."""
-    if function.on_failure is not OnFailure.OPEN:
+    if function.on_failure is OnFailure.OPEN:
+        # The switch itself sees a leg lose its carrier, and needs nobody to tell it what then is to be done.
+        failed = hop.function in route.failed
+        onward = Resubmit(Table.PASS_BY) if failed else ToGroup(living_group(bridge, hop))
+        _at(bridge, route, stop, (onward,), Kind.TO_LIVING)
+        _into(bridge, route, stop, hop, function, Table.SERVE)
+        _at(bridge, route, stop, _past(route, stop, function), Kind.FAIL_OPEN, Table.PASS_BY)
+    elif hop.function in route.failed:
         _at(bridge, route, stop, (), Kind.DROP_FAILED)
-        return
+    else:
+        _into(bridge, route, stop, hop, function, Table.SFF)
+
+
+def _into(bridge: Bridge, route: Route, stop: Stop, hop: Hop, function: ServiceFunction, table: Table) -> None:
+    if function.is_proxied:
+        _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_PROXY, table)
+    else:
+        _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF, table)
+
+
+def living_group(bridge: Bridge, hop: Hop) -> int:
+    """Number of the group that decides whether a function's legs have carrier, by the leg that packets go in by."""
+    return bridge.ofport(hop.port_in) << 1
+
+
+def render_living(bridge: Bridge, function: ServiceFunction) -> None:
+    """Groups of a function whose policy is open: served when both legs have carrier, in each direction."""
+    tunnel = bridge.sff.tunnel_ofport  # always up
+    past = Bucket((Resubmit(Table.PASS_BY),), watch_port=tunnel)
+    for leg_in, leg_out in {function.legs(True), function.legs(False)}:
+        first, second = bridge.ofport(leg_in) << 1, bridge.ofport(leg_in) << 1 | 1
+        through = Bucket((ToGroup(second),), watch_port=bridge.ofport(leg_in))
+        serve = Bucket((Resubmit(Table.SERVE),), watch_port=bridge.ofport(leg_out))
+        bridge.groups.append(Group(second, GroupType.FAST_FAILOVER, (serve, past)))
+        bridge.groups.append(Group(first, GroupType.FAST_FAILOVER, (through, past)))
+
+
+def _past(route: Route, stop: Stop, function: ServiceFunction) -> tuple[Action, ...]:
+    """The function is down: its packets pass it by, as if it had let them through."""
     si = stop.position.si - 1
     words = imposed_context(route.chain, route.rsp, si) if function.is_proxied else ()
     names = (Field.NSH_C1, Field.NSH_C2, Field.NSH_C3, Field.NSH_C4)
     context = tuple(SetField(name, word) for name, word in zip(names, words, strict=False))
-    _at(bridge, route, stop, (SetField(Field.NSH_SI, si), *context, ENTER), Kind.FAIL_OPEN)
+    return (SetField(Field.NSH_SI, si), *context, ENTER)
 
 
-def _at(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:
-    bridge.add_for(route, stop.position.si, Table.SFF, 100, route.at(stop.position.si), actions, kind)
+def _at(
+    bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind, table: Table = Table.SFF
+) -> None:
+    bridge.add_for(route, stop.position.si, table, 100, route.at(stop.position.si), actions, kind)
 
 
 def _oam(bridge: Bridge, route: Route, stop: Stop, actions: tuple[Action, ...], kind: Kind) -> None:

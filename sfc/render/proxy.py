@@ -15,8 +15,9 @@ from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import SI_FIRST, Direction, Hop
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
-from sfc.model.topology import Awareness, Layer, ServiceFunction
+from sfc.model.topology import Awareness, Layer, OnFailure, ServiceFunction
 from sfc.render.bridge import ENTER, Bridge, Route
+from sfc.render.forward import render_living
 from sfc.render.guard import FORGET_IN_PORT, proxy_arp
 from sfc.render.matches import (
     ETHERNET_NSH,
@@ -55,6 +56,8 @@ def render_function(bridge: Bridge, function: ServiceFunction, through: Sequence
     """What a function needs for all routes together."""
     if function.is_proxied and function.layer is Layer.L3:
         _track_legs(bridge, function, through)
+    if function.on_failure is OnFailure.OPEN:
+        render_living(bridge, function)
     if function.own_address is not None and function.layer is Layer.L2:
         _own_errors(bridge, function, through)
 

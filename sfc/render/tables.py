@@ -22,6 +22,10 @@ class Table(IntEnum):
     """SFF entry: service index 0, TTL."""
     SFF = 10
     """Lookup of (SPI, SI)."""
+    SERVE = 11
+    """A function whose policy is open, while its legs have carrier."""
+    PASS_BY = 12
+    """The same function, while one of them has not."""
     HAND_OFF = 20
     """Behind the proxy's decap: to the function."""
     MARK_RETURN = 25

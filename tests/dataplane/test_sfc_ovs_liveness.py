@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
+from sfc.failover import functions_on
 from sfc.liveness import Life
 from sfc.model import OnFailure
 from sfc.ovs.commands import RemovePort
 from sfc.ovs.liveness import LivenessMonitor
 from sfc.ovs.monitor import SwitchMonitor
 from sfc.ovs.oam import ensure_responder, stop_responder
-from sfc.ovs.openflow import replace_tables
+from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.ovsdb import Database
-from sfc.ovs.tunnels import bfd_ports, down_with, lost_peers, unreachable
-from sfc.render import Renderer
+from sfc.ovs.tunnels import bfd_ports, lost_peers, unreachable
+from sfc.render import Renderer, render
 from tests.dataplane.sfc_ovs_lab import hand_lab, ip, run, wait_for
 from tests.dataplane.test_sfc_ovs_gilan import HOSTS, World, build
 from tests.plugins.labs import remains_of
@@ -139,7 +141,7 @@ def test_a_lost_host_is_told_by_bfd_and_by_the_database_itself(world: World):
             wait_for("h2 is lost", lambda: lost() == {"h2"})
         finally:
             ip(fabric, "link set h2 master underlay")
-        assert down_with(topology, lost()) == {"dpi"}
+        assert functions_on(topology, lost()) == {"dpi"}
         wait_for("h2 is back", lambda: lost() == frozenset())
         ip(world.lab.namespace("fw"), "link set leg0 down")
         wait_for("the leg is told", lambda: lost() or monitors["h1"].interfaces["p11"].link_up is False)
@@ -148,3 +150,29 @@ def test_a_lost_host_is_told_by_bfd_and_by_the_database_itself(world: World):
     for sff in topology.sffs:
         with Database(world.location(sff.name)) as database:
             database.apply(*(RemovePort(port.name) for port in bfd_ports("br-int", sff, topology.sffs)))
+
+
+@pytest.mark.parametrize("leg", ["leg0", "leg1"])
+def test_a_bridge_passes_by_a_leg_without_carrier_by_itself(world: World, leg: str):
+    lan = world.plan
+    functions = tuple(replace(each, on_failure=OnFailure.OPEN) for each in lan.topology.functions)
+    tables = render(replace(lan.topology, functions=functions), lan.chains)
+    for host in HOSTS:
+        replace_tables(world.location(host), "br-int", tables[host])
+        assert not compare_tables(world.location(host), "br-int", tables[host])
+    assert world.request("with.example").endswith(b"hello from 80")
+    seen = world.firewall.counters
+    ip(world.lab.namespace("fw"), f"link set {leg} down")
+    try:
+        assert world.request("without.example").endswith(b"hello from 80")
+    finally:
+        ip(world.lab.namespace("fw"), f"link set {leg} up")
+    assert seen["accepted_new"]["packets"] > 0
+    wait_for("the firewall serves again", lambda: served_again(world))
+
+
+def served_again(world: World) -> bool:
+    before = world.firewall.counters["accepted_new"]["packets"]
+    world.request("again.example")
+    time.sleep(0.3)
+    return world.firewall.counters["accepted_new"]["packets"] > before

@@ -164,3 +164,20 @@ def test_a_failure_that_the_tables_do_not_know_is_found() -> None:
     found = verify(topology, chains, render(topology, chains), down=("fw",))
     assert Rule.FAILURE in {violation.rule for violation in found}
     assert all(isinstance(violation.packet, Ethernet) for violation in found)
+
+
+@pytest.mark.parametrize("layer", [Layer.L2, Layer.L3])
+@pytest.mark.parametrize("leg", [11, 12])
+def test_a_leg_without_carrier_is_passed_by_at_once_where_the_policy_is_open(layer: Layer, leg: int) -> None:
+    topology, chains = with_policy(OnFailure.OPEN, layer)
+    network = Simulator(topology, render(topology, chains), down_ports={"h1": frozenset({leg})})
+    assert network.inject("sub", tcp()).functions == ("dpi", "nat")
+    assert network.inject("nat-in", answer_to(tcp(), "A")).functions == ("dpi",)
+
+
+def test_what_a_change_says_of_groups_leads_from_one_set_to_the_other() -> None:
+    topology, chains = with_policy(OnFailure.OPEN)
+    empty, full = render(topology), render(topology, chains)
+    gained, lost = differences(empty, full), differences(full, empty)
+    assert {group.id for group in gained["h1"].set_groups} == {22, 23, 24, 25} and not gained["h1"].delete_groups
+    assert lost["h1"].delete_groups == full["h1"].groups and not lost["h1"].set_groups
