@@ -24,6 +24,7 @@ from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
 from mano.nfvo.catalogue import Catalogue
+from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.chain_stories import ChangeChain
 from mano.nfvo.chains import Chains
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
@@ -233,7 +234,8 @@ def _wire(
     catalogue = Catalogue(open_unit, packages, reader, clock, random_id, settings.limits.archive)
     graphs = ForwardingGraphs(open_unit, paths, clock, server_id(settings.data_dir))
     reserving = Reserving(open_unit, placement_engine, clock)
-    granting = Granting(open_unit, packages, reserving, graphs, clock)
+    following = ChainFollowing(open_unit, graphs, engine, clock)
+    granting = Granting(open_unit, packages, reserving, graphs, clock, following)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)
     chains = ServiceChains(open_unit, graphs, paths)
     chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)

@@ -17,12 +17,13 @@ import structlog
 
 from mano.domain.catalogue import Package
 from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
+from mano.domain.vnf_instance import VnfOperationalState
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
 from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_document, path_to_document
 from mano.nfvo.chain_versions import FIRST_SPI, LAST_SPI, WAYS, Allocate, choose, number
 from mano.nfvo.chain_versions import planned as planned_ways
 from mano.nfvo.data_plane import DataPlane, Drawing, hop_cost, programming_order, require_proven
-from mano.nfvo.graph_translation import LiveVnf, topology
+from mano.nfvo.graph_translation import LiveVnf, functions_of, topology
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
@@ -120,7 +121,7 @@ class ForwardingGraphs:
             chains = {chain.id: chain for chain in (*uow.chains.list(), *instead)}
             world = self.world(uow, list(chains.values()))
             cost = self.cost(uow)
-            down = functions_down(uow)
+            down = functions_down(uow) | functions_stopped(uow, list(chains.values()))
         return self._drawing.draw(world, list(chains.values()), cost, down)
 
     def cost(self, uow: UnitOfWork) -> HopCost:
@@ -188,6 +189,15 @@ def functions_down(uow: UnitOfWork) -> frozenset[str]:
     """The functions of which an alarm that stands says that they do not work."""
     standing = uow.alarms.list(cleared_at=None)
     return frozenset(alarm.key.removeprefix(DOWN) for alarm in standing if alarm.key.startswith(DOWN))
+
+
+def functions_stopped(uow: UnitOfWork, chains: Sequence[ServiceChain]) -> frozenset[str]:
+    """The functions whose VNFC was stopped, or is being healed: their policies on failure hold."""
+    functions = functions_of(chains)
+    owners = {str(function["vnfInstanceId"]) for function in functions.values() if function.get("vnfInstanceId")}
+    found = [vnf for owner in sorted(owners) if (vnf := uow.vnf_instances.find(owner)) is not None]
+    stopped = {v.id for vnf in found for v in vnf.vnfcs if v.state is VnfOperationalState.STOPPED}
+    return frozenset(id for id, function in functions.items() if function.get("vnfcId") in stopped)
 
 
 def view(chain: ServiceChain) -> dict[str, Any]:

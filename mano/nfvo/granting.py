@@ -19,6 +19,7 @@ from mano.domain.ns_instance import Network, Reservation
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import NotFound, Refused
 from mano.nfvo.catalogue import find_usable
+from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.growing import reservation_of
 from mano.nfvo.growth import Growth, held_for, links_for, place_of, settle
@@ -45,6 +46,7 @@ class Granting:
         reserving: Reserving,
         graphs: ForwardingGraphs,
         clock: Clock,
+        following: ChainFollowing,
     ) -> None:
         self._open_unit = open_unit
         self._store = store
@@ -52,6 +54,7 @@ class Granting:
         self._graphs = graphs
         self._clock = clock
         self._growth = Growth(open_unit, reserving)
+        self._following = following
 
     def grant(self, request: GrantRequest, tenant_id: str) -> Grant:
         """Decide; the same answer for the same operation occurrence."""
@@ -61,6 +64,8 @@ class Granting:
             instance = uow.vnf_instances.get(request.vnf_instance_id, tenant_id)
         if known is not None:
             return known
+        if request.operation != INSTANTIATE and instance.ns_instance_id:
+            self._refuse_empty_chains(request, instance, tenant_id)
         if request.add_resources and request.operation != INSTANTIATE:
             self._growth.reserve(request, instance, tenant_id)
         elif request.add_resources and not instance.ns_instance_id:
@@ -70,6 +75,14 @@ class Granting:
             if uow.grants.find(grant_id) is None:
                 uow.grants.add(grant)
         return grant
+
+    def _refuse_empty_chains(self, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> None:
+        """A chain of the NS must not lose its last function; a VNF that its NS terminates has left its chains before."""
+        stays = {(resource.vdu_id, resource.index) for resource in request.add_resources}
+        going = {(r.vdu_id, r.index) for r in request.remove_resources} - stays
+        leaving = frozenset(vnfc.id for vnfc in instance.vnfcs if (vnfc.vdu_id, vnfc.index) in going)
+        if leaving:
+            self._following.differences(instance.ns_instance_id, tenant_id, leaving)
 
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """Free what belongs to the VNF alone; what its NS reserved stays the NS's."""
@@ -88,8 +101,22 @@ class Granting:
                 settle(uow, grant, done=done)
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
-        """A VNF's ports came or went: its networks follow."""
+        """A VNF's ports came or went: its networks follow, and the chains that are already there."""
         self._graphs.refresh(hosts)
+        ns_instance_id = self._service_of(vnf_instance_id, tenant_id)
+        if ns_instance_id:
+            self._following.follow(ns_instance_id, tenant_id)
+
+    def vnfcs_leave(self, vnf_instance_id: str, tenant_id: str, vnfcs: Sequence[str]) -> None:
+        """VNFCs are about to go: the chains of their service let go of them first, without losing a packet."""
+        ns_instance_id = self._service_of(vnf_instance_id, tenant_id)
+        if ns_instance_id and vnfcs:
+            self._following.follow(ns_instance_id, tenant_id, without=frozenset(vnfcs))
+
+    def _service_of(self, vnf_instance_id: str, tenant_id: str) -> str:
+        with self._open_unit(read_only=True) as uow:
+            instance = uow.vnf_instances.find(vnf_instance_id, tenant_id)
+        return instance.ns_instance_id if instance else ""
 
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded and enabled package."""

@@ -173,6 +173,8 @@ def function_between(live: LiveVnf, vnfc: VnfcResource, ingress: str, egress: st
         "vnfcId": vnfc.id,
         "ingress": _port_of(vnfc, ingress),
         "egress": _port_of(vnfc, egress),
+        "ingressCp": ingress,
+        "egressCp": egress,
         "awareness": facts.encapsulation.value,
         "layer": facts.layer.value,
         "rewrites5tuple": facts.rewrites_5tuple,
@@ -234,7 +236,9 @@ def topology(
     chains: Iterable[ServiceChain],
 ) -> Topology:
     """The data plane as :mod:`sfc` sees it: every port that passes an integration bridge, and what it may send."""
-    functions = functions_of(chains)
+    vnfs = list(vnfs)
+    places = {v.id: {cp.cpd_id: cp.port_id for cp in v.connection_points} for one in vnfs for v in one.instance.vnfcs}
+    functions = {id: located(function, places) for id, function in functions_of(chains).items()}
     forwarders = {host.host.name: _sff(host) for host in hosts if host.dataplane}
     overlay = {network.id: network for network in networks if network.kind is NetworkKind.OVERLAY}
     legs = {port for f in functions.values() if not f["rewrites5tuple"] for port in (f["ingress"], f["egress"])}
@@ -258,6 +262,21 @@ def functions_of(chains: Iterable[ServiceChain]) -> dict[str, Mapping[str, Any]]
     """The functions of all versions of the chains, by identifier."""
     specs = [spec for chain in chains for spec in (chain.spec, chain.change.spec if chain.change else {})]
     return {function["id"]: function for spec in specs for function in spec.get("functions", ())}
+
+
+def located(function: Mapping[str, Any], places: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
+    """The function at the ports that its VNFC has now: a VNFC that moved has others than when the chain was made.
+
+    ``places`` maps a VNFC to its connection points' ports.
+    """
+    ports = places.get(str(function.get("vnfcId")))
+    if ports is None or "ingressCp" not in function:
+        return function
+    return {
+        **function,
+        "ingress": ports.get(function["ingressCp"], function["ingress"]),
+        "egress": ports.get(function["egressCp"], function["egress"]),
+    }
 
 
 def _legs(function: Mapping[str, Any]) -> set[str]:

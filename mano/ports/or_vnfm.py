@@ -81,6 +81,9 @@ class Nfvo(Protocol):
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """SOL003's notification that an operation changed the VNF's resources on these hosts: the networks follow."""
 
+    def vnfcs_leave(self, vnf_instance_id: str, tenant_id: str, vnfcs: Sequence[str]) -> None:
+        """VNFCs of these identifiers are about to go: no chain points at them any more when this returns."""
+
     def vnfd(self, vnfd_id: str, tenant_id: str) -> tuple[str, Mapping[str, Any]]:
         """(package id, JSON of the VNFD's typed model) of the on-boarded package."""
 

@@ -228,6 +228,9 @@ class _Doing:
 
     def _leave(self) -> None:
         gone = {each.before.compute_id for each in self._wave if each.before and each.after is None}
+        instance = self._world.instance(self._op)
+        leaving = [vnfc.id for vnfc in instance.vnfcs if vnfc.compute_id in gone]
+        self._world.nfvo.vnfcs_leave(instance.id, self._op.tenant_id, leaving)
         idle = {each.before.compute_id for each in self._wave if each.before and each.after and leaves(each)}
         self._record(lambda vnfcs: [_stopped(v, idle) for v in vnfcs if v.compute_id not in gone])
 

@@ -86,7 +86,7 @@ def job_at(directory: Path, archives: dict[str, Path]) -> Job:
     watch = Faults(sleep=lambda _: None)
     (directory / "vim").mkdir(exist_ok=True, parents=True)
     vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED)
+    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0)
     catena = build(
         settings,
         vims={"local": vim},

@@ -82,3 +82,22 @@ def test_a_step_in_that_fails_is_rolled_back_to_what_was(start: Start) -> None:
     fail_everywhere(
         start, lambda there: there.change("dpi-0", "SCALE", IN), lambda there: there.change("dpi-0", "SCALE", OUT)
     )
+
+
+def functions_of(running: Running, chain: str) -> set[str]:
+    found = {c["name"]: c for c in running.job.services.forwarding_graphs.list(running.job.tenant)}[chain]
+    return {hop["sfName"] for path in found["paths"] for hop in path["hops"]}
+
+
+def test_a_new_function_joins_its_chain_and_leaves_it_before_it_goes(running: Running) -> None:
+    assert functions_of(running, "web") == {"firewall-0", "dpi-0"}
+    running.change("dpi-0", "SCALE", OUT)
+    assert functions_of(running, "web") == {"firewall-0", "dpi-0", "dpi-0/dpi/1"}
+    assert functions_of(running, "other") == {"firewall-0"}
+    running.change("firewall-0", "SCALE", OUT)
+    assert functions_of(running, "other") == {"firewall-0", "firewall-0/firewall/1"}
+    running.consistent()
+    op = running.change("dpi-0", "SCALE", IN)
+    assert op.state is OperationState.COMPLETED, op.error
+    assert functions_of(running, "web") == {"firewall-0", "firewall-0/firewall/1", "dpi-0"}
+    running.consistent()
