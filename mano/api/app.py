@@ -125,7 +125,7 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
     if services.nfvi is not None:
         yield hosts.router(services.nfvi)
     if services.forwarding_graphs is not None:
-        yield chains.router(services.forwarding_graphs)
+        yield chains.router(services.forwarding_graphs, services.chains)
     if services.subscriptions is not None:
         yield from _subscriptions(services, services.subscriptions)
     if services.logical_networks is not None or services.port_chaining is not None:

@@ -62,7 +62,7 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         **_error(op),
         # The OpenAPI document of SOL003 v3.7.1 requires it of every operation, the standard's text of MODIFY_INFO only.
         "changedInfo": {},
-        "catena": _progress(op),
+        "catena": progress(op),
         "_links": _links(op, f"{root}{VNF_OP_OCCS}/{op.id}", _VNF_TASKS)
         | {"vnfInstance": link(f"{root}/vnflcm/v2/vnf_instances/{op.instance_id}")},
     }
@@ -88,7 +88,7 @@ def ns_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         "isAutomaticInvocation": op.is_automatic,
         "isCancelPending": op.is_cancel_pending,
         **_error(op),
-        "catena": {"operationParams": dict(op.parameters), **_progress(op)},
+        "catena": {"operationParams": dict(op.parameters), **progress(op)},
         "_links": _links(op, f"{root}{NS_OP_OCCS}/{op.id}", _NS_TASKS)
         | {"nsInstance": link(f"{root}/nslcm/v2/ns_instances/{op.instance_id}")},
     }
@@ -110,7 +110,7 @@ def _error(op: LcmOpOcc) -> dict[str, Any]:
     return {} if op.error is None else {"error": problem_of_document(op.error)}
 
 
-def _progress(op: LcmOpOcc) -> dict[str, Any]:
+def progress(op: LcmOpOcc) -> dict[str, Any]:
     """How far it is: an extension, for ``mano op watch``."""
     return {"attempt": op.attempt, "steps": [_step(step) for step in op.steps]}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mano.cli.chain_changes import create, delete, update
 from mano.cli.client import Client, with_client
 from mano.cli.exits import Exit
 from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
@@ -34,7 +35,13 @@ COLUMNS = (
     Column("PATH", _way),
     Column("CLASSIFIERS", lambda chain: [item["text"] for item in chain.get("classifiers") or ()]),
 )
-FIELDS = (*COLUMNS, Column("NS", "nsInstanceId"), Column("VERSION", "version"), Column("SYMMETRIC", "symmetric"))
+FIELDS = (
+    *COLUMNS,
+    Column("NS", "nsInstanceId"),
+    Column("VERSION", "version"),
+    Column("SYMMETRIC", "symmetric"),
+    Column("CHANGE", "change.phase"),
+)
 HOPS = (
     Column("DIRECTION", "direction"),
     Column("SPI", "spi"),
@@ -68,6 +75,10 @@ TRACE = (
 @click.group("chain")
 def chain() -> None:
     """Service function chains (RFC 7665)."""
+
+
+for _command in (create, update, delete):
+    chain.add_command(_command)
 
 
 @chain.command("list")

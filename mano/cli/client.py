@@ -75,6 +75,10 @@ class Client:
         """Send a JSON merge patch."""
         return self._send("PATCH", path, body, "application/merge-patch+json")
 
+    def put(self, path: str, body: Any, *, query: Mapping[str, str] | None = None) -> Answer:
+        """Replace what is at a path by a JSON document."""
+        return self._send("PUT", _with_query(path, query), body, "application/json")
+
     def delete(self, path: str) -> None:
         """Delete the resource."""
         self.call("DELETE", path)

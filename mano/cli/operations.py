@@ -15,6 +15,7 @@ from mano.cli.resolve import UUID
 
 NS_OPS = "/nslcm/v2/ns_lcm_op_occs"
 VNF_OPS = "/vnflcm/v2/vnf_lcm_op_occs"
+CHAIN_OPS = "/mano/v1/chain_lcm_op_occs"
 DEFAULT_TIMEOUT_S = 600.0
 SETTLED = frozenset({"COMPLETED", "PARTIALLY_COMPLETED", "FAILED_TEMP", "FAILED", "ROLLED_BACK"})
 GOOD = frozenset({"COMPLETED", "PARTIALLY_COMPLETED"})
@@ -24,7 +25,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 COLUMNS = (
     Column("ID", "id"),
     Column("OPERATION", lambda op: op.get("lcmOperationType") or op.get("operation")),
-    Column("OF", lambda op: op.get("nsInstanceId") or op.get("vnfInstanceId")),
+    Column("OF", lambda op: op.get("nsInstanceId") or op.get("vnfInstanceId") or op.get("chainId")),
     Column("STATE", "operationState"),
     Column("STARTED", "startTime"),
 )
@@ -102,18 +103,20 @@ def _steps(op: Row) -> list[dict[str, Any]]:
 
 @click.group("op")
 def op() -> None:
-    """Life-cycle operations of network services and VNFs."""
+    """Life-cycle operations of network services and VNFs, and changes of chains."""
 
 
 @op.command("list")
 @click.option("--vnf", is_flag=True, help="Those of VNFs instead of network services.")
+@click.option("--chain", is_flag=True, help="Changes of chains instead.")
 @click.option("--state", help="Only those in this state.")
 @output_option
 @with_client
-def list_operations(client: Client, vnf: bool, state: str | None, output: str) -> None:
+def list_operations(client: Client, vnf: bool, chain: bool, state: str | None, output: str) -> None:
     """List operations."""
-    query = {"filter": f"(eq,operationState,{state})"} if state else None
-    rows = client.list(VNF_OPS if vnf else NS_OPS, query=query)
+    query = {"filter": f"(eq,operationState,{state})"} if state and not chain else None
+    rows = client.list(CHAIN_OPS if chain else VNF_OPS if vnf else NS_OPS, query=query)
+    rows = [row for row in rows if state in (None, row["operationState"])]
     show_list(sorted(rows, key=lambda row: str(row["startTime"])), output, COLUMNS)
 
 
@@ -173,7 +176,7 @@ def find(client: Client, id: str) -> str:
     """The path of the operation, whichever level it is of."""
     if not UUID.fullmatch(id):
         raise Failure(f"{id!r} is no operation's identifier", hint="`mano op list` shows all")
-    for path in (NS_OPS, VNF_OPS):
+    for path in (NS_OPS, VNF_OPS, CHAIN_OPS):
         try:
             client.get(f"{path}/{id}")
             return f"{path}/{id}"

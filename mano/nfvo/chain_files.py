@@ -107,7 +107,7 @@ def stored_form(document: Any, known: Known, chain_id: str, before: Mapping[str,
 
 def document_of(chain: ServiceChain) -> dict[str, Any]:
     """The Chain document that would make a stored chain."""
-    hidden = ("vnfInstanceId", "vnfcId")
+    hidden = ("vnfInstanceId", "vnfcId", "ingressCp", "egressCp")
     spec = dict(chain.spec)
     functions = [{key: value for key, value in f.items() if key not in hidden} for f in spec.get("functions", ())]
     return spec | {"functions": functions}
@@ -141,7 +141,8 @@ def _own_functions(given: Mapping[str, Any], known: Known) -> dict[str, dict[str
         }
         vnf = next((v for v in known.vnfs for c in v.instance.vnfcs if owner and c.id == owner), None)
         if vnf is not None:
-            function |= {"vnfInstanceId": vnf.instance.id, "vnfcId": owner}
+            points = {"ingressCp": into.point.cpd_id, "egressCp": out.point.cpd_id}
+            function |= {"vnfInstanceId": vnf.instance.id, "vnfcId": owner} | points
         found[one["id"]] = function
     return found
 

@@ -69,6 +69,8 @@ FUNCTION_MEMBERS = [
     "onFailure",
     "vnfInstanceId",
     "vnfcId",
+    "ingressCp",
+    "egressCp",
     "weight",
 ]
 AWARENESS, LAYERS = ("nsh", "none", "vlan"), ("l2", "l3", "tap")

@@ -9,6 +9,7 @@ from typing import Any
 
 from mano.domain.ns_instance import ServiceChain
 from mano.errors import WrongState
+from mano.nfvo.chain_files import document_of
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
@@ -43,8 +44,9 @@ class ServiceChains:
             return [view(chain) for chain in uow.chains.list(tenant_id)]
 
     def get(self, id: str, tenant_id: str) -> Mapping[str, Any]:
-        """One chain."""
-        return view(self._chain(id, tenant_id))
+        """One chain, with the Chain document that it is made of."""
+        chain = self._chain(id, tenant_id)
+        return {**view(chain), "document": document_of(chain)}
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Packets and octets per path and hop, and the drops on the hosts that the chain passes."""

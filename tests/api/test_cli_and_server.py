@@ -161,6 +161,36 @@ def test_the_chains_are_shown_proven_traced_and_counted(terminal: Terminal, serv
     assert "there is no chain" in terminal.run("chain", "show", "nothing", code=1).stderr
 
 
+def test_a_chain_is_made_changed_and_deleted_by_file(terminal: Terminal, service: str, tmp_path: Path) -> None:
+    file = tmp_path / "dns.yaml"
+    file.write_text(
+        "{apiVersion: catena/v1, kind: Chain, id: dns, ingress: subscribers,"
+        " classifiers: [{priority: 500, match: {protocol: udp, destinationPort: 53}}],"
+        " path: [{group: firewall-0}, {group: nat-0}]}"
+    )
+    told = terminal.run("chain", "create", "-f", file, "--dry-run", code=10)
+    assert "FLOWS ADDED" in told.stdout and "by priority" in told.stderr
+    assert "active" in terminal.run("chain", "create", "-f", file).stdout
+    assert "already" in terminal.run("chain", "create", "-f", file, code=1).stderr
+    terminal.run("chain", "update", "dns", "-f", file, "--dry-run", code=0)
+    change = tmp_path / "change.yaml"
+    change.write_text("{path: [{group: firewall-0}, {group: dpi-0}, {group: nat-0}]}")
+    assert (
+        "phases: added, flipped"
+        in terminal.run("chain", "update", "dns", "-f", change, "--merge", "--dry-run", code=10).stdout
+    )
+    done = terminal.run("chain", "update", "dns", "-f", change, "--merge")
+    assert "COMPLETED" in done.stdout and "let the new version classify" in done.stderr
+    assert "dpi-0" in terminal.run("chain", "show", "dns").stdout
+    operation = terminal.json("op", "list", "--chain")[-1]
+    assert "COMPLETED" in terminal.run("op", "show", operation["id"]).stdout
+    terminal.run("chain", "delete", "dns", "--dry-run", code=10)
+    terminal.run("chain", "delete", "dns")
+    assert "there is no chain" in terminal.run("chain", "show", "dns", code=1).stderr
+    file.write_text("{path: [{group: firewall-0}], ingress: nowhere, id: x}")
+    assert "/ingress" in terminal.run("chain", "create", "-f", file, code=1).stderr
+
+
 def test_every_placement_is_explained(terminal: Terminal, service: str) -> None:
     placed = terminal.json("place", "list")
     assert {row["key"].split("-")[0] for row in placed} == set(VNFS)

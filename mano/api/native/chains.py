@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from mano.api.auth import Caller
 from mano.api.bodies import Body, IpAddress
+from mano.api.native import chain_changes
 from mano.api.native.hosts import PREFIX
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
+from mano.api.services import Chains as ChainsByHand
 from mano.api.services import ForwardingGraphs
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -28,8 +30,8 @@ class TracedPacket(Body):
     destination_port: Port | None = None
 
 
-def router(graphs: ForwardingGraphs) -> APIRouter:
-    """The resources."""
+def router(graphs: ForwardingGraphs, changes: ChainsByHand | None = None) -> APIRouter:
+    """The resources; without ``changes`` chains can only be looked at."""
     routes = new_router(PREFIX, "native")
     chains = Chains(graphs)
     add(routes, "GET", "/chains", chains.list_all, form=Form.LIST)
@@ -37,6 +39,8 @@ def router(graphs: ForwardingGraphs) -> APIRouter:
     add(routes, "GET", "/chains/{id}/statistics", chains.statistics)
     add(routes, "POST", "/chains/{id}/verify", chains.verify)
     add(routes, "POST", "/chains/{id}/trace", chains.trace)
+    if changes is not None:
+        chain_changes.add_routes(routes, changes)
     return routes
 
 

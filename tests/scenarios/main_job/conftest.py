@@ -35,7 +35,11 @@ REQUEST = {"nsFlavourId": "simple", "additionalParamsForNs": {"catena": {"saps":
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The sample packages, built once."""
-    directory = tmp_path_factory.mktemp("archives")
+    return built_archives(tmp_path_factory.mktemp("archives"))
+
+
+def built_archives(directory: Path) -> dict[str, Path]:
+    """The sample packages in a directory."""
     made = {}
     for name in ("firewall", "dpi", "nat", "gi-lan"):
         made[name] = directory / f"{name}.csar"
@@ -121,23 +125,28 @@ class Job:
         return {name: count for name, count in counts.items() if count}
 
 
+def new_job(directory: Path, archives: dict[str, Path], *faults: Fault) -> Job:
+    """A job in a directory of its own, with faults planned for the VIM."""
+    watch = Faults(faults, sleep=lambda _: None)
+    (directory / "vim").mkdir()
+    vim = SimulatedVim(directory / "vim", watcher=watch.watch)
+    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.01)
+
+    def engine(store: SqlStore) -> InlineEngine:
+        return InlineEngine(store, SystemClock())
+
+    catena = build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
+    catena.start()
+    return Job(catena, vim, watch, archives)
+
+
 @pytest.fixture
 def make_job(tmp_path: Path, archives: dict[str, Path]) -> Iterator[Callable[..., Job]]:
     """Makes a job in a directory of its own, with faults planned for the VIM."""
     made: list[Job] = []
 
     def make(*faults: Fault, directory: Path = tmp_path) -> Job:
-        watch = Faults(faults, sleep=lambda _: None)
-        (directory / "vim").mkdir()
-        vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-        settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.01)
-
-        def engine(store: SqlStore) -> InlineEngine:
-            return InlineEngine(store, SystemClock())
-
-        catena = build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
-        catena.start()
-        made.append(Job(catena, vim, watch, archives))
+        made.append(new_job(directory, archives, *faults))
         return made[-1]
 
     yield make

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from mano.errors import (
     Unreachable,
     WrongState,
 )
-from tests.scenarios.main_job.conftest import Job
+from tests.scenarios.main_job.conftest import Job, new_job
 
 DNS: dict[str, Any] = {
     "apiVersion": "catena/v1",
@@ -37,6 +39,15 @@ def running(job: Job) -> Job:
     op = job.instantiate(job.ready())
     assert op.state is OperationState.COMPLETED, op.error
     return job
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, archives: dict[str, Path]) -> Iterator[Job]:
+    """The same for all who only ask and are refused."""
+    job = new_job(tmp_path_factory.mktemp("standing"), archives)
+    job.instantiate(job.ready())
+    yield job
+    job.catena.stop()
 
 
 def chain(job: Job, name: str) -> dict[str, Any]:
@@ -83,15 +94,15 @@ def test_a_chain_made_by_hand_takes_its_packets_and_gives_them_back(running: Job
     assert not set(spis) & {again["forwardSpi"], again["reverseSpi"]}, "numbers rest before they are used again"
 
 
-def test_the_preview_tells_everything_and_stores_nothing(running: Job):
-    before = running.services.forwarding_graphs.list(running.tenant)
-    preview = running.services.chains.preview_new(running.tenant, DNS).to_document()
+def test_the_preview_tells_everything_and_stores_nothing(standing: Job):
+    before = standing.services.forwarding_graphs.list(standing.tenant)
+    preview = standing.services.chains.preview_new(standing.tenant, DNS).to_document()
     assert preview["differs"] and preview["packetsTried"] > 0
     assert set(preview["flows"]) == {"h1", "h2", "h3"} or set(preview["flows"]) < {"h1", "h2", "h3"}
     assert preview["mtu"] == 1500
     assert [hop["sfName"] for hop in preview["chain"]["paths"][0]["hops"]] == ["firewall-0"]
     assert any("chain dns wins over classifier 0 of chain other by priority" in text for text in preview["warnings"])
-    assert running.services.forwarding_graphs.list(running.tenant) == before
+    assert standing.services.forwarding_graphs.list(standing.tenant) == before
 
 
 def test_a_change_goes_through_its_phases_and_ends_on_the_new_path(running: Job):
@@ -132,10 +143,10 @@ def test_a_change_of_classifiers_alone_needs_no_new_path(running: Job):
     assert is_true(running)
 
 
-def test_the_same_document_changes_nothing(running: Job):
-    other = chain(running, "other")
-    document = running.services.chains.patched(other["id"], running.tenant, {})
-    assert not running.services.chains.preview_change(other["id"], running.tenant, document).differs
+def test_the_same_document_changes_nothing(standing: Job):
+    other = chain(standing, "other")
+    document = standing.services.chains.patched(other["id"], standing.tenant, {})
+    assert not standing.services.chains.preview_change(other["id"], standing.tenant, document).differs
 
 
 def test_the_network_service_takes_its_changed_chains_with_it(running: Job):
@@ -169,13 +180,13 @@ def test_the_network_service_takes_its_changed_chains_with_it(running: Job):
         ({"extra": 1}, "/extra"),
     ],
 )
-def test_what_is_wrong_is_told_by_its_place(running: Job, change: dict[str, Any], pointer: str):
+def test_what_is_wrong_is_told_by_its_place(standing: Job, change: dict[str, Any], pointer: str):
     document = {key: value for key, value in {**DNS, **change}.items() if value is not None}
     with pytest.raises(InvalidInput) as told:
-        running.services.chains.create(running.tenant, document)
+        standing.services.chains.create(standing.tenant, document)
     assert told.value.facts["pointer"] == pointer
     assert "marker-of-mine" not in f"{told.value.detail} {told.value.hint}"
-    assert len(running.services.forwarding_graphs.list(running.tenant)) == 2
+    assert len(standing.services.forwarding_graphs.list(standing.tenant)) == 2
 
 
 @pytest.mark.parametrize(
@@ -185,11 +196,11 @@ def test_what_is_wrong_is_told_by_its_place(running: Job, change: dict[str, Any]
         ([{"group": "firewall-0"}], "NO_END"),
     ],
 )
-def test_a_path_that_cannot_be_laid_out_is_refused(running: Job, path: list[Any], reason: str):
+def test_a_path_that_cannot_be_laid_out_is_refused(standing: Job, path: list[Any], reason: str):
     with pytest.raises(InvalidInput) as told:
-        running.services.chains.create(running.tenant, {**DNS, "path": path})
+        standing.services.chains.create(standing.tenant, {**DNS, "path": path})
     assert told.value.facts["reason"] == reason
-    assert is_true(running)
+    assert is_true(standing)
 
 
 def test_the_same_chain_twice_is_refused(running: Job):
@@ -198,22 +209,22 @@ def test_the_same_chain_twice_is_refused(running: Job):
         running.services.chains.create(running.tenant, DNS)
 
 
-def test_another_tenants_functions_do_not_exist(running: Job):
+def test_another_tenants_functions_do_not_exist(standing: Job):
     with pytest.raises(InvalidInput, match="names no"):
-        running.services.chains.create("another-tenant", DNS)
+        standing.services.chains.create("another-tenant", DNS)
     with pytest.raises(NotFound):
-        running.services.chains.delete(chain(running, "web")["id"], "another-tenant")
+        standing.services.chains.delete(chain(standing, "web")["id"], "another-tenant")
 
 
-def test_chains_that_share_a_function_mean_the_same_by_it(running: Job):
+def test_chains_that_share_a_function_mean_the_same_by_it(standing: Job):
     path = [{"group": "firewall-0", "onFailure": "open"}, {"group": "nat-0"}]
     with pytest.raises(InvalidInput, match="with another onFailure"):
-        running.services.chains.create(running.tenant, {**DNS, "path": path})
+        standing.services.chains.create(standing.tenant, {**DNS, "path": path})
 
 
-def test_a_port_beside_the_bridges_is_no_part_of_a_chain(running: Job):
+def test_a_port_beside_the_bridges_is_no_part_of_a_chain(standing: Job):
     with pytest.raises(NoTunnel, match="bypasses"):
-        running.services.chains.create(running.tenant, {**DNS, "ingress": "internet"})
+        standing.services.chains.create(standing.tenant, {**DNS, "ingress": "internet"})
 
 
 def test_a_chain_whose_ends_send_more_than_its_tunnels_carry_is_refused(running: Job):

@@ -34,7 +34,7 @@ ROUND_ONE = {
     "vnf": {"list", "show"},
     "op": {"list", "show", "watch", "retry", "rollback", "continue", "fail"},
     "host": {"add", "discover", "list", "show", "remove"},
-    "chain": {"list", "show", "verify", "trace", "stats"},
+    "chain": {"list", "show", "verify", "trace", "stats", "create", "update", "delete"},
     "place": {"plan", "rebalance", "schema", "why", "why-not", "list"},
     "vim": {"list", "attach"},
     "explain": set(),

@@ -1,0 +1,130 @@
+"""Conversations about chains made by hand, over the real use cases on the simulated tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mano.api.auth import Tokens
+from mano.api.config import ApiConfig
+from mano.api.tokens import dashboard_token
+from tests.api.conftest import CREDENTIALS, LIMITS, Api, serving
+from tests.scenarios.main_job.conftest import Job, built_archives, new_job
+
+CHAINS, OPERATIONS = "/mano/v1/chains", "/mano/v1/chain_lcm_op_occs"
+DNS: dict[str, Any] = {
+    "apiVersion": "catena/v1",
+    "kind": "Chain",
+    "id": "dns",
+    "classifiers": [{"priority": 500, "match": {"protocol": "udp", "destinationPort": "53"}}],
+    "ingress": "subscribers",
+    "path": [{"group": "firewall-0"}, {"group": "nat-0"}],
+}
+LONGER = {"path": [{"group": "firewall-0"}, {"group": "dpi-0"}, {"group": "nat-0"}]}
+
+
+@pytest.fixture(scope="module")
+def gi_lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    """The sample network service, up."""
+    job = new_job(tmp_path_factory.mktemp("job"), built_archives(tmp_path_factory.mktemp("archives")))
+    job.instantiate(job.ready())
+    yield job
+    job.catena.stop()
+
+
+@pytest.fixture(scope="module")
+def api(gi_lan: Job) -> Iterator[Api]:
+    with serving(gi_lan.services, ApiConfig(credentials=CREDENTIALS, limits=LIMITS)) as served:
+        yield served
+
+
+def chain(api: Api, name: str) -> dict[str, Any]:
+    return next(dict(one) for one in api.get(CHAINS).json if one["name"] == name)
+
+
+def test_a_chain_comes_changes_and_goes(api: Api) -> None:
+    preview = api.post(f"{CHAINS}?dryRun=true", DNS)
+    assert preview.status == 200 and preview.json["differs"]
+    assert any("by priority" in warning for warning in preview.json["warnings"])
+    made = api.post(CHAINS, DNS)
+    assert made.status == 201 and made.json["state"] == "active"
+    path = made.headers["location"].partition(str(api.port))[2]
+    assert api.get(path).json["document"]["classifiers"] == [
+        {"priority": 500, "match": {"protocol": 17, "destinationPort": "53"}}
+    ]
+    changed = api.call("PATCH", path, LONGER)
+    assert changed.status == 202
+    operation = api.get(changed.headers["location"].partition(str(api.port))[2]).json
+    assert (operation["operationState"], operation["chainId"]) == ("COMPLETED", made.json["id"])
+    assert [hop["sfName"] for hop in api.get(path).json["paths"][0]["hops"]] == ["firewall-0", "dpi-0"]
+    replaced = api.call("PUT", path, DNS)
+    assert replaced.status == 202
+    assert [hop["sfName"] for hop in api.get(path).json["paths"][0]["hops"]] == ["firewall-0"]
+    assert api.call("DELETE", path).status == 204
+    assert api.get(path).status == 404 and api.call("DELETE", path).status == 404
+    assert {op["chainId"] for op in api.get(OPERATIONS).json} >= {made.json["id"]}
+
+
+def test_what_a_chain_is_made_of_makes_it_again(api: Api) -> None:
+    """GET gives the document that PUT takes."""
+    other = api.get(f"{CHAINS}/{chain(api, 'other')['id']}").json
+    preview = api.call("PUT", f"{CHAINS}/{other['id']}?dryRun=true", other["document"])
+    assert preview.status == 200 and not preview.json["differs"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", CHAINS, {**DNS, "ingress": "marker-of-mine"}, 400, "INVALID_INPUT"),
+        ("POST", CHAINS, {**DNS, "ingress": "internet"}, 409, "CHAIN_NO_TUNNEL"),
+        ("POST", CHAINS, {**DNS, "name": "a\nactions=drop"}, 400, "INVALID_INPUT"),
+        ("POST", CHAINS, [DNS], 400, "INVALID_INPUT"),
+        ("POST", CHAINS, None, 400, "INVALID_INPUT"),
+        ("PATCH", f"{CHAINS}/{{other}}", {"path": [{"group": "nat-0"}, {"group": "nat-0"}]}, 400, "INVALID_INPUT"),
+        ("PATCH", f"{CHAINS}/{{other}}", {"id": "another"}, 400, "INVALID_INPUT"),
+        ("DELETE", f"{CHAINS}/{{other}}", None, 409, "WRONG_STATE"),
+        ("PUT", f"{CHAINS}/00000000-0000-4000-8000-00000000dead", DNS, 404, "NOT_FOUND"),
+        ("GET", f"{OPERATIONS}/00000000-0000-4000-8000-00000000dead", None, 404, "NOT_FOUND"),
+        ("POST", f"{OPERATIONS}/00000000-0000-4000-8000-00000000dead/retry", None, 404, "NOT_FOUND"),
+    ],
+)
+def test_refusals_tell_why(api: Api, method: str, path: str, body: Any, status: int, code: str) -> None:
+    answer = api.call(method, path.format(other=chain(api, "other")["id"]), body)
+    assert (answer.status, answer.problem()["code"]) == (status, code)
+    assert b"marker-of-mine" not in answer.body and b"actions=drop" not in answer.body
+
+
+def test_another_tenant_has_no_part_in_it(api: Api) -> None:
+    stranger = replace(api, token=Tokens(CREDENTIALS).issue(CREDENTIALS.clients[1], 600))
+    other = chain(api, "other")["id"]
+    assert stranger.call("PATCH", f"{CHAINS}/{other}", LONGER).status == 404
+    assert stranger.call("DELETE", f"{CHAINS}/{other}").status == 404
+    assert stranger.post(CHAINS, DNS).status == 400
+    assert stranger.get(OPERATIONS).json == []
+    started = api.call("PATCH", f"{CHAINS}/{other}", {}).headers["location"].rpartition("/")[2]
+    assert stranger.get(f"{OPERATIONS}/{started}").status == 404
+
+
+def test_a_change_that_is_over_takes_no_task(api: Api) -> None:
+    started = api.call("PATCH", f"{CHAINS}/{chain(api, 'web')['id']}", {})
+    done = started.headers["location"].rpartition("/")[2]
+    for task in ("retry", "rollback", "fail"):
+        assert api.post(f"{OPERATIONS}/{done}/{task}").problem()["code"] == "WRONG_STATE"
+
+
+def test_who_may_only_look_changes_nothing(api: Api) -> None:
+    viewer = replace(api, token=dashboard_token(CREDENTIALS))
+    assert viewer.post(CHAINS, DNS).status == 403
+    assert viewer.get(CHAINS).status == 200
+
+
+def test_a_document_on_disk_is_no_part_of_it(api: Api, tmp_path: Path) -> None:
+    """No value is ever read as a path."""
+    secret = tmp_path / "secret"
+    secret.write_text("secret-of-the-machine")
+    answer = api.post(CHAINS, {**DNS, "path": [{"group": "a", "instances": [{"sf": str(secret)}]}]})
+    assert answer.status == 400 and b"secret-of-the-machine" not in answer.body
