@@ -17,6 +17,7 @@ from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
 from mano.ports.repositories import StoredHost
+from sfc.errors import SfcError
 from sfc.model import Awareness, IpNetwork, Layer, Mac, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
 from sfc.model import Network as SfcNetwork
 from vnf_descriptors.model import (
@@ -250,12 +251,19 @@ def topology(
         for cp, facts in points
         if cp.ofport is not None and cp.network_id in overlay and cp.host in forwarders
     }
-    return Topology(
-        sffs=tuple(forwarders.values()),
-        networks=tuple(SfcNetwork(network.id, network.vni, network.mtu) for network in overlay.values()),
-        ports=tuple(ports.values()),
-        functions=tuple(_service_function(f) for f in functions.values() if _legs(f) <= ports.keys()),
-    )
+    try:
+        return Topology(
+            sffs=tuple(forwarders.values()),
+            networks=tuple(SfcNetwork(network.id, network.vni, network.mtu) for network in overlay.values()),
+            ports=tuple(ports.values()),
+            functions=tuple(_service_function(f) for f in functions.values() if _legs(f) <= ports.keys()),
+        )
+    except SfcError as error:
+        raise InvalidInput(
+            f"ports and functions contradict each other: {error.message}",
+            hint=error.hint or "a port is one function's leg, or a chain's end",
+            facts={"reason": error.code},
+        ) from None
 
 
 def functions_of(chains: Iterable[ServiceChain]) -> dict[str, Mapping[str, Any]]:

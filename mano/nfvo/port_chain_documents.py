@@ -42,6 +42,8 @@ class PortChains:
     classifiers: Mapping[str, FlowClassifier]
     chains: Mapping[str, PortChain]
     graphs: Mapping[str, ServiceGraph] = field(default_factory=dict)
+    functions: Sequence[Mapping[str, Any]] = ()
+    """Functions of chains that were made otherwise: a function is the same whoever made the chain through it."""
 
     @property
     def successors(self) -> Mapping[str, tuple[str, ...]]:
@@ -97,6 +99,11 @@ def _described(world: PortChains, ingress: SeenPort, egress: SeenPort) -> dict[s
     live = world.vnfs.get(ingress.vnf_instance_id)
     if live is None or ingress.vnfc_id != egress.vnfc_id or live.facts(ingress.point.cpd_id) is None:
         return None
+    for known in world.functions:
+        if known["ingress"] == ingress.point.port_id and (
+            known["rewrites5tuple"] or known["egress"] == egress.point.port_id
+        ):
+            return {**known, "onFailure": known.get("onFailure", "closed")}
     vnfc = next(each for each in live.instance.vnfcs if each.id == ingress.vnfc_id)
     return function_between(live, vnfc, ingress.point.cpd_id, egress.point.cpd_id)
 

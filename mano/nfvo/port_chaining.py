@@ -23,9 +23,11 @@ from mano.domain.port_chains import (
     Resource,
     ServiceGraph,
 )
+from mano.domain.service_chain import ServiceChain
 from mano.errors import CatenaError, DeadlineExceeded, InUse, InvalidInput, NotFound, error_from_document
 from mano.nfvo.chains import Chains
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.graph_translation import functions_of
 from mano.nfvo.logical_networks import seen_ports
 from mano.nfvo.port_chain_documents import PortChains, chain_documents, function_of, in_conflict
 from mano.ports.clock import Clock, IdFactory
@@ -117,7 +119,7 @@ class PortChaining:
         """Finish what a server that died left half-done: every tenant's chains become what the resources mean."""
         with self._open_unit(read_only=True) as uow:
             tenants = {chain.tenant_id for chain in uow.port_chains.list()}
-            tenants |= {chain.tenant_id for chain in uow.chains.list() if "portChainId" in chain.spec}
+            tenants |= {chain.tenant_id for chain in uow.chains.list() if _is_ours(chain)}
         for tenant_id in sorted(tenants):
             try:
                 self._apply(tenant_id)
@@ -140,7 +142,7 @@ class PortChaining:
         """Bring the tenant's chains to what the resources mean: new ones first, then changed ones, then gone ones."""
         with self._open_unit(read_only=True) as uow:
             wanted = chain_documents(self._world(uow, tenant_id))
-            stored = {chain.id: chain.spec for chain in uow.chains.list(tenant_id) if "portChainId" in chain.spec}
+            stored = {chain.id: chain.spec for chain in uow.chains.list(tenant_id) if _is_ours(chain)}
         for chain_id, document in wanted.items():
             if chain_id not in stored:
                 self._chains.create(tenant_id, document)
@@ -176,6 +178,7 @@ class PortChaining:
             classifiers={each.id: each for each in uow.flow_classifiers.list(tenant_id)},
             chains={each.id: each for each in uow.port_chains.list(tenant_id)},
             graphs={each.id: each for each in uow.service_graphs.list(tenant_id)},
+            functions=tuple(functions_of(c for c in uow.chains.list(tenant_id) if not _is_ours(c)).values()),
         )
 
 
@@ -187,6 +190,10 @@ def _differs(spec: Document, document: Document) -> bool:
     described = ("id", "awareness", "layer", "ingress", "egress", "rewrites5tuple")
     ours, theirs = ([[f.get(n) for n in described] for f in one["functions"]] for one in (spec, document))
     return ours != theirs
+
+
+def _is_ours(chain: ServiceChain) -> bool:
+    return "portChainId" in chain.spec
 
 
 def _repository(uow: UnitOfWork, kind: str) -> Repository[Any]:
