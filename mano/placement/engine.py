@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
+from mano.placement.complete import Complete
 from mano.placement.filters import BEFORE_GROUPS, Filter, first_refusal, installed_filters
 from mano.placement.groups import Bounds
 from mano.placement.nics import Effort, NicRules
@@ -46,6 +47,12 @@ COMPLETE_UP_TO = 40
 
 MAX_SEARCH_STEPS = 2_000
 """Seats tried in the complete search of a small request."""
+
+IMPROVED_UP_TO, IMPROVED_ON, MAX_HOSTS_REFINED = 10, 256, 32
+"""Requests of so many VDUs on so many hosts are improved at once, on so many of the best hosts for each VDU."""
+
+IMPROVING_STEPS = 400
+"""Seats tried for that."""
 
 NOTHING = Demand()
 
@@ -169,7 +176,7 @@ class Engine:
         rules = bounds.rules_at(position)
         if any(not group.strict for group in self.board.groups.groups_of(vdu.id)):
             soft = self.board.groups.bounds(vdu.id, self.board.seats, soft=True).rules_at(position)
-            found = fit(host, vdu, _both(rules, soft), effort=self.effort) if soft else None
+            found = fit(host, vdu, both(rules, soft), effort=self.effort) if soft else None
             if found is not None:
                 return found
         return fit(host, vdu, rules, effort=self.effort)
@@ -212,11 +219,24 @@ class Engine:
         self.board.restore(best)
         if fewest and not hopeless and len(order) <= COMPLETE_UP_TO:
             self.board.clear()
-            if _Complete(self).run(order):
-                return []
-            self.board.clear()
-            self.board.restore(best)
+            if Complete(self, MAX_SEARCH_STEPS, self.fleet.arrays.size).run(order, first=True):
+                fewest = []
+            else:
+                self.board.restore(best)
+        if 1 < len(order) <= IMPROVED_UP_TO and self.fleet.arrays.size <= IMPROVED_ON:
+            self.refine(IMPROVING_STEPS)
         return fewest
+
+    def refine(self, steps: int, deadline: float | None = None) -> None:
+        """Look through other plans for what is placed, and keep a cheaper one."""
+        placed = [vdu for vdu in self.board.request.vdus if vdu.id in self.board.fits]
+        cost, kept = self.board.objective().cost, self.board.snapshot()
+        if not cost:
+            return
+        self.board.clear()
+        hosts = max(EXACT_CANDIDATES, min(self.fleet.arrays.size, MAX_HOSTS_REFINED))
+        if not Complete(self, steps, hosts, deadline).run(placed, below=cost):
+            self.board.restore(kept)
 
     def _first_plan(self, order: Sequence[VduRequest]) -> tuple[Snapshot, list[VduRequest]]:
         """The best of plans made in different ways; which ways depends on how many VDUs there are."""
@@ -304,31 +324,6 @@ class Engine:
         return repr(replace(vdu, id="")) if alone else vdu.id
 
 
-class _Complete:
-    """Depth-first search over all hosts of all VDUs, for small requests that no order of turns could place."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.steps = 0
-
-    def run(self, order: Sequence[VduRequest]) -> bool:
-        if not order:
-            return True
-        vdu = order[0]
-        turn = self.engine.turn(vdu, limit=self.engine.fleet.arrays.size)
-        for candidate in turn.candidates:
-            self.steps += 1
-            if self.steps > MAX_SEARCH_STEPS:
-                return False
-            if self.engine.board.place(vdu.id, candidate.position, candidate.fit) is not None:
-                continue
-            self.engine.turns[vdu.id] = turn
-            if self.run(order[1:]):
-                return True
-            self.engine.board.unplace(vdu.id)
-        return False
-
-
 def _in_order(keys: npt.NDArray[np.int64], first: int) -> Iterator[int]:
     """Positions of finite keys, ascending; the first few are found without sorting all."""
     count = len(keys)
@@ -347,7 +342,7 @@ def _in_order(keys: npt.NDArray[np.int64], first: int) -> Iterator[int]:
         yield int(position)
 
 
-def _both(a: FitRules, b: FitRules) -> FitRules:
+def both(a: FitRules, b: FitRules) -> FitRules:
     """Two sets of rules at once."""
     exact = a.exact_nodes if b.exact_nodes is None else b.exact_nodes
     if a.exact_nodes is not None and b.exact_nodes is not None and a.exact_nodes != b.exact_nodes:

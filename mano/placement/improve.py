@@ -28,6 +28,9 @@ DETERMINISTIC_S = 0.6
 WHOLE_AT_ONCE = 400
 """A request with at most this many pairs of a VDU and a host is also put into one model, with ten times the effort."""
 
+SMALL, SMALL_STEPS = 12, 4_000
+"""Up to so many VDUs other plans are looked through one by one, so many seats."""
+
 WALK_EVERY = 3
 """Rounds from one walk to the next."""
 
@@ -66,6 +69,8 @@ def improve(
     """
     search = _Search(engine, list(missing), sideways=restarts)
     vdus = len(engine.board.request.vdus)
+    if restarts and vdus <= SMALL and not missing:
+        engine.refine(SMALL_STEPS, deadline)
     if vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE:
         search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
     if restarts:
