@@ -210,13 +210,24 @@ def table_behind_decap(octets: bytes) -> int | None:
     return found.group(1)[0] if found else None
 
 
+_GROUP_KINDS = {GroupType.SELECT: 1, GroupType.FAST_FAILOVER: 3}
+
+
 def set_group(group: Group) -> Message:
     """Add the group, or change it to this."""
-    kind = {GroupType.SELECT: 1, GroupType.FAST_FAILOVER: 3}[group.type]
-    buckets = b"".join(_bucket(number, bucket, group.type) for number, bucket in enumerate(group.buckets, 1))
-    head = _group_head(Command.GROUP_ADD_OR_MODIFY, kind, group.id, len(buckets))
-    selection = _selection(group.fields) if group.type is GroupType.SELECT else b""
+    buckets, selection = _group_parts(group)
+    head = _group_head(Command.GROUP_ADD_OR_MODIFY, _GROUP_KINDS[group.type], group.id, len(buckets))
     return Message(Type.GROUP_MOD, head + buckets + selection, group.text())
+
+
+def group_octets(group: Group) -> tuple[int, bytes]:
+    """Type, and buckets and properties, as a switch describes the group."""
+    return _GROUP_KINDS[group.type], b"".join(_group_parts(group))
+
+
+def _group_parts(group: Group) -> tuple[bytes, bytes]:
+    buckets = b"".join(_bucket(number, bucket, group.type) for number, bucket in enumerate(group.buckets, 1))
+    return buckets, _selection(group.fields) if group.type is GroupType.SELECT else b""
 
 
 def delete_group(number: int) -> Message:

@@ -30,6 +30,7 @@ from sfc.ovs.messages import (
     delete_flow,
     delete_group,
     delete_meter,
+    group_octets,
     set_group,
     set_meter,
 )
@@ -44,7 +45,7 @@ from sfc.ovs.replies import (
     PortCounter,
     error_text,
     read_flows,
-    read_group_ids,
+    read_group_buckets,
     read_groups,
     read_meter_ids,
     read_meters,
@@ -141,9 +142,13 @@ class OpenFlow:
         head = struct.pack("!B3xII4xQQ", _ALL_TABLES if table is None else table, _ALL, _ALL, *chosen)
         return list(self._read(Multipart.FLOW_DESCRIPTION, head + join_match(match_parts(match)), read_flows))
 
+    def groups(self) -> dict[int, tuple[int, bytes]]:
+        """Type and octets of the bridge's groups, by number."""
+        return dict(self._read(Multipart.GROUP_DESCRIPTION, struct.pack("!I4x", _ALL_GROUPS), read_group_buckets))
+
     def group_ids(self) -> set[int]:
         """Numbers of the bridge's groups."""
-        return set(self._read(Multipart.GROUP_DESCRIPTION, struct.pack("!I4x", _ALL_GROUPS), read_group_ids))
+        return set(self.groups())
 
     def meter_ids(self) -> set[int]:
         """Numbers of the bridge's meters."""
@@ -271,17 +276,32 @@ def replace_tables(
     with OpenFlow(location, bridge, timeout=timeout) as switch:
         if generation is not None:
             switch.become_master(generation)
-        meters, groups = switch.meter_ids(), switch.group_ids()
-        switch.send([set_meter(meter, meter.id in meters) for meter in tables.meters])
-        changes = [
-            *map(set_group, tables.groups),
-            *_flow_changes(tables, switch.flows()),
-            *map(delete_group, sorted(groups - {group.id for group in tables.groups})),
-        ]
-        if changes:
-            switch.commit(changes)
-        switch.send(map(delete_meter, sorted(meters - {meter.id for meter in tables.meters})))
-        return len(changes)
+        return make_equal(switch, tables)
+
+
+def make_equal(switch: OpenFlow, tables: FlowTables) -> int:
+    """As :func:`replace_tables`, on a connection that is there."""
+    meters, groups = switch.meter_ids(), switch.groups()
+    switch.send([set_meter(meter, meter.id in meters) for meter in tables.meters])
+    wanted = {group.id for group in tables.groups}
+    changes = [
+        *(set_group(group) for group in tables.groups if groups.get(group.id) != group_octets(group)),
+        *_flow_changes(tables, switch.flows()),
+        *map(delete_group, sorted(groups.keys() - wanted)),
+    ]
+    if changes:
+        switch.commit(changes)
+    switch.send(map(delete_meter, sorted(meters - {meter.id for meter in tables.meters})))
+    return len(changes)
+
+
+def count_differences(switch: OpenFlow, tables: FlowTables) -> int:
+    """How many modifications :func:`make_equal` would make; 0 when the bridge holds exactly the tables."""
+    meters, groups = switch.meter_ids(), switch.groups()
+    flows = sum(1 for _ in _flow_changes(tables, switch.flows()))
+    wanted = {group.id: group_octets(group) for group in tables.groups}
+    differing = sum(groups.get(number) != wanted.get(number) for number in groups.keys() | wanted.keys())
+    return flows + differing + len(meters ^ {meter.id for meter in tables.meters})
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +318,14 @@ class TableDifference:
 def compare_tables(
     location: SwitchLocation, bridge: str, tables: FlowTables, *, timeout: float = TIMEOUT_S
 ) -> TableDifference:
-    """Where the bridge's flows, and the presence of its groups and meters, differ from the intended tables."""
+    """Where the bridge's flows, its groups, and the presence of its meters differ from the intended tables."""
     with OpenFlow(location, bridge, timeout=timeout) as switch:
         differs = any(True for _ in _flow_changes(tables, switch.flows()))
-        groups, meters = switch.group_ids(), switch.meter_ids()
+        groups, meters = switch.groups(), switch.meter_ids()
     missing, foreign = diff_flows(location, bridge, tables, timeout=timeout) if differs else ([], [])
-    missing += [group.text() for group in tables.groups if group.id not in groups]
+    missing += [group.text() for group in tables.groups if groups.get(group.id) != group_octets(group)]
     missing += [meter.text() for meter in tables.meters if meter.id not in meters]
-    foreign += [f"group_id={number}" for number in sorted(groups - {group.id for group in tables.groups})]
+    foreign += [f"group_id={number}" for number in sorted(groups.keys() - {group.id for group in tables.groups})]
     foreign += [f"meter={number}" for number in sorted(meters - {meter.id for meter in tables.meters})]
     return TableDifference(tuple(missing), tuple(foreign))
 

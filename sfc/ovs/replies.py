@@ -134,10 +134,11 @@ def read_groups(body: bytes) -> Iterator[tuple[int, GroupCounter]]:
         yield number, GroupCounter(packets, octets, tuple(struct.unpack_from("!Q", entry, at)[0] for at in buckets))
 
 
-def read_group_ids(body: bytes) -> Iterator[int]:
-    """Numbers of the groups that exist (section 7.3.5.10)."""
-    for entry in _entries(body, 8):
-        yield struct.unpack_from("!I", entry, 4)[0]
+def read_group_buckets(body: bytes) -> Iterator[tuple[int, tuple[int, bytes]]]:
+    """Type and octets of the buckets and properties of each group, by number (section 7.3.5.10)."""
+    for entry in _entries(body, 16):
+        _, kind, number, _ = struct.unpack_from("!HBxIH", entry)
+        yield number, (kind, entry[16:])
 
 
 def read_meters(body: bytes) -> Iterator[tuple[int, MeterCounter]]:

@@ -17,6 +17,7 @@ from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Bucket, Flow, FlowTables, Group, GroupType, Meter, flow
 from sfc.ovs.commands import EnsureBridge, EnsurePort
 from sfc.ovs.errors import SwitchRefused
+from sfc.ovs.keeper import BridgeKeeper, Why
 from sfc.ovs.messages import EncodedFlow, Type, add_flow, set_group, set_meter
 from sfc.ovs.ofctl import diff_flows, dump_flows
 from sfc.ovs.openflow import OpenFlow, compare_tables, replace_tables
@@ -262,3 +263,60 @@ def test_connections_that_break_off_change_nothing(lab, location):
             raw.sendall(octets)
     assert set(counts(location)) == {10}
     ip(lab.namespace("h1"), "link show")
+
+
+def many(count: int) -> FlowTables:
+    actions = (SetField(Field.NSH_SI, 7), SetField(Field.TUN_ID, 7), Output(100))
+    nsh = FieldMatch(Field.PACKET_TYPE, 0x1894F)
+    flows = (
+        flow(10, 100, (nsh, FieldMatch(Field.NSH_SPI, 1 + number)), actions, Cookie(Kind.TO_PEER, chain=1 + number))
+        for number in range(count)
+    )
+    return tables(*flows, groups=(GROUP, FAILOVER), meters=(METER,))
+
+
+def test_a_group_that_is_right_is_left_alone_and_one_that_is_not_is_told_and_mended(location):
+    wanted = tables(rule(10, ToGroup(5)), groups=(GROUP, FAILOVER))
+    assert replace_tables(location, "br-int", wanted) == 3
+    assert replace_tables(location, "br-int", wanted) == 0
+    other = replace(GROUP, buckets=GROUP.buckets[::-1])
+    assert replace_tables(location, "br-int", replace(wanted, groups=(other, FAILOVER))) == 1
+    assert compare_tables(location, "br-int", wanted).missing == (GROUP.text(),)
+
+
+def test_the_keeper_puts_right_what_others_change(location):
+    wanted = many(20)
+    with BridgeKeeper(location, "br-int", wanted, period_s=0.05) as keeper:
+        first = keeper.attend(2.0)
+        assert (first.why, first.modifications) == (Why.DRIFT, 22)
+        assert keeper.attend(0.2) is None
+        changed = replace(wanted, flows=(*wanted.flows[1:], rule(7, Output(12))), groups=(FAILOVER,))
+        replace_tables(location, "br-int", changed)
+        assert keeper.attend(2.0).modifications == 3
+        assert not compare_tables(location, "br-int", wanted)
+        keeper.tables = many(21)
+        assert keeper.attend(2.0).modifications == 1
+
+
+def test_five_thousand_flows_are_back_after_vswitchd_was_killed(lab, location):
+    wanted = many(5000)
+    prepared = []
+    with BridgeKeeper(location, "br-int", wanted, prepare=lambda: prepared.append(1)) as keeper:
+        assert keeper.attend(5.0).modifications == 5002
+        daemon = lab.switches["h1"]
+        daemon.kill_vswitchd()
+        assert keeper.attend(0.1) is None and not keeper.is_reachable
+        daemon.start()
+        found = keeper.attend(5.0)
+        assert (found.why, found.modifications, bool(prepared)) == (Why.RESTART, 5002, True)
+        assert keeper.attend(0.0) is None and keeper.is_reachable
+    assert not compare_tables(location, "br-int", wanted)
+
+
+def test_a_keeper_of_an_old_server_is_refused_by_the_switch(location):
+    with BridgeKeeper(location, "br-int", many(1), generation=6) as newer:
+        newer.attend(1.0)
+        with OpenFlow(location, "br-int") as master:
+            master.become_master(7)
+            with BridgeKeeper(location, "br-int", many(2), generation=5) as old, pytest.raises(SwitchRefused):
+                old.attend(1.0)

@@ -47,7 +47,7 @@ def test_no_octets_hang_or_break_the_readers(body):
         replies.read_flows,
         replies.read_ports,
         replies.read_groups,
-        replies.read_group_ids,
+        replies.read_group_buckets,
         replies.read_meters,
         replies.read_meter_ids,
     )
@@ -73,7 +73,8 @@ def test_groups_and_meters_are_read():
     assert dict(replies.read_groups(group)) == {5: replies.GroupCounter(10, 1000, (4, 6))}
     meter = struct.pack("!IH6xIQQII", 1, 56, 0, 100, 1000, 0, 0) + struct.pack("!QQ", 7, 70)
     assert dict(replies.read_meters(meter)) == {1: replies.MeterCounter(100, 7)}
-    assert list(replies.read_group_ids(struct.pack("!HBxI", 8, 1, 5))) == [5]
+    described = struct.pack("!HBxIH6x", 24, 1, 5, 8) + b"a bucket"
+    assert dict(replies.read_group_buckets(described)) == {5: (1, b"a bucket")}
     assert list(replies.read_meter_ids(struct.pack("!HHI", 8, 0, 1))) == [1]
 
 
