@@ -45,7 +45,7 @@ def make_server(life: Life, points: Points) -> Catena:
         settings = replace(SETTINGS, lease_s=life.lease_s)
         return DbosEngine(store, SystemClock(), server_id=life.server_id, settings=settings)
 
-    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED)
+    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02)
     return build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
 
 
@@ -94,6 +94,22 @@ def terminate(catena: Catena, directory: Path) -> None:
     ask(catena, directory, "TERMINATE", lambda ns: lifecycle.terminate(ns, DEFAULT_TENANT, {}))
 
 
+def change_chain(catena: Catena, directory: Path) -> None:
+    """dpi comes into the path of the chain `other`."""
+    chains: Any = catena.services.chains
+    with catena.store.open_unit(read_only=True) as uow:
+        other = next(chain for chain in uow.chains.list() if chain.name == "other")
+        stored = uow.operations.list(instance_id=other.id)
+    if stored:
+        op_id = stored[0].id
+    else:
+        path = [{"group": name} for name in ("firewall-0", "dpi-0", "nat-0")]
+        document = chains.patched(other.id, DEFAULT_TENANT, {"path": path})
+        op_id = chains.replace(other.id, DEFAULT_TENANT, document)
+    (directory / "accepted-CHANGE").write_text(op_id)
+    settled(catena.store, op_id)
+
+
 def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], str]) -> None:
     """Ask once; who was not answered looks whether it was stored before asking again."""
     with catena.store.open_unit(read_only=True) as uow:
@@ -105,5 +121,5 @@ def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], s
 
 
 SCENARIOS: dict[str, Callable[[Catena, Path], None]] = {
-    f"service:{scenario.__name__}": scenario for scenario in (make_ready, instantiate, terminate)
+    f"service:{scenario.__name__}": scenario for scenario in (make_ready, instantiate, terminate, change_chain)
 }

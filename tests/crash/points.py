@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from mano.adapters.store import Engines
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
-THREADS = ("MainThread", "dbos-executor-", "catena-vnf-operations", "catena-ns-operations")
+THREADS = ("MainThread", "dbos-executor-", "catena-vnf-operations", "catena-ns-operations", "catena-chain-operations")
 
 
 class Points:

@@ -61,7 +61,8 @@ def running(mother: Mother, ready: Path) -> Path:
 def counts(mother: Mother, ready: Path, running: Path) -> dict[str, int]:
     """How many points each scenario has, by a dry run."""
     found = {}
-    for scenario, template in (("service:instantiate", ready), ("service:terminate", running)):
+    scenarios = (("service:instantiate", ready), ("service:terminate", running), ("service:change_chain", running))
+    for scenario, template in scenarios:
         directory = ready.with_name(scenario.partition(":")[2])
         shutil.copytree(template, directory)
         found[scenario] = len(site_at(mother, directory).points(scenario))
@@ -116,6 +117,23 @@ def gone(site: Site) -> None:
     assert {state for state in site.states().values()} == {"COMPLETED"}
 
 
+def changed(site: Site) -> None:
+    """The chain `other` is its second version, whole, and nothing of the first is held any more."""
+    rows = site.rows("SELECT document FROM chains WHERE name = 'other'")
+    chain = json.loads(rows[0][0])
+    assert (chain["state"], chain["version"], chain["change"]) == ("active", 2, None)
+    functions = {function["id"]: function["name"] for function in chain["spec"]["functions"]}
+    (branch,) = chain["branches"]
+    assert [functions[function] for function in branch["functions"]] == ["firewall-0", "dpi-0", "nat-0"]
+    passed = [hop["sfName"] for hop in chain["paths"][0]["hops"]]
+    assert passed == ["firewall-0", "dpi-0"]
+    numbers = site.rows("SELECT number FROM numbers WHERE pool = 'spi' AND key IS NOT NULL")
+    assert len(numbers) == 4
+    assert {branch["forward_spi"], branch["reverse_spi"]} <= {number for (number,) in numbers}
+    assert held(site) == WHOLE
+    assert {state for state in site.states().values()} == {"COMPLETED"}
+
+
 def kill_at(make: MakeSite, scenario: str, judge: Callable[[Site], None], share: float, count: int) -> None:
     """Kill once, at this share of the way; live again; judge."""
     number = 1 + int(share * (count - 1))
@@ -141,13 +159,20 @@ def test_terminating_the_service_survives_a_kill(copies, counts, running: Path, 
     kill_at(copies(running), "service:terminate", gone, share, counts["service:terminate"])
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.55, 0.8])
+def test_changing_a_chain_survives_a_kill(copies, counts, running: Path, share: float) -> None:
+    kill_at(copies(running), "service:change_chain", changed, share, counts["service:change_chain"])
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(10))
-@pytest.mark.parametrize("scenario", ["service:instantiate", "service:terminate"])
+@pytest.mark.parametrize("scenario", ["service:instantiate", "service:terminate", "service:change_chain"])
 def test_the_service_survives_a_kill_at_every_point(copies, counts, ready: Path, running: Path, scenario, part) -> None:
     """The VNFs are made side by side: the points are the same, their order is not."""
-    template, judge = (ready, whole) if scenario == "service:instantiate" else (running, gone)
+    template = ready if scenario == "service:instantiate" else running
+    judge = {"service:instantiate": whole, "service:terminate": gone, "service:change_chain": changed}[scenario]
     make = copies(template)
     count = counts[scenario]
     failures = []
