@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from mano.adapters.clock import SystemClock, random_id
 from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
+from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, WebPostman
@@ -34,6 +35,7 @@ from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
 from mano.nfvo.ns_world import NsWorld
+from mano.nfvo.package_sources import PackageSources
 from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
@@ -85,8 +87,10 @@ class Catena:
     store: SqlStore
     catalogue: Catalogue
     graphs: ForwardingGraphs
-    dispatcher: Dispatcher
-    web: WebClient
+    beside: Sequence[Callable[[], None]]
+    """What begins when operations run, in this order."""
+    ends: Sequence[Callable[[], None]]
+    """What ends before they stop, in this order."""
     recoveries: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """What goes on with work that a dead server left, by what it is about."""
 
@@ -107,12 +111,13 @@ class Catena:
                 recover()
             except CatenaError as error:
                 _log(f"{what} could not be brought up to date at start", error)
-        self.dispatcher.start()
+        for begin in self.beside:
+            begin()
 
     def stop(self) -> bool:
         """Let running steps end; False when some did not (leave by ``os._exit`` then)."""
-        self.dispatcher.stop()
-        self.web.close()
+        for end in self.ends:
+            end()
         drained = self.engine.stop()
         if drained:
             self.store.close()
@@ -253,7 +258,7 @@ def _wire(
     ):
         engine.register(story)
     store.fan_out = fan_out
-    web = WebClient(settings.calls)
+    web, background = WebClient(settings.calls), BackgroundThreads()
     services = Services(
         open_unit=open_unit,
         signal=store.signal,
@@ -268,6 +273,7 @@ def _wire(
         logical_networks=logical_networks,
         port_chaining=port_chaining,
         subscriptions=Subscriptions(open_unit, WebPostman(web), clock, random_id),
+        package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
     recoveries = {"ports": logical_networks.recover, "port chains": port_chaining.recover}
@@ -278,7 +284,18 @@ def _wire(
         limits=settings.limits,
         dashboard_dir=DASHBOARD if DASHBOARD.is_dir() else None,
     )
-    return Catena(settings, services, config, engine, store, catalogue, graphs, dispatcher, web, recoveries)
+    return Catena(
+        settings,
+        services,
+        config,
+        engine,
+        store,
+        catalogue,
+        graphs,
+        beside=(dispatcher.start,),
+        ends=(dispatcher.stop, background.stop, web.close),
+        recoveries=recoveries,
+    )
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

@@ -90,11 +90,21 @@ def _documents(report: Any) -> tuple[dict[str, Any], ...]:
 
 
 def _artifacts(package: Package) -> tuple[dict[str, Any], ...]:
-    return tuple(
+    """Files of the package, with their set of non-MANO artifacts, and those that the manifest names elsewhere."""
+    manifest = package.manifest
+    sets = {path: name for name, paths in manifest.non_mano.items() for path in paths} if manifest else {}
+    inside = tuple(
         {
             "artifactPath": file.path,
             "size": file.size,
             "checksum": {"algorithm": file.algorithm, "hash": file.hash} if file.hash else None,
+            **({"nonManoArtifactSetId": sets[file.path]} if file.path in sets else {}),
         }
         for file in package.artifacts()
     )
+    outside = tuple(
+        {"artifactUri": entry.source, "checksum": {"algorithm": entry.algorithm, "hash": entry.hash}}
+        for entry in (manifest.entries if manifest else ())
+        if entry.external and entry.hash
+    )
+    return inside + outside

@@ -116,7 +116,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
     """The interfaces that this server's role has."""
     uploads = UploadThreads()
     if services.catalogue is not None:
-        yield vnfpkgm.router(services.catalogue, services.open_unit, uploads)
+        for root in (VNFPKGM, VNFPKGM_1):
+            yield vnfpkgm.router(services.catalogue, services.package_sources, services.open_unit, uploads, root)
         yield nsd.router(services.catalogue, services.open_unit, uploads)
     if services.ns_lifecycle is not None:
         yield nslcm.router(services.ns_lifecycle, services.open_unit)

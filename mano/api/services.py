@@ -65,6 +65,26 @@ class Catalogue(Protocol):
         """A local file with one member of the archive; :class:`~mano.errors.NotFound` for any other path."""
 
 
+    def artifacts(self, id: str, tenant_id: str, *, mano: bool = True, sets: Sequence[str] | None = None) -> str:
+        """A local archive of its artifacts: those of the life cycle (``mano``), and of the others those of ``sets``."""
+
+
+class PackageSources(Protocol):
+    """VNF packages from a URI, and artifacts outside a package (SOL005 clauses 9.4.6 and 9.4.10)."""
+
+    def upload_from_uri(self, id: str, tenant_id: str, uri: str, authentication: Authentication) -> None:
+        """Begin to fetch the archive; how it went is in the package."""
+
+    def external_access(self, id: str, tenant_id: str) -> Sequence[Document]:
+        """How external artifacts are reached, without the credentials."""
+
+    def set_external_access(self, id: str, tenant_id: str, entries: Sequence[Document]) -> None:
+        """Replace that; :class:`~mano.errors.WrongState` once content has arrived."""
+
+    def external_content(self, id: str, tenant_id: str, uri: str) -> str:
+        """A local file with an external artifact."""
+
+
 class OperationTasks(Protocol):
     """What a client can do with a failed operation occurrence."""
 
@@ -320,5 +340,6 @@ class Services:
     forwarding_graphs: ForwardingGraphs | None = None
     chains: Chains | None = None
     subscriptions: Subscriptions | None = None
+    package_sources: PackageSources | None = None
     logical_networks: LogicalNetworks | None = None
     port_chaining: PortChaining | None = None

@@ -76,6 +76,8 @@ class Package:
     signing_certificate: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
     artifacts: tuple[Mapping[str, Any], ...] = ()
+    external_access: tuple[Mapping[str, Any], ...] = ()
+    """How external artifacts are reached: ExternalArtifactsAccessConfig (SOL005 clause 9.5.3.5), secrets included."""
     user_defined_data: Mapping[str, Any] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
     onboarded_at: datetime | None = None

@@ -17,6 +17,7 @@ from mano.domain.catalogue import (
     require_deletable,
 )
 from mano.domain.events import Event
+from mano.domain.ids import derive_id
 from mano.errors import AlreadyExists, CatenaError, InvalidInput, NotFound, StaleGeneration, WrongState
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.descriptors import DescriptorReader, ReadPackage
@@ -67,8 +68,16 @@ class Catalogue:
 
     def upload(self, id: str, tenant_id: str, chunks: Iterator[bytes]) -> Package:
         """Store the archive, check and load it; the result is ONBOARDED, or ERROR with the findings in ``failure``."""
+        return self.receive(self.begin(id, tenant_id), chunks)
+
+    def begin(self, id: str, tenant_id: str) -> Package:
+        """The package while its content arrives; :class:`~mano.errors.WrongState` unless it waits for content."""
         with self._open_unit() as uow:
-            package = uow.packages.save(begin_upload(uow.packages.get(id, tenant_id)))
+            return uow.packages.save(begin_upload(uow.packages.get(id, tenant_id)))
+
+    def receive(self, package: Package, chunks: Iterator[bytes]) -> Package:
+        """Store, check and load the archive of a package that :meth:`begin` gave."""
+        id = package.id
         try:
             size, checksum = self._store.write(id, chunks, self._max_bytes)
         except BaseException:
@@ -92,6 +101,14 @@ class Catalogue:
             findings=(),
         )
         return self._settle(stored, read)
+
+    def refuse(self, id: str, error: CatenaError) -> None:
+        """Say why no content came: the package is in ERROR until content is sent again."""
+        with self._open_unit() as uow:
+            package = uow.packages.find(id)
+            if package is not None and package.onboarding_state is not OnboardingState.ONBOARDED:
+                failed = replace(package, onboarding_state=OnboardingState.ERROR, failure=error.to_document())
+                self._announce(uow, uow.packages.save(failed), "onboarding-failed")
 
     def patch(
         self,
@@ -123,7 +140,13 @@ class Catalogue:
             require_deletable(package)
             uow.packages.remove(id)
             self._announce(uow, package, "deleted")
-            uow.after_commit(lambda: self._store.remove(id))
+            uow.after_commit(lambda: self._forget(package))
+
+    def _forget(self, package: Package) -> None:
+        self._store.remove(package.id)
+        for artifact in package.artifacts:
+            if artifact.get("artifactUri"):
+                self._store.remove(external_key(package.id, str(artifact["artifactUri"])))
 
     def content_path(self, id: str, tenant_id: str) -> str:
         """A local file with the archive as uploaded."""
@@ -149,6 +172,34 @@ class Catalogue:
         if path not in {str(artifact.get("artifactPath")) for artifact in package.artifacts}:
             raise NotFound(f"package {id} has no such artifact", hint="GET the package: additionalArtifacts lists them")
         return self._store.member_path(package.content_key, path)
+
+    def artifacts(self, id: str, tenant_id: str, *, mano: bool = True, sets: Sequence[str] | None = None) -> str:
+        """A local archive of the package's artifacts (SOL005 clause 9.4.9).
+
+        ``mano``: those that the VNF life cycle uses; ``sets``: only these sets of the others, ``None`` all of them.
+        """
+        package = self._onboarded(id, tenant_id)
+        wanted = tuple(
+            str(artifact["artifactPath"])
+            for artifact in package.artifacts
+            if artifact.get("artifactPath") and _is_wanted(str(artifact.get("nonManoArtifactSetId") or ""), mano, sets)
+        )
+        return self._store.bundle_path(package.content_key, wanted)
+
+    def keep_external(
+        self, package: Package, uri: str, chunks: Iterator[bytes], checksum: Mapping[str, str] | None
+    ) -> str:
+        """A local file with an external artifact, fetched at its first use and checked by the manifest's digest."""
+        key = external_key(package.id, uri)
+        try:
+            return self._store.path(key)
+        except NotFound:
+            self._store.write(key, chunks, self._max_bytes)
+        path = self._store.path(key)
+        if not checksum or not self._store.has_digest(key, checksum["algorithm"], checksum["hash"]):
+            self._store.remove(key)
+            raise InvalidInput("the external artifact is not the one whose digest the manifest has")
+        return path
 
     def recover(self) -> int:
         """Put back what an upload left half-done when the server died; the number of packages put back."""
@@ -241,6 +292,17 @@ class Catalogue:
                 },
             )
         )
+
+
+def external_key(package_id: str, uri: str) -> str:
+    """Where the content of an external artifact is kept."""
+    return derive_id("external-artifact", package_id, uri)
+
+
+def _is_wanted(set_id: str, mano: bool, sets: Sequence[str] | None) -> bool:
+    if not set_id:
+        return mano
+    return sets is None or set_id in sets
 
 
 def mark_usage(uow: UnitOfWork, package_id: str, in_use: Callable[[], bool]) -> None:

@@ -229,5 +229,11 @@ class PackageStore(Protocol):
     def member_path(self, key: str, member: str) -> str:
         """A file with one member of the archive, unpacked once."""
 
+    def bundle_path(self, key: str, members: Sequence[str]) -> str:
+        """A file with an archive of some members, packed once; the same octets whenever it is packed."""
+
+    def has_digest(self, key: str, algorithm: str, digest: str) -> bool:
+        """Is this the digest (``SHA-256``, ``SHA-512``, ...; lower hexadecimal) of the content?"""
+
     def remove(self, key: str) -> None:
         """Delete content and everything unpacked of it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mano.adapters.clock import SystemClock, random_id
+from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.store import PackageDirectory, SqlStore
 from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, DispatchPolicy, WebPostman
@@ -31,6 +32,7 @@ from mano.domain.vnf_instance import (
 from mano.errors import InvalidInput, NotFound, Unreachable
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.ns_lifecycle import NsLifecycle
+from mano.nfvo.package_sources import PackageSources
 from mano.placement import inventory_from_document
 from mano.ports.descriptors import PackageMembers, ReadPackage
 from mano.ports.or_vnfm import Nfvo
@@ -237,12 +239,17 @@ class World:
         self.web = WebClient(Outbound(loopback=True, deadline_s=2.0))
         self.dispatcher = Dispatcher(store, self.web, policy=DispatchPolicy(first_s=0.05, longest_s=0.2))
         store.fan_out = fan_out
+        catalogue = Catalogue(store.open_unit, packages, NamedDescriptors(), clock, random_id)
+        self.background = BackgroundThreads()
         self.services = Services(
             open_unit=store.open_unit,
             signal=store.signal,
             health=health,
             new_id=random_id,
-            catalogue=Catalogue(store.open_unit, packages, NamedDescriptors(), clock, random_id),
+            catalogue=catalogue,
+            package_sources=PackageSources(
+                catalogue, store.open_unit, WebFetcher(self.web), self.background, max_bytes=1 << 20
+            ),
             ns_lifecycle=NsLifecycle(store.open_unit, self.workflows, clock, random_id),
             vnf_lifecycle=VnfLifecycle(store.open_unit, self.workflows, nfvo, clock, random_id),
             nfvi=self.nfvi,
@@ -257,6 +264,7 @@ class World:
     def close(self) -> None:
         """End what runs beside."""
         self.dispatcher.stop()
+        self.background.stop()
         self.web.close()
 
     def unit(self) -> AbstractContextManager[UnitOfWork]:

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -88,6 +88,37 @@ class PackageDirectory:
         except zipfile.BadZipFile as error:
             raise NotFound(f"content {key} is no archive with members") from error
         return str(target)
+
+    def bundle_path(self, key: str, members: Sequence[str]) -> str:
+        """A file with an archive of some members, packed once; the same octets whenever it is packed."""
+        name = hashlib.sha256("\0".join(("bundle", *members)).encode(errors="surrogatepass")).hexdigest()
+        target = self._members(key) / name
+        if target.is_file():
+            return str(target)
+        sources = [(member, self.member_path(key, member)) for member in members]
+        target.parent.mkdir(exist_ok=True, mode=0o750)
+
+        def fill(file: IO[bytes]) -> None:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for member, path in sources:
+                    entry = zipfile.ZipInfo(member)  # of 1980, so that a range fits the part before it
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    with open(path, "rb") as source, archive.open(entry, "w") as packed:
+                        shutil.copyfileobj(source, packed, _CHUNK)
+
+        self._store(target, fill)
+        return str(target)
+
+    def has_digest(self, key: str, algorithm: str, digest: str) -> bool:
+        """Is this the digest of the content?"""
+        try:
+            made = hashlib.new(algorithm.replace("-", "").lower())
+        except ValueError:
+            return False
+        with open(self.path(key), "rb") as content:
+            while chunk := content.read(_CHUNK):
+                made.update(chunk)
+        return made.hexdigest() == digest.lower()
 
     def remove(self, key: str) -> None:
         """Delete content and everything unpacked of it; nothing to do when it is gone."""

@@ -55,9 +55,9 @@ _CONTAINER_FORMATS = frozenset(["AKI", "AMI", "ARI", "BARE", "DOCKER", "OVA", "O
 _DISK_FORMATS = frozenset(["AKI", "AMI", "ARI", "ISO", "QCOW2", "RAW", "VDI", "VHD", "VHDX", "VMDK"])
 
 
-def vnf_pkg_info(package: Package, root: str) -> dict[str, Any]:
-    """VnfPkgInfo (SOL003 clause 10.5.2.2, SOL005 clause 9.5.2.5)."""
-    here = f"{root}{VNF_PACKAGES}/{package.id}"
+def vnf_pkg_info(package: Package, root: str, path: str = VNF_PACKAGES) -> dict[str, Any]:
+    """VnfPkgInfo (SOL003 clause 10.5.2.2, SOL005 clause 9.5.2.5); ``path`` is where it was asked for."""
+    here = f"{root}{path}/{package.id}"
     document: dict[str, Any] = {"id": package.id}
     if package.onboarding_state is OnboardingState.ONBOARDED:
         document |= {
@@ -168,8 +168,17 @@ def _security(name: str, package: Package) -> dict[str, str]:
 def _artifacts(package: Package) -> Iterator[dict[str, Any]]:
     """Those whose checksum the manifest has: the standard's types require one."""
     for artifact in package.artifacts:
-        if artifact.get("checksum"):
-            yield {"artifactPath": artifact["artifactPath"], "checksum": artifact["checksum"]}
+        if not artifact.get("checksum"):
+            continue
+        told = {"checksum": artifact["checksum"]}
+        for here, name in (
+            ("artifactPath", "artifactPath"),
+            ("artifactUri", "artifactURI"),
+            ("nonManoArtifactSetId", "nonManoArtifactSetId"),
+        ):
+            if artifact.get(here):
+                told[name] = artifact[here]
+        yield told
 
 
 def _software_images(package: Package) -> Iterator[dict[str, Any]]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from mano.api.auth import Caller
@@ -23,14 +23,16 @@ from mano.api.links import api_root
 from mano.api.media import OCTETS, TEXT, ZIP, best_offer, media, require_content_type
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer
-from mano.api.services import Catalogue
+from mano.api.services import Catalogue, PackageSources
 from mano.api.uploads import UploadThreads, body_chunks, require_content
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
-from mano.errors import NotFound, StaleGeneration
+from mano.errors import InvalidInput, NotFound, StaleGeneration
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 
 MAX_TEXT = 1 << 20
 """A descriptor of one file larger than this is sent as an archive even to a client that likes text better."""
+
+Flag = Literal["true", "false", ""] | None
 
 Represent = Callable[[UnitOfWork, Package, str], dict[str, Any]]
 
@@ -47,6 +49,36 @@ class Naming:
     represent: Represent
 
 
+class _ArtifactQuery:
+    """Which artifacts (SOL005 clause 9.4.9.3.2). A parameter without a value counts as ``true``."""
+
+    def __init__(
+        self,
+        exclude_all_mano_artifacts: Annotated[Flag, Query()] = None,
+        exclude_all_non_mano_artifacts: Annotated[Flag, Query()] = None,
+        select_non_mano_artifact_sets: Annotated[str | None, Query(max_length=4096)] = None,
+    ) -> None:
+        """Raises :class:`~mano.errors.InvalidInput` for what contradicts itself."""
+        self.exclude_all_mano_artifacts = _is_set(exclude_all_mano_artifacts)
+        self.exclude_others = _is_set(exclude_all_non_mano_artifacts)
+        self.sets = select_non_mano_artifact_sets
+        if self.exclude_others and self.sets is not None:
+            raise InvalidInput("a query selects artifact sets and excludes them all")
+
+    def wanted_sets(self) -> list[str] | None:
+        """The sets of non-MANO artifacts; None for all."""
+        if self.exclude_others:
+            return []
+        return None if self.sets is None else self.sets.split(",")
+
+
+def _is_set(value: str | None) -> bool:
+    return value in ("", "true")
+
+
+ArtifactQuery = Annotated[_ArtifactQuery, Depends()]
+
+
 @dataclass(frozen=True, slots=True)
 class PackageResources:
     """The resources of one kind of package (SOL005 clauses 5.4 and 9.4)."""
@@ -55,6 +87,7 @@ class PackageResources:
     open_unit: UnitOfWorkFactory
     uploads: UploadThreads
     naming: Naming
+    sources: PackageSources | None = None
 
     def add_routes(self, router: APIRouter) -> None:
         """Put the resources under the router's prefix. The PATCH of each kind is the caller's."""
@@ -68,6 +101,8 @@ class PackageResources:
         add(router, "GET", f"{one}/{self.naming.content}", self.read_content, form=Form.PART)
         add(router, "GET", f"{one}/{self.naming.descriptor}", self.read_descriptor, form=Form.CONTENT)
         add(router, "GET", f"{one}/manifest", self.read_manifest, form=Form.CONTENT)
+        if self.naming.kind is DescriptorKind.VNF:
+            add(router, "GET", f"{one}/artifacts", self.read_artifacts, form=Form.PART)
         add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact, form=Form.PART)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
@@ -138,11 +173,27 @@ class PackageResources:
             return Response(Path(file[1]).read_bytes(), media_type=TEXT)
         return Response(_archive([file]), media_type=ZIP)
 
+    @media(produces=(ZIP,))
+    def read_artifacts(self, request: Request, caller: Caller, id: ResourceId, query: ArtifactQuery) -> Response:
+        """Read all artifacts in one archive; takes Range."""
+        self.find(id, caller.tenant_id)
+        wanted = query.wanted_sets()
+        path = self.catalogue.artifacts(id, caller.tenant_id, mano=not query.exclude_all_mano_artifacts, sets=wanted)
+        return answer_file(request, path, ZIP)
+
     @media(produces=(OCTETS,))
     def read_artifact(self, request: Request, caller: Caller, id: ResourceId, artifact_path: str) -> Response:
-        """Read one artifact of the package; takes Range."""
+        """Read one artifact of the package, by its path or, outside the package, by its URI; takes Range."""
         self.find(id, caller.tenant_id)
-        return answer_file(request, self.catalogue.artifact(id, caller.tenant_id, artifact_path), OCTETS)
+        if "://" in artifact_path and self.sources is not None:
+            path = self.sources.external_content(id, caller.tenant_id, artifact_path)
+        else:
+            path = self.catalogue.artifact(id, caller.tenant_id, artifact_path)
+        return answer_file(request, path, OCTETS)
+
+    def require_unchanged(self, request: Request, package: Package) -> None:
+        """Raise :class:`~mano.api.faults.PreconditionFailed` when ``If-Match`` names another version."""
+        required_generation(request, package.generation)
 
     def change(
         self,

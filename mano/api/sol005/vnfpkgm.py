@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from mano.api.api_versions import VNFPKGM
+from mano.api.api_versions import VNFPKGM, ApiRoot
 from mano.api.auth import Caller
 from mano.api.bodies import VnfPkgInfoModifications
 from mano.api.collections import answer_list
@@ -16,9 +16,10 @@ from mano.api.links import api_root
 from mano.api.media import OCTETS, TEXT, ZIP, media
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
-from mano.api.services import Catalogue
+from mano.api.services import Catalogue, PackageSources
 from mano.api.sol005.package_infos import VNF_SHAPE, vnf_pkg_info
-from mano.api.sol005.packages import Naming, PackageResources
+from mano.api.sol005.package_sources import PackageSourceResources
+from mano.api.sol005.packages import ArtifactQuery, Naming, PackageResources
 from mano.api.uploads import UploadThreads
 from mano.domain.catalogue import DescriptorKind, OnboardingState, Package
 from mano.errors import InvalidInput, NotFound
@@ -27,19 +28,28 @@ from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 VnfdId = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[!-~]+$", description="A VNFD's identifier.")]
 
 
-def router(catalogue: Catalogue, open_unit: UnitOfWorkFactory, uploads: UploadThreads) -> APIRouter:
-    """The resources of the API."""
-    routes = new_router(VNFPKGM.prefix, VNFPKGM.name)
-    naming = Naming(DescriptorKind.VNF, "vnf_packages", "package_content", "vnfd", VNF_SHAPE, _represent)
-    packages = PackageResources(catalogue, open_unit, uploads, naming)
+def router(
+    catalogue: Catalogue,
+    sources: PackageSources | None,
+    open_unit: UnitOfWorkFactory,
+    uploads: UploadThreads,
+    root: ApiRoot = VNFPKGM,
+) -> APIRouter:
+    """The resources of the API, in one of its major versions."""
+    routes = new_router(root.prefix, root.name)
+    path = f"{root.prefix}/vnf_packages"
+
+    def represent(_: UnitOfWork, package: Package, server: str) -> dict[str, Any]:
+        return vnf_pkg_info(package, server, path)
+
+    naming = Naming(DescriptorKind.VNF, "vnf_packages", "package_content", "vnfd", VNF_SHAPE, represent)
+    packages = PackageResources(catalogue, open_unit, uploads, naming, sources)
     packages.add_routes(routes)
     add(routes, "PATCH", "/vnf_packages/{id}", VnfPackageChange(packages).patch)
+    if sources is not None:
+        PackageSourceResources(sources, packages).add_routes(routes)
     OnboardedVnfPackages(packages).add_routes(routes)
     return routes
-
-
-def _represent(_: UnitOfWork, package: Package, root: str) -> dict[str, Any]:
-    return vnf_pkg_info(package, root)
 
 
 class VnfPackageChange:
@@ -73,6 +83,7 @@ class OnboardedVnfPackages:
         add(router, "GET", f"{one}/vnfd", self.read_vnfd, form=Form.CONTENT)
         add(router, "GET", f"{one}/manifest", self.read_manifest, form=Form.CONTENT)
         add(router, "GET", f"{one}/package_content", self.read_content, form=Form.PART)
+        add(router, "GET", f"{one}/artifacts", self.read_artifacts, form=Form.PART)
         add(router, "GET", one + "/artifacts/{artifact_path:path}", self.read_artifact, form=Form.PART)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
@@ -89,7 +100,8 @@ class OnboardedVnfPackages:
                     onboarding_state=OnboardingState.ONBOARDED.value,
                 )
 
-            return answer_list(request, VNF_SHAPE, page, lambda package: vnf_pkg_info(package, root))
+            represent = self._packages.naming.represent
+            return answer_list(request, VNF_SHAPE, page, lambda package: represent(uow, package, root))
 
     def read(self, request: Request, caller: Caller, vnfd_id: VnfdId) -> Response:
         """Read the information on the package of a VNFD."""
@@ -109,6 +121,11 @@ class OnboardedVnfPackages:
     def read_content(self, request: Request, caller: Caller, vnfd_id: VnfdId) -> Response:
         """Read the archive; takes Range."""
         return self._packages.read_content(request, caller, self._package_id(caller.tenant_id, vnfd_id))
+
+    @media(produces=(ZIP,))
+    def read_artifacts(self, request: Request, caller: Caller, vnfd_id: VnfdId, query: ArtifactQuery) -> Response:
+        """Read all artifacts in one archive; takes Range."""
+        return self._packages.read_artifacts(request, caller, self._package_id(caller.tenant_id, vnfd_id), query)
 
     @media(produces=(OCTETS,))
     def read_artifact(self, request: Request, caller: Caller, vnfd_id: VnfdId, artifact_path: str) -> Response:
