@@ -166,7 +166,8 @@ class _CellSearch:
         return self.attach(frozenset(node.id for node in self.nodes), inside) is not None
 
     def _single(self, needs: tuple[CellNeed, ...]) -> _Cut | None:
-        prices = [(price, node) for node in self.nodes if (price := self._price(needs[0], node)) is not None]
+        pages = [(node, takes(node, needs[0], self.vdu)) for node in self.nodes]
+        prices = [(price, node) for node, page in pages if (price := self._price(needs[0], node, page)) is not None]
         prices.sort(key=lambda entry: entry[0])
         for inside in self.insides():
             for _, node in prices:
@@ -178,7 +179,13 @@ class _CellSearch:
     def _several(self, needs: tuple[CellNeed, ...]) -> _Cut | None:
         if not self.effort.spend(len(needs)):
             return None
-        prices = [[self._price(need, node) for node in self.nodes] for need in needs]
+        pages = self._pages(needs)
+        if pages is None:
+            return None
+        prices = [
+            [self._price(need, node, page) for node, page in zip(self.nodes, row, strict=True)]
+            for need, row in zip(needs, pages, strict=True)
+        ]
         if assign(prices) is None:
             return None
         for inside in self.insides():
@@ -197,6 +204,16 @@ class _CellSearch:
                 if chosen is not None:
                     return self._cut_at(needs, chosen, inside)
         return None
+
+    def _pages(self, needs: tuple[CellNeed, ...]) -> list[list[int | None]] | None:
+        """For each cell and node the page size with which it fits; None where a cell fits nowhere."""
+        rows = []
+        for need in needs:
+            row = [takes(node, need, self.vdu) for node in self.nodes]
+            if not any(row):
+                return None
+            rows.append(row)
+        return rows
 
     def _cut_at(self, needs: tuple[CellNeed, ...], chosen: Sequence[int], inside: bool) -> _Cut:
         nodes = tuple(self.nodes[place] for place in chosen)
@@ -257,9 +274,9 @@ class _CellSearch:
             if all(sum(rooms[place][kind] for place in places) >= need[kind] for kind in range(3)):
                 yield tuple(self.nodes[place] for place in places)
 
-    def _price(self, need: CellNeed, node: FreeNode) -> int | None:
-        """What the cell costs on the node: small pages before none, then fragmentation; None when it does not fit."""
-        page = takes(node, need, self.vdu)
+    def _price(self, need: CellNeed, node: FreeNode, page: int | None) -> int | None:
+        """What a cell costs on a node with pages of a size (None: it does not fit): large ones first, then
+        fragmentation."""
         if page is None:
             return None
         smallness = 0 if isinstance(self.vdu.page_size, int) else 40 - page.bit_length()

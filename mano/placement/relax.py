@@ -1,7 +1,7 @@
 """The smallest relaxations that would make a VDU fit, each tried before it is told.
 
 A relaxation changes one thing: an attribute of the VDU, a group, a bound of a chain, a host's state, or what others
-hold on the host that came nearest.
+hold on the host that came nearest (`holdings`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 from mano.domain.nfvi import HostState
 from mano.placement.engine import Engine
-from mano.placement.free import FreeHost, FreeNode
 from mano.placement.groups import GroupBook
+from mano.placement.holdings import what_to_free
 from mano.placement.misses import Diagnosis, diagnose
 from mano.placement.nics import Effort
 from mano.placement.numa import fit
+from mano.placement.paths import Chains
 from mano.placement.request import (
+    ChainRequest,
     CpuPolicy,
     EmulatorThreads,
     Group,
@@ -33,16 +35,24 @@ MAX_TOLD = 5
 MAX_INTERFACES = 8
 """Interfaces of a VDU that are relaxed one by one."""
 
+_OF_CELLS = frozenset[str]({Code.AFFINITY, Code.NUMA_CELLS, Code.NIC_NUMA, Code.BANDWIDTH})
+_OF_NICS = frozenset[str]({Code.AFFINITY, Code.PHYSNET, Code.VF, Code.NIC_NUMA, Code.BANDWIDTH})
+_OF_CORES = _OF_CELLS | {Code.THREAD_POLICY}
+_OF_CPUS = _OF_CORES | {Code.CPU_DEDICATED}
+_OF_PAGES = _OF_CELLS | {Code.MEMORY, Code.PAGES}
+_ALL_CODES = frozenset[str](Code)
+
 MAX_RELAXING = 100_000
 """Steps of the exact fit that all relaxations of one VDU may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """A changed VDU and what to say about the change."""
+    """A changed VDU, what to say about the change, and the codes of hosts that it may win."""
 
     text: str
     vdu: VduRequest
+    codes: frozenset[str]
 
 
 def explained(engine: Engine, vdu: VduRequest, *, relax: bool = True) -> Unplaced:
@@ -63,7 +73,7 @@ def would_fit_if(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> tuple
 
 def _told(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> list[str]:
     told: list[str] = []
-    for texts in (_of_vdu, _of_groups, _of_hosts, _of_sizes, _of_holdings):
+    for texts in (_of_vdu, _of_chains, _of_groups, _of_hosts, what_to_free, _of_sizes):
         for text in texts(engine, vdu, diagnosis):
             if text not in told:
                 told.append(text)
@@ -73,12 +83,23 @@ def _told(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> list[str]:
 
 
 def _fits(engine: Engine, vdu: VduRequest) -> bool:
-    return bool(engine.turn(vdu, limit=1).candidates)
+    """Whether the VDU would find a place now, with routes for its chains."""
+    candidates = engine.turn(vdu, limit=1).candidates
+    if not candidates or not engine.board.chains.of(vdu.id):
+        return bool(candidates)
+    for candidate in candidates:
+        if engine.board.place(vdu.id, candidate.position, candidate.fit) is None:
+            engine.board.unplace(vdu.id)
+            return True
+    return False
 
 
-def _of_vdu(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
+def _of_vdu(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
+    """A host that is refused for one thing is not won by relaxing what is examined later."""
+    met = frozenset(Code.PAGES if code.startswith("PAGES_") else code for code in diagnosis.reasons)
+    foreign = not met <= _ALL_CODES
     for relaxation in _relaxations(vdu):
-        if _fits(engine, relaxation.vdu):
+        if (foreign or met & relaxation.codes) and _fits(engine, relaxation.vdu):
             yield relaxation.text
 
 
@@ -88,25 +109,25 @@ def _relaxations(vdu: VduRequest) -> Iterator[Relaxation]:
     hard = [one for one in vdu.interfaces if one.numa_affinity in (NumaAffinity.REQUIRED, NumaAffinity.SOCKET)]
     if len(hard) > 1:
         softened = tuple(replace(one, numa_affinity=NumaAffinity.PREFERRED) for one in vdu.interfaces)
-        yield Relaxation("numaAffinity: preferred on all interfaces", replace(vdu, interfaces=softened))
+        yield Relaxation("numaAffinity: preferred on all interfaces", replace(vdu, interfaces=softened), _OF_NICS)
     if vdu.thread_policy is not ThreadPolicy.PREFER and vdu.dedicated_count:
-        yield Relaxation("threadPolicy: prefer", replace(vdu, thread_policy=ThreadPolicy.PREFER))
+        yield Relaxation("threadPolicy: prefer", replace(vdu, thread_policy=ThreadPolicy.PREFER), _OF_CORES)
     if vdu.emulator_threads is EmulatorThreads.ISOLATE:
-        yield Relaxation("emulatorThreads: share", replace(vdu, emulator_threads=EmulatorThreads.SHARE))
+        yield Relaxation("emulatorThreads: share", replace(vdu, emulator_threads=EmulatorThreads.SHARE), _OF_CPUS)
     if vdu.numa is not None and vdu.vcpus > 1:
-        yield Relaxation("numaNodes: absent (cells cut as the host allows)", replace(vdu, numa=None))
+        yield Relaxation("numaNodes: absent (cells cut as the host allows)", replace(vdu, numa=None), _OF_CELLS)
     if vdu.page_size is not PageClass.ANY:
-        yield Relaxation("pageSizeKib: any", replace(vdu, page_size=PageClass.ANY))
+        yield Relaxation("pageSizeKib: any", replace(vdu, page_size=PageClass.ANY), _OF_PAGES)
     for key in vdu.requires:
         others = {one: value for one, value in vdu.requires.items() if one != key}
-        yield Relaxation(f"requires: without {key!r:.60}", replace(vdu, requires=others))
+        yield Relaxation(f"requires: without {key!r:.60}", replace(vdu, requires=others), frozenset({Code.LABEL}))
     if vdu.zones:
-        yield Relaxation("zones: any", replace(vdu, zones=frozenset()))
+        yield Relaxation("zones: any", replace(vdu, zones=frozenset()), frozenset({Code.ZONE}))
     if vdu.storage_gib:
-        yield Relaxation("storageGib: 0", replace(vdu, storage_gib=0))
+        yield Relaxation("storageGib: 0", replace(vdu, storage_gib=0), frozenset({Code.STORAGE}))
     if vdu.cpu_policy is not CpuPolicy.SHARED:
         shared = replace(vdu, cpu_policy=CpuPolicy.SHARED, dedicated_vcpus=frozenset())
-        yield Relaxation("cpuPolicy: shared", shared)
+        yield Relaxation("cpuPolicy: shared", shared, _OF_CPUS)
 
 
 def _of_interface(vdu: VduRequest, place: int, interface: InterfaceRequest) -> Iterator[Relaxation]:
@@ -116,13 +137,40 @@ def _of_interface(vdu: VduRequest, place: int, interface: InterfaceRequest) -> I
     name = f"{interface.id!r:.60}"
     if interface.numa_affinity in (NumaAffinity.REQUIRED, NumaAffinity.SOCKET):
         soft = changed(replace(interface, numa_affinity=NumaAffinity.PREFERRED))
-        yield Relaxation(f"numaAffinity: preferred on interface {name}", soft)
+        yield Relaxation(f"numaAffinity: preferred on interface {name}", soft, _OF_NICS)
     if interface.traits:
-        yield Relaxation(f"traits: none on interface {name}", changed(replace(interface, traits=frozenset())))
+        yield Relaxation(f"traits: none on interface {name}", changed(replace(interface, traits=frozenset())), _OF_NICS)
     if interface.bandwidth_mbps and interface.takes_nic:
-        yield Relaxation(f"bandwidthMbps: 0 on interface {name}", changed(replace(interface, bandwidth_mbps=0)))
+        yield Relaxation(
+            f"bandwidthMbps: 0 on interface {name}", changed(replace(interface, bandwidth_mbps=0)), _OF_NICS
+        )
     if interface.physnet is not None:
-        yield Relaxation(f"physnet: any on interface {name}", changed(replace(interface, physnet=None)))
+        yield Relaxation(f"physnet: any on interface {name}", changed(replace(interface, physnet=None)), _OF_NICS)
+
+
+def _of_chains(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
+    """Without the latency bound of a chain, or without its bandwidth."""
+    if not diagnosis.reasons.keys() & {Code.LINK_BANDWIDTH, Code.LATENCY}:
+        return
+    for chain in engine.board.chains.of(vdu.id):
+        if chain.max_latency_us is not None and _fits_with(engine, vdu, replace(chain, max_latency_us=None)):
+            yield f"maxLatencyUs: none on chain {chain.id!r:.60}"
+        if chain.bandwidth_mbps and _fits_with(engine, vdu, replace(chain, bandwidth_mbps=0)):
+            yield f"bandwidthMbps: 0 on chain {chain.id!r:.60}"
+
+
+def _fits_with(engine: Engine, vdu: VduRequest, chain: ChainRequest) -> bool:
+    """Whether it would find a place if this chain asked for less."""
+    board = engine.board
+    everything, routed = board.chains, board.chains.snapshot()
+    others = [chain if one.id == chain.id else one for one in board.request.chains]
+    board.chains = Chains(others, board.chains.underlay)
+    board.chains.restore(routed)
+    try:
+        return _fits(engine, vdu)
+    finally:
+        board.chains = everything
+        everything.restore(routed)
 
 
 def _of_groups(engine: Engine, vdu: VduRequest, _: Diagnosis) -> Iterator[str]:
@@ -208,44 +256,3 @@ def _largest(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
         else:
             high = middle - 1
     return low
-
-
-def _of_holdings(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
-    """What would have to be freed on the nearest hosts."""
-    board = engine.board
-    bounds = board.groups.bounds(vdu.id, board.seats)
-    for miss in diagnosis.nearest:
-        position = engine.fleet.inventory.position(miss.host)
-        freed = _without_holdings(engine.fleet.hosts[position], set(miss.short))
-        if freed is not None and fit(freed, vdu, bounds.rules_at(position)) is not None:
-            parts = ", ".join(f"{count} {_unit(code)}" for code, count in sorted(miss.short.items()))
-            yield f"{parts} more were free on {miss.host}, of what others hold there"
-            return
-
-
-def _unit(code: str) -> str:
-    if code.startswith("PAGES_"):
-        return f"pages of {code[6:]} KiB"
-    return {
-        Code.CPU_DEDICATED: "dedicated CPUs",
-        Code.CPU_SHARED: "shared vCPUs",
-        Code.THREAD_POLICY: "CPUs of whole cores",
-        Code.MEMORY: "MiB",
-        Code.STORAGE: "GiB of storage",
-        Code.VF: "VFs",
-        Code.BANDWIDTH: "Mbit/s",
-    }.get(Code(code), code)
-
-
-def _without_holdings(host: FreeHost, codes: set[str]) -> FreeHost | None:
-    """The host with all holdings of these resources given back; None when one of them cannot be given back."""
-    if not codes <= {Code.CPU_DEDICATED, Code.THREAD_POLICY, Code.VF}:
-        return None
-    nodes, nics = host.nodes, host.nics
-    if codes & {Code.CPU_DEDICATED, Code.THREAD_POLICY}:
-        nodes = tuple(
-            FreeNode(node.shape, node.shape.dedicated, node.shared_left, node.small_mib, node.pages) for node in nodes
-        )
-    if Code.VF in codes:
-        nics = tuple(replace(nic, vfs=(1 << nic.nic.total_vfs) - 1, gone=False) for nic in nics)
-    return replace(host, nodes=nodes, nics=nics)

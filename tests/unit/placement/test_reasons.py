@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -59,6 +60,14 @@ def full():
     return host(nodes=[node(0), node(1)], nics=[nic(0)], allocations=[allocation("x", cpus=cpus)])
 
 
+def held(**interface: Any):
+    return allocation("x", interfaces={"e": {"pci": nic()["pci"], "node": 0, **interface}})
+
+
+def pages(count):
+    return {"id": "x", "cells": [{"node": 0, "memoryMib": 2 * count, "pageSizeKib": 2048}]}
+
+
 RELAXATIONS = [
     (full(), vdu(numaNodes=1, interfaces=[direct()]), "numaAffinity: preferred on interface 'e'"),
     (host(nodes=[node(0, cores=1), node(1, cores=1)]), vdu(vcpus=4, numaNodes=1), "numaNodes: absent"),
@@ -75,7 +84,33 @@ RELAXATIONS = [
     (host(nics=[nic(vfs=2)]), vdu(interfaces=[direct(vfs=3)]), "vfs: 2 on interface 'e'"),
     (host(), vdu(vcpus=9), "vcpus: 8"),
     (host(nodes=[node(memory=512)]), vdu(memory=1024), "memoryMib: 512"),
-    (host(allocations=[allocation(cpus=[0, 1])]), vdu(vcpus=8), "2 dedicated CPUs more were free on h1"),
+    (host(allocations=[allocation(cpus=[0, 1])]), vdu(vcpus=8), "2 dedicated CPUs on h1 were freed"),
+    (
+        host(nics=[nic(vfs=4)], allocations=[held(vfs=[0, 1, 2])]),
+        vdu(interfaces=[direct(vfs=3)]),
+        "2 VFs on h1 were freed",
+    ),
+    (
+        host(nodes=[node(hugepages={"2048": 4})], allocations=[pages(3)]),
+        vdu(memory=4, pageSizeKib=2048),
+        "1 pages of 2048 KiB on h1 were freed",
+    ),
+    (
+        host(nodes=[node(cores=2)], allocations=[allocation(cpus=[0, 50, 1])]),
+        vdu(vcpus=2, threadPolicy="require"),
+        "1 dedicated CPUs on h1 were freed",
+    ),
+    (
+        host(storageGib=9, allocations=[allocation(storageGib=9)]),
+        vdu(storageGib=5),
+        "5 GiB of storage on h1 were freed",
+    ),
+    (
+        host(nics=[nic(vfs=4)], allocations=[held(vfs=[3], bandwidthMbps=20000)]),
+        vdu(interfaces=[direct(bandwidthMbps=6000)]),
+        "1000 Mbit/s on h1 were freed",
+    ),
+    (host(allocations=[allocation(memory=65000)]), vdu(), "488 MiB on h1 were freed"),
 ]
 
 
@@ -94,6 +129,40 @@ def test_a_relaxation_is_found(world, wanted, text):
 )
 def test_what_is_told_is_true(world, wanted, relaxed):
     assert placed(world, wanted | relaxed)["host"] == "h1"
+
+
+FREED = [
+    (full(), vdu(numaNodes=1, interfaces=[direct()]), "2 dedicated CPUs on h1 were freed", 2),
+    (full(), vdu(vcpus=4, numaNodes=1, interfaces=[direct()]), "4 dedicated CPUs on h1 were freed", 4),
+]
+
+
+@pytest.mark.parametrize(("world", "wanted", "text", "count"), FREED)
+def test_what_is_to_be_freed_is_neither_too_little_nor_too_much(world, wanted, text, count):
+    assert text in refused(world, wanted)["wouldFitIf"]
+    (old,) = world["allocations"]
+    taken = old["cells"][0]["cpus"]
+    enough = host(nodes=[node(0), node(1)], nics=[nic(0)], allocations=[allocation("x", cpus=taken[count:])])
+    assert placed(enough, wanted)["cells"][0]["node"] == 0
+    short = host(nodes=[node(0), node(1)], nics=[nic(0)], allocations=[allocation("x", cpus=taken[count - 1 :])])
+    assert refused(short, wanted)
+
+
+def test_nothing_is_to_be_freed_where_nobody_holds_it():
+    assert not any("freed" in told for told in refused(host(), vdu(vcpus=9))["wouldFitIf"])
+
+
+def test_the_bounds_of_chains_can_be_relaxed():
+    world = [host("a", nodes=[node(cores=1)]), host("b", nodes=[node(cores=1)])]
+    links = [{"a": "a", "b": "b", "mbps": 100, "latencyUs": 50}]
+    for bound, code, text in (
+        ({"maxLatencyUs": 10}, "LATENCY", "maxLatencyUs: none on chain 'c'"),
+        ({"bandwidthMbps": 200}, "LINK_BANDWIDTH", "bandwidthMbps: 0 on chain 'c'"),
+    ):
+        chain = {"id": "c", "path": ["v"], "ingress": "a", "egress": "b", **bound}
+        (told,) = solve(world, [vdu()], chains=[chain], links=links)["unplaced"].values()
+        assert told["reasons"] == {code: 2} and text in told["wouldFitIf"]
+        assert solve(world, [vdu()], chains=[{"id": "c", "path": ["v"]}], links=links)["unplaced"] == {}
 
 
 def test_what_would_not_help_is_not_told():
