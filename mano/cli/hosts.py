@@ -10,10 +10,10 @@ import click
 from mano.cli.client import Client, segment, with_client
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import read_document
+from mano.cli.host_readiness import READABLE, doctor, prepare
 from mano.cli.output import Column, Command, Row, note, output_option, show_document, show_list, show_one
 
 HOSTS = "/mano/v1/hosts"
-READABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
 
 def _inventory(host: Row, key: str) -> list[Row]:
@@ -244,3 +244,7 @@ def remove(client: Client, names: tuple[str, ...], dry_run: bool) -> None:
         note(f"removed {name}")
     if dry_run:
         raise SystemExit(int(Exit.DIFFERENCES))
+
+
+host.add_command(doctor)
+host.add_command(prepare)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
-from mano.domain.nfvi import Host, HostState, Inventory
+from mano.domain.nfvi import Host, HostState, Inventory, InventoryError
 from mano.domain.ns_instance import Reservation
-from mano.errors import InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
+from mano.errors import CatenaError, InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
 from mano.nfvo.reasons import not_elsewhere, why
 from mano.nfvo.reserving import ATTEMPTS, Planner
 from mano.nfvo.service_chains import ServiceChains
-from mano.placement import host_to_document, inventory_from_document, request_from_document
+from mano.placement import host_to_document, inventory_from_document, inventory_to_document, request_from_document
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import StoredHost, UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, HostStatus, VimDriver
@@ -50,26 +51,44 @@ class Nfvi:
         self._tier = tier
 
     def add_hosts(self, inventory: Mapping[str, Any], vim_id: str) -> Sequence[Mapping[str, Any]]:
-        """Bring every host of an Inventory document under a VIM's management.
+        """Bring every host of an Inventory document under a VIM's management: all of them, or none.
 
-        Raises InvalidInput for a wrong document before anything is touched. A host that the VIM cannot bring up is
-        not stored; those before it stay.
+        Raises InvalidInput for a wrong document, and for one that contradicts the other hosts or what is placed on a
+        host already, before anything is touched; Unreachable when a host does not come up.
         """
         document = inventory_from_document(inventory)
         chosen = self._choose_vim(vim_id)
         self._refuse_strangers(document, chosen)
-        vim = self._vims[chosen]
-        for host in document.hosts:
-            status = vim.ensure_host(host)
-            if not status.reachable or status.dataplane is None:
-                raise Unreachable(f"host {host.name} did not come up: {status.detail}", hint="see `mano doctor`")
-            self._store(host, chosen, status)
+        with self._open_unit(read_only=True) as uow:
+            _refuse_contradictions(uow, document)
+            known = {stored.host.name for stored in uow.hosts.list()}
+        statuses = self._bring_up(document.hosts, self._vims[chosen], known)
         with self._open_unit() as uow:
-            if inventory.get("links"):
-                uow.hosts.put_links(list(inventory["links"]))
+            _refuse_contradictions(uow, document)
+            for host, status in zip(document.hosts, statuses, strict=True):
+                self._store(uow, host, chosen, status)
+            if document.links:
+                uow.hosts.put_links(inventory_to_document(document)["links"])
         names = {host.name for host in document.hosts}
         self._graphs.refresh(names)
         return [host for host in self.list() if host["name"] in names]
+
+    def _bring_up(self, hosts: Sequence[Host], vim: VimDriver, known: Set[str]) -> Sequence[HostStatus]:
+        """Each host's status; when one does not come up, those that are new are left as they were found."""
+        statuses: list[HostStatus] = []
+        try:
+            for host in hosts:
+                status = vim.ensure_host(host)
+                if not status.reachable or status.dataplane is None:
+                    raise Unreachable(f"host {host.name} did not come up: {status.detail}", hint="see `mano doctor`")
+                statuses.append(status)
+        except CatenaError:
+            for host in hosts[: len(statuses) + 1]:
+                if host.name not in known:
+                    with suppress(CatenaError):  # what broke it is told; a later attempt ensures it again
+                        vim.remove_host(host.name)
+            raise
+        return statuses
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """All hosts in order of their names, with what the VIM sees of them now."""
@@ -207,12 +226,14 @@ class Nfvi:
             if known.get(host.name, vim_id) != vim_id:
                 raise InvalidInput(f"host {host.name} is managed by VIM {known[host.name]} already")
 
-    def _store(self, host: Host, vim_id: str, status: HostStatus) -> None:
+    def _store(self, uow: UnitOfWork, host: Host, vim_id: str, status: HostStatus) -> None:
         assert status.dataplane is not None
-        with self._open_unit() as uow:
-            known = {stored.host.name: stored.generation for stored in uow.hosts.list()}
-            uow.hosts.put(StoredHost(host, vim_id, known.get(host.name, 0), asdict(status.dataplane)))
-            self._announce(uow, host.name, "changed" if host.name in known else "added")
+        try:
+            generation, verb = uow.hosts.get(host.name).generation, "changed"
+        except NotFound:
+            generation, verb = 0, "added"
+        uow.hosts.put(StoredHost(host, vim_id, generation, asdict(status.dataplane)))
+        self._announce(uow, host.name, verb)
 
     def _announce(self, uow: UnitOfWork, name: str, verb: str) -> None:
         """Hosts belong to the operator, whose tenant is the installation's own."""
@@ -232,6 +253,36 @@ class Nfvi:
             return ()
         with ThreadPoolExecutor(min(HOSTS_AT_ONCE, len(stored)), "host-status") as pool:
             return tuple(pool.map(lambda host: self._vims[host.vim_id].host_status(host.host.name), stored))
+
+
+def _refuse_contradictions(uow: UnitOfWork, document: Inventory) -> None:
+    """All hosts together, with what is placed on them, must be an inventory after the change as before.
+
+    Raises InvalidInput: an allocation that is on another host too, or a host without the CPUs, memory nodes or VFs that
+    something on it holds.
+    """
+    world = uow.hosts.inventory()
+    declared = {stored.host.name: len(stored.host.allocations) for stored in uow.hosts.list()}
+    hosts = {host.name: host for host in world.hosts}
+    for position, host in enumerate(document.hosts):
+        reserved = hosts[host.name].allocations[declared[host.name] :] if host.name in hosts else ()
+        try:
+            hosts[host.name] = replace(host, allocations=(*host.allocations, *reserved))
+        except InventoryError as error:
+            hint = "terminate what runs there first, or keep what it holds"
+            place = "/".join(map(str, error.path))
+            told = f"/hosts/{position} no longer holds what is placed on it: {place}: expected {_expected(error)}"
+            raise InvalidInput(told, hint=hint) from None
+    try:
+        Inventory(tuple(hosts.values()), world.links)
+    except InventoryError as error:
+        told = f"the hosts contradict those that are managed: expected {_expected(error)}"
+        raise InvalidInput(told, hint="give each allocation another id") from None
+
+
+def _expected(error: InventoryError) -> str:
+    """What belongs there, without what was found."""
+    return error.expected.partition(", found")[0]
 
 
 def _view(stored: StoredHost, status: HostStatus, full: Host, keys: Mapping[str, str]) -> dict[str, Any]:

@@ -33,10 +33,12 @@ ROUND_ONE = {
     "ns": {"create", "instantiate", "terminate", "delete", "show", "list"},
     "vnf": {"list", "show"},
     "op": {"list", "show", "watch", "retry", "rollback", "continue", "fail"},
-    "host": {"add", "discover", "list", "show", "remove"},
+    "host": {"add", "discover", "doctor", "drain", "list", "prepare", "show", "remove"},
     "chain": {"list", "show", "verify", "trace", "stats", "create", "update", "delete"},
     "place": {"plan", "rebalance", "schema", "why", "why-not", "list"},
     "vim": {"list", "attach"},
+    "alarm": {"list", "show", "ack"},
+    "subscription": {"list", "delete"},
     "explain": set(),
     "completion": set(),
 }
