@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,11 +17,14 @@ from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
+from mano.adapters.watching import Round, Watch, certificate_ends, disk_of
 from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
 from mano.api.services import Services
+from mano.assurance.alarms import Alarms
 from mano.assurance.fan_out import fan_out
+from mano.assurance.observing import BridgeObserver, InstanceObserver, Observer, ResourceObserver
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
@@ -40,7 +44,7 @@ from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import PlacementRequest, PlacementResult
-from mano.ports.service_paths import ServicePaths
+from mano.ports.service_paths import Drift, ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Settings, Tier
@@ -248,17 +252,20 @@ def _wire(
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
     vnfm_world = VnfmWorld(open_unit, granting, _finder(vims), clock, random_id)
     ns_world = NsWorld(open_unit, vims, vnf_lifecycle, graphs, reserving, clock, random_id)
-    for story in (
+    stories: tuple[Story, ...] = (
         InstantiateVnf(vnfm_world),
         TerminateVnf(vnfm_world),
         *change_stories(vnfm_world),
         InstantiateNs(ns_world),
         TerminateNs(ns_world),
         ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
-    ):
+    )
+    for story in stories:
         engine.register(story)
     store.fan_out = fan_out
     web, background = WebClient(settings.calls), BackgroundThreads()
+    alarms = Alarms(open_unit, clock)
+    watch = _watch(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables))
     services = Services(
         open_unit=open_unit,
         signal=store.signal,
@@ -273,6 +280,7 @@ def _wire(
         logical_networks=logical_networks,
         port_chaining=port_chaining,
         subscriptions=Subscriptions(open_unit, WebPostman(web), clock, random_id),
+        alarms=alarms,
         package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
@@ -292,10 +300,42 @@ def _wire(
         store,
         catalogue,
         graphs,
-        beside=(dispatcher.start,),
-        ends=(dispatcher.stop, background.stop, web.close),
+        beside=(dispatcher.start, watch.start),
+        ends=(watch.stop, dispatcher.stop, background.stop, web.close),
         recoveries=recoveries,
     )
+
+
+def _watch(
+    settings: Settings,
+    store: SqlStore,
+    alarms: Alarms,
+    vims: Mapping[str, VimDriver],
+    drift: Callable[[], Sequence[Drift]],
+) -> Watch:
+    """What is looked at, and how often."""
+    certificates = {name: path for name, path in settings.certificates.items() if path.is_file()}
+    observers: tuple[tuple[str, float, Observer], ...] = (
+        ("instances", settings.watch_s, InstanceObserver(store.open_unit, vims)),
+        ("bridges", 6 * settings.watch_s, BridgeObserver(store.open_unit, drift)),
+        (
+            "resources",
+            12 * settings.watch_s,
+            ResourceObserver(
+                store.open_unit,
+                SystemClock(),
+                lambda: disk_of(settings.data_dir),
+                lambda: certificate_ends(certificates),
+            ),
+        ),
+    )
+    rounds = [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in observers]
+    return Watch(rounds, store.open_unit, owner=server_id(settings.data_dir), alone=store.engines.is_sqlite)
+
+
+def _observe(alarms: Alarms, observer: Observer) -> None:
+    for name, causes in observer.look().items():
+        alarms.observed(name, causes)
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

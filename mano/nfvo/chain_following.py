@@ -22,6 +22,7 @@ from mano.domain.lcm_op_occ import (
     advance,
 )
 from mano.domain.service_chain import ChainState, ServiceChain
+from mano.domain.vnf_instance import VnfOperationalState
 from mano.errors import CatenaError, DeadlineExceeded, OperationInProgress, Refused, error_from_document
 from mano.nfvo.chains import CHANGE
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
@@ -181,7 +182,10 @@ def _spreads(group: Mapping[str, Any], members: Sequence[Mapping[str, Any]], bef
 def _members(
     members: Sequence[Mapping[str, Any]], live: Sequence[LiveVnf], profiles: Mapping[str, str], without: Collection[str]
 ) -> list[Mapping[str, Any]] | None:
-    """The functions that a group shall have; ``None`` for a group that follows nothing."""
+    """The functions that a group shall have; ``None`` for a group that follows nothing.
+
+    One that is stopped counts only where all are: the chain's policy on failure holds then.
+    """
     kinds = {
         (profiles.get(member.get("vnfInstanceId", "")), member.get("ingressCp"), member.get("egressCp"))
         for member in members
@@ -192,11 +196,13 @@ def _members(
     if not profile or not ingress or not egress:
         return None
     known = {member["id"]: member for member in members}
-    found = [
-        function_between(vnf, vnfc, ingress, egress)
+    serving = [
+        (vnf, vnfc)
         for vnf in sorted(live, key=lambda one: one.instance.name)
         if vnf.instance.vnf_profile_id == profile
         for vnfc in vnf.instance.vnfcs
         if vnfc.id not in without and {ingress, egress} <= {cp.cpd_id for cp in vnfc.connection_points}
     ]
+    started = [one for one in serving if one[1].state is VnfOperationalState.STARTED]
+    found = [function_between(vnf, vnfc, ingress, egress) for vnf, vnfc in started or serving]
     return [known.get(function["id"], function) for function in found]

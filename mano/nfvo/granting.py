@@ -64,7 +64,7 @@ class Granting:
             instance = uow.vnf_instances.get(request.vnf_instance_id, tenant_id)
         if known is not None:
             return known
-        if request.operation != INSTANTIATE and instance.ns_instance_id:
+        if request.operation not in (INSTANTIATE, "TERMINATE") and instance.ns_instance_id:
             self._refuse_empty_chains(request, instance, tenant_id)
         if request.add_resources and request.operation != INSTANTIATE:
             self._growth.reserve(request, instance, tenant_id)
@@ -77,7 +77,7 @@ class Granting:
         return grant
 
     def _refuse_empty_chains(self, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> None:
-        """A chain of the NS must not lose its last function; a VNF that its NS terminates has left its chains before."""
+        """A chain of the NS must not lose its last function; whoever terminates a VNF takes it out of them before."""
         stays = {(resource.vdu_id, resource.index) for resource in request.add_resources}
         going = {(r.vdu_id, r.index) for r in request.remove_resources} - stays
         leaving = frozenset(vnfc.id for vnfc in instance.vnfcs if (vnfc.vdu_id, vnfc.index) in going)
@@ -191,7 +191,7 @@ class Granting:
             additional_parameters={
                 "catenaPlacement": {a.resource_definition_id: a.placement for a in added},
                 "catenaHosts": {name: host.vim_id for name, host in zones.items()},
-                "catenaNetworks": {n.id: _network_facts(n) for n in _networks(uow, instance, tenant_id)},
+                "catenaNetworks": {n.id: _network_facts(n) for n in _networks(uow, request, instance, tenant_id)},
             },
         )
 
@@ -224,10 +224,15 @@ def _reserved(uow: UnitOfWork, reservation_id: str, tenant_id: str) -> Reservati
     return reservation
 
 
-def _networks(uow: UnitOfWork, instance: VnfInstance, tenant_id: str) -> Sequence[Network]:
-    if instance.ns_instance_id:
-        return uow.networks.list(tenant_id, ns_instance_id=instance.ns_instance_id)
-    return uow.networks.list(tenant_id)
+def _networks(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> Sequence[Network]:
+    """The networks of the VNF's service, and those that the request names; all of the tenant's for one on its own."""
+    if not instance.ns_instance_id:
+        return uow.networks.list(tenant_id)
+    own = uow.networks.list(tenant_id, ns_instance_id=instance.ns_instance_id)
+    known = {network.id for network in own}
+    named = dict.fromkeys(str(link.get("resourceId")) for link in request.ext_virtual_links)
+    others = (uow.networks.find(network_id, tenant_id) for network_id in named if network_id not in known)
+    return [*own, *(network for network in others if network is not None)]
 
 
 def _network_facts(network: Network) -> dict[str, Any]:

@@ -6,7 +6,7 @@ an addition keeps to the affinity rules between new and old VNFCs, and takes no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -47,13 +47,28 @@ class Neighbourhood:
     """Network to the virtual link that it was made of, for the pools of its subnets."""
 
 
-def connect(here: Neighbourhood, vdu_id: str, index: int, owner: str) -> tuple[PlannedCp, ...]:
-    """The connection points of one more instance of a VDU; raises Refused where no address is free."""
+def connect(
+    here: Neighbourhood,
+    vdu_id: str,
+    index: int,
+    owner: str,
+    former: Sequence[PlannedCp] = (),
+    asked: Collection[tuple[str, int]] = (),
+) -> tuple[PlannedCp, ...]:
+    """The connection points of one more instance of a VDU; raises Refused where no address is free.
+
+    Those of ``former`` that stay on their network keep their addresses. ``asked`` are (external CP, instance) for which
+    the request gives addresses itself: they are left out.
+    """
+    known = {(cp.ext_cpd_id, cp.network_id): cp for cp in former}
     found = []
     for cp in here.flavour.cps_of(vdu_id):
         ext = exposed_as(here.flavour, cp)
         network_id = here.links.get(ext.requirement) or here.links.get(ext.id) if ext else None
-        if ext is None or not network_id:
+        if ext is None or not network_id or {(ext.id, index), (ext.requirement, index)} & set(asked):
+            continue
+        if (kept := known.get((ext.id, network_id))) is not None:
+            found.append(replace(kept, cpd_id=cp.id))
             continue
         network = here.networks[network_id]
         subnets = _subnets(here, network)

@@ -134,7 +134,9 @@ def _taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id: str) -> 
         ns = uow.ns_instances.find(ns_id)
         for network_id, addresses in _planned_addresses(ns).items():
             found.setdefault(network_id, []).extend(addresses)
-    for guest in uow.vnf_instances.list(tenant_id, ns_instance_id=""):
+    owners = {network.ns_instance_id for network in networks.values()} | {""}
+    vnfs = [vnf for owner in sorted(owners) for vnf in uow.vnf_instances.list(tenant_id, ns_instance_id=owner)]
+    for guest in vnfs:
         for point in (point for vnfc in guest.vnfcs for point in vnfc.connection_points):
             found.setdefault(point.network_id, []).extend(point.addresses)
     return found
@@ -160,9 +162,9 @@ def _newcomers(
         place = place_of(resource)
         key = f"{owner.name}/{place}"
         former = replaced.get(place)
-        kept = _cps_of(owner, instance, former) if former else ()
-        cps = kept or connect(replace(here, taken=taken), resource.vdu_id, resource.index, key)
-        for network, addresses in addresses_of(() if kept else cps).items():
+        kept = _cps_of(instance, former) if former else ()
+        cps = connect(replace(here, taken=taken), resource.vdu_id, resource.index, key, kept)
+        for network, addresses in addresses_of(cps).items():
             taken.setdefault(network, []).extend(addresses)
         found.append(
             Newcomer(
@@ -176,12 +178,8 @@ def _newcomers(
     return found
 
 
-def _cps_of(owner: _Owner, instance: VnfInstance, former: GrantedResource) -> tuple[PlannedCp, ...]:
+def _cps_of(instance: VnfInstance, former: GrantedResource) -> tuple[PlannedCp, ...]:
     """The connection points of the VNFC that is replaced: its successor takes them over with their addresses."""
-    if owner.vnf is not None:
-        for vnfc in owner.vnf.vnfcs:
-            if vnfc.reservation_id == former.reservation_id:
-                return vnfc.cps
     return tuple(
         PlannedCp(point.cpd_id, point.ext_cpd_id, point.network_id, point.mac, point.addresses)
         for vnfc in instance.vnfcs
@@ -269,6 +267,8 @@ def links_for(
     uow: UnitOfWork, instance: VnfInstance, added: Sequence[GrantedResource], request: GrantRequest
 ) -> tuple[Mapping[str, Any], ...]:
     """The external virtual links of what is added to a running VNF, with the addresses that the NFVO chose."""
+    if request.operation == "CHANGE_EXT_CONN":
+        return _reconnected(uow, instance, request)
     if request.operation == "INSTANTIATE" or not added:
         return ()
     if instance.ns_instance_id:
@@ -278,6 +278,31 @@ def links_for(
         held = {one.reservation_id: uow.reservations.get(one.reservation_id).decision for one in added}
         cps = {key: tuple(PlannedCp(**cp) for cp in told.get(CPS, ())) for key, told in held.items()}
     return external_links((one.index, cp) for one in added for cp in cps.get(one.reservation_id, ()))
+
+
+def _reconnected(uow: UnitOfWork, instance: VnfInstance, request: GrantRequest) -> tuple[Mapping[str, Any], ...]:
+    """Addresses for connection points that go to other networks and for which none were asked for."""
+    here = _neighbourhood(uow, request, instance, instance.tenant_id)
+    asked = {
+        (str(cp.get("cpdId")), number)
+        for link in request.ext_virtual_links
+        for cp in link.get("extCps") or ()
+        for number, config in enumerate((cp.get("cpConfig") or {}).values())
+        if config
+    }
+    taken = {network: list(addresses) for network, addresses in here.taken.items()}
+    found: list[tuple[int, PlannedCp]] = []
+    for vnfc in instance.vnfcs:
+        stays = tuple(
+            PlannedCp(cp.cpd_id, cp.ext_cpd_id, cp.network_id, cp.mac, cp.addresses) for cp in vnfc.connection_points
+        )
+        owner = f"{instance.id[:8]}/{vnfc.vdu_id}/{vnfc.index}"
+        without = replace(here, taken=taken)
+        for cp in connect(without, vnfc.vdu_id, vnfc.index, owner, stays, asked=asked):
+            mac = next((one.mac for one in stays if one.cpd_id == cp.cpd_id), cp.mac)
+            found.append((vnfc.index, replace(cp, mac=mac)))
+            taken.setdefault(cp.network_id, []).extend(cp.addresses)
+    return external_links(found)
 
 
 def settle(uow: UnitOfWork, grant: Grant, *, done: bool) -> None:

@@ -28,8 +28,13 @@ class Step:
 class Story(Protocol):
     """One kind of life-cycle operation."""
 
-    level: Level
-    operation: str
+    @property
+    def level(self) -> Level:
+        """Whose operation it is."""
+
+    @property
+    def operation(self) -> str:
+        """The standard's name of the operation."""
 
     def prepare(self, op: LcmOpOcc) -> tuple[str, ...]:
         """Decide the desired state, store it, and name the steps to come, each name once.

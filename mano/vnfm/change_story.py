@@ -247,11 +247,15 @@ class _Doing:
     def _part(self) -> None:
         """The new ones leave; those that they stood in for are there again, and stopped until they run."""
         new = {each.after.compute_id for each in self._wave if each.after}
-        old = [each.before for each in self._wave if each.before and each.after]
-        dead = {each.before.compute_id for each in self._wave if each.before and each.dead and each.moves}
-        found = [_unseen(one) if one.compute_id in dead else self._world.vnfc(one) for one in old]
-        back = [replace(vnfc, state=VnfOperationalState.STOPPED) for vnfc in found]
+        back = [self._former(each) for each in self._wave if each.before and each.after]
         self._record(lambda vnfcs: _with([v for v in vnfcs if v.compute_id not in new], back))
+
+    def _former(self, each: Transition) -> VnfcResource:
+        """Started where it only moves: its process is there, or about to be."""
+        assert each.before is not None
+        found = _unseen(each.before) if each.dead and each.moves else self._world.vnfc(each.before)
+        is_started = each.moves and not each.stopped
+        return found if is_started else replace(found, state=VnfOperationalState.STOPPED)
 
     def _record(self, change: Callable[[Sequence[VnfcResource]], Sequence[VnfcResource]]) -> None:
         with self._world.open_unit() as uow:

@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mano.domain.vnf_instance import VnfInstance
+from mano.vnfm.connectivity_story import judge_connectivity
+from mano.vnfm.heal_story import judge_heal
+from mano.vnfm.operate_story import judge_operate
+from mano.vnfm.replace_stories import judge_flavour
 from mano.vnfm.scaling import aspect_of, scaled, scaled_to_level
 from mano.vnfm.world import flavour_of
 from vnf_descriptors.model import Vnfd
@@ -27,5 +31,12 @@ def judge_scale_to_level(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str
     scaled_to_level(instance, flavour, request)
 
 
-JUDGES: Mapping[str, Judge] = {"SCALE": judge_scale, "SCALE_TO_LEVEL": judge_scale_to_level}
+JUDGES: Mapping[str, Judge] = {
+    "SCALE": judge_scale,
+    "SCALE_TO_LEVEL": judge_scale_to_level,
+    "HEAL": judge_heal,
+    "OPERATE": judge_operate,
+    "CHANGE_EXT_CONN": judge_connectivity,
+    "CHANGE_FLAVOUR": judge_flavour,
+}
 """By operation (LcmOperationType)."""

@@ -168,12 +168,7 @@ def plan_vnf(inputs: PlanInputs) -> VnfPlan:
 def _plan_compute(inputs: PlanInputs, definition: ResourceDefinition, granted: GrantedResource) -> PlannedCompute:
     vdu = inputs.flavour.vdu(definition.vdu_id)
     host = granted.resource_provider_id
-    image = vdu.sw_image
-    if image is None or image.path is None or image.checksum is None:
-        raise InvalidInput(
-            f"VDU {vdu.id} has no software image inside its package",
-            hint="add a SwImage artifact with file and checksum",
-        )
+    artifact, checksum = image_of(vdu)
     ports = tuple(
         port
         for cp in inputs.flavour.cps_of(vdu.id)
@@ -186,31 +181,84 @@ def _plan_compute(inputs: PlanInputs, definition: ResourceDefinition, granted: G
         compute_id=derive_id(inputs.op_id, "compute", vdu.id, str(definition.index)),
         vim_id=str(inputs.grant.additional_parameters.get("catenaHosts", {}).get(host, "")),
         host=host,
-        artifact=image.path,
-        checksum=image.checksum.value,
+        artifact=artifact,
+        checksum=checksum,
         memory_mib=vdu.memory_mib,
         placement=granted.placement,
-        user_data=_user_data(vdu, inputs.parameters),
+        user_data=user_data_of(vdu, inputs.parameters),
         ports=ports,
         reservation_id=granted.reservation_id,
     )
 
 
+def image_of(vdu: Vdu) -> tuple[str, str]:
+    """(path in the package, SHA-256) of the VDU's software image; raises InvalidInput without one in the package."""
+    image = vdu.sw_image
+    if image is None or image.path is None or image.checksum is None:
+        raise InvalidInput(
+            f"VDU {vdu.id} has no software image inside its package",
+            hint="add a SwImage artifact with file and checksum",
+        )
+    return image.path, image.checksum.value
+
+
 def _plan_port(
     inputs: PlanInputs, cp: VduCp, definition: ResourceDefinition, granted: GrantedResource
 ) -> PlannedPort | None:
-    ext = next((ext for ext in inputs.flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
-    link, config = _connection(inputs.ext_virtual_links, ext, definition.index) if ext else ({}, {})
+    return _port_on(
+        inputs.op_id,
+        inputs.flavour,
+        cp,
+        definition.index,
+        granted.resource_provider_id,
+        granted.placement,
+        inputs.ext_virtual_links,
+        inputs.grant,
+        "",
+    )
+
+
+def planned_port(
+    op_id: str,
+    flavour: VnfFlavour,
+    cp: VduCp,
+    compute: PlannedCompute,
+    links: Sequence[Mapping[str, Any]],
+    grant: Grant,
+    *,
+    former: PlannedPort | None = None,
+) -> PlannedPort | None:
+    """The port that a running VNFC's connection point gets on these links; ``None`` where they do not name it.
+
+    It keeps the MAC address of its ``former`` port unless another one is asked for.
+    """
+    mac = former.spec.mac if former else ""
+    return _port_on(op_id, flavour, cp, compute.index, compute.host, compute.placement, links, grant, mac)
+
+
+def _port_on(
+    op_id: str,
+    flavour: VnfFlavour,
+    cp: VduCp,
+    index: int,
+    host: str,
+    placement: Mapping[str, Any],
+    links: Sequence[Mapping[str, Any]],
+    grant: Grant,
+    known_mac: str,
+) -> PlannedPort | None:
+    ext = next((ext for ext in flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
+    link, config = _connection(links, ext, index) if ext else ({}, {})
     if ext is None or not link:
         return None
-    facts = _network_facts(inputs.grant, str(link["resourceId"]))
+    facts = _network_facts(grant, str(link["resourceId"]))
     mac, fixed = _addresses(config)
     addresses = tuple(_with_prefix(text, facts["subnets"], cp.id) for text in fixed)
-    attached = granted.placement.get("interfaces", {}).get(cp.id, {})
+    attached = placement.get("interfaces", {}).get(cp.id, {})
     vfs = attached.get("vfs") or ()
     spec = PortSpec(
-        id=derive_id(inputs.op_id, "port", cp.vdu_id, str(definition.index), cp.id),
-        host=granted.resource_provider_id,
+        id=derive_id(op_id, "port", cp.vdu_id, str(index), cp.id),
+        host=host,
         network=NetworkSpec(
             id=str(link["resourceId"]),
             kind=NetworkKind(facts["kind"]),
@@ -218,7 +266,7 @@ def _plan_port(
             physical_network=str(facts["physicalNetwork"]),
             segment=int(facts["segment"]),
         ),
-        mac=mac or mac_address(inputs.op_id, cp.vdu_id, str(definition.index), cp.id),
+        mac=mac or known_mac or mac_address(op_id, cp.vdu_id, str(index), cp.id),
         addresses=addresses,
         mtu=_mtu(cp, int(facts["mtu"])),
         vnic_type=cp.vnic_type.value,
@@ -296,7 +344,7 @@ def _gateway(gateways: Sequence[str], addresses: Sequence[str]) -> str:
     return next((gateway for gateway in gateways if own and gateway not in own), "")
 
 
-def _user_data(vdu: Vdu, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def user_data_of(vdu: Vdu, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What the VNFC finds in its configuration: the VNFD's boot data, then what the request adds for the VDU."""
     data: dict[str, Any] = {}
     if vdu.boot_data is not None:

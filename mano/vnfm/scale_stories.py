@@ -7,6 +7,7 @@ from abc import abstractmethod
 from mano.domain.grant import Grant
 from mano.vnfm.change_story import ChangeVnf, Situation
 from mano.vnfm.changes import VnfChange, between
+from mano.vnfm.links import merged_links
 from mano.vnfm.resources import PlannedCompute, VnfPlan
 from mano.vnfm.scaling import Size, scaled, scaled_to_level
 
@@ -27,7 +28,12 @@ class _Resize(ChangeVnf):
         kept = [compute for compute in before.computes if compute.compute_id not in gone]
         new = self.made(situation, grant, add)
         after = VnfPlan(before.flavour_id, size.level_id, before.package_id, in_order((*kept, *new)))
-        facts = {"scale_levels": dict(size.levels), "instantiation_level_id": size.level_id}
+        links = merged_links(situation.instance.ext_virtual_links, grant.ext_virtual_links)
+        facts = {
+            "scale_levels": dict(size.levels),
+            "instantiation_level_id": size.level_id,
+            "ext_virtual_links": [dict(link) for link in links],
+        }
         return VnfChange(before, after, between(before, after, situation.live), facts), grant
 
 

@@ -17,6 +17,7 @@ from mano.bootstrap import build
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.ns_instance import Reservation
 from mano.domain.vnf_instance import VnfInstance
+from mano.placement import document_from_text
 from mano.settings import AuthMode, Settings, Tier
 from tests.scenarios.main_job.conftest import SAMPLES, InlineEngine, Job
 from vnf_descriptors import build as build_package
@@ -121,6 +122,18 @@ class Running:
         lifecycle.change(vnf_id, self.job.tenant, op_id, operation, dict(request or {}))
         return self.job.operation(op_id)
 
+    def add_spare_host(self) -> None:
+        """A fourth host, so that what is kept apart can move."""
+        text = (SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8")
+        inventory = document_from_text(text, "Inventory")
+        inventory["hosts"] = [{**inventory["hosts"][2], "name": "h4"}]
+        del inventory["links"]
+        self.job.services.nfvi.add_hosts(inventory, "local")
+
+    def fail_at(self, *moments: str) -> None:
+        """Let the VIM fail at these moments from now on, and at no other."""
+        self.job.faults.planned = tuple(Fault(moment, Kind.FAIL, times=1000) for moment in moments)
+
     def reservations(self) -> list[Reservation]:
         with self.job.catena.store.open_unit(read_only=True) as uow:
             return list(uow.reservations.list())
@@ -222,10 +235,10 @@ def fail_everywhere(
         there = start()
         prepare(there)
         before = there.picture()
-        there.job.faults.planned = (Fault(moment, Kind.FAIL, times=1000),)
+        there.fail_at(moment)
         op = act(there)
         assert op.state is OperationState.FAILED_TEMP, (moment, op.state, op.error)
-        there.job.faults.planned = ()
+        there.fail_at()
         there.job.services.vnf_lifecycle.rollback(op.id, there.job.tenant)
         ended = there.job.operation(op.id)
         assert ended.state is OperationState.ROLLED_BACK, (moment, ended.error)
