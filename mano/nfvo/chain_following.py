@@ -56,8 +56,11 @@ class ChainFollowing:
         and what a change of a chain ended with. Repeatable.
         """
         deadline = self.clock.monotonic() + DEADLINE_S
-        for chain_id, spec in self.differences(ns_instance_id, tenant_id, without).items():
+        changed = self.differences(ns_instance_id, tenant_id, without)
+        for chain_id, spec in changed.items():
             self._await(self._started(chain_id, tenant_id, spec, deadline), tenant_id, deadline)
+        if changed:
+            self.graphs.refresh(())  # what left its last chain is no function any more
 
     def differences(
         self, ns_instance_id: str, tenant_id: str, without: Collection[str] = ()
