@@ -82,6 +82,15 @@ class ListenerType(click.ParamType[Listener]):
 )
 @click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
 @outbound_options
+@click.option("--or-any-port", is_flag=True, help="Take a free port when the one of --listen is in use.")
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0.0, max=3600.0),
+    envvar="CATENA_DRAIN",
+    default=1.0,
+    show_default=True,
+    help="Seconds that packets on a chain's old path have to come out of it.",
+)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
@@ -100,6 +109,8 @@ def serve(
     allow_external: bool,
     lab: str,
     outbound: Outbound | None,
+    drain: float,
+    or_any_port: bool,
     log_level: str,
 ) -> None:
     """Run a server until it is told to stop (SIGINT, SIGTERM)."""
@@ -117,12 +128,14 @@ def serve(
             lenient_version=lenient_version,
             tier=Tier(tier) if tier else None,
             lab=lab,
+            drain_s=drain,
             outbound=outbound,
+            tls_cert=Path(tls_cert).absolute() if tls_cert else None,
             packages=PackagePolicy(tuple(path.absolute() for path in trust), require_signature, allow_external),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with only_server(settings.data_dir), listening(listen) as listener:
+    with only_server(settings.data_dir), listening(listen, or_any_port) as listener:
         sys.exit(run(settings, listener, tls={"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}, log_level=log_level))
 
 
@@ -149,23 +162,34 @@ def only_server(data_dir: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(listener: Listener) -> Iterator[socket.socket]:
-    """A bound socket, before anything expensive is built."""
+def listening(listener: Listener, or_any_port: bool = False) -> Iterator[socket.socket]:
+    """A bound socket, before anything expensive is built; on a free port if its own is taken and any will do."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
         raise Failure(f"--listen {listener}: {error.strerror}", exit_code=Exit.USAGE) from None
-    bound = socket.socket(family, kind, protocol)
-    with bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind(address)
-            bound.listen(BACKLOG)
-        except OSError as error:
+    try:
+        bound = _bound(family, kind, protocol, address)
+    except OSError as error:
+        if not or_any_port or error.errno != errno.EADDRINUSE:
             raise _not_bound(listener, error) from None
+        bound = _bound(family, kind, protocol, (address[0], 0, *address[2:]))
+    with bound:
         yield bound
+
+
+def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _not_bound(listener: Listener, error: OSError) -> Failure:

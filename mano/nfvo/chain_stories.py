@@ -84,7 +84,7 @@ class ChangeChain:
             chain = uow.chains.get(op.instance_id)
             if chain.change is not None and chain.change.phase is not phase:
                 uow.chains.save(replace(chain, change=replace(chain.change, phase=phase)))
-        plane = self.graphs.refresh(self.graphs.data_plane().hosts_of(op.instance_id))
+        plane = self.graphs.refresh(lambda plane: plane.hosts_of(op.instance_id))
         if op.instance_id in plane.broken:
             raise plane.broken[op.instance_id]
         return {"spis": [one.forward.spi for one in plane.ways[op.instance_id] if one.classified]}

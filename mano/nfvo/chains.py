@@ -122,7 +122,7 @@ class Chains:
             chain = self._graphs.new_chain(uow, spec, tenant_id)
             uow.chains.add(chain)
         try:
-            plane = self._graphs.refresh(self._graphs.data_plane().hosts_of(chain.id))
+            plane = self._graphs.refresh(lambda plane: plane.hosts_of(chain.id))
         except CatenaError:
             self._forget(chain.id)
             raise

@@ -8,7 +8,7 @@ programs the bridges that differ; whoever changes what is stored calls it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -42,6 +42,9 @@ TURN_S, TURN_DEADLINE_S = 60.0, 90.0
 DOWN = "service-function-down/"
 """Begins the key of an alarm that says that a function does not work; its identifier follows."""
 
+Needed = Collection[str] | Callable[[DataPlane], Collection[str]] | None
+"""The hosts that must be programmed."""
+
 
 class ForwardingGraphs:
     """Chains of all tenants and the bridges that carry them."""
@@ -57,12 +60,13 @@ class ForwardingGraphs:
         self._drawing = Drawing()
         self._pen = threading.Lock()
 
-    def refresh(self, needed: Collection[str] | None = None) -> DataPlane:
+    def refresh(self, needed: Needed = None) -> DataPlane:
         """Make the bridges follow what is stored: render, prove, program what differs.
 
-        ``needed`` names the hosts that must answer, ``None`` all of them; another one that is dead is passed over: it
-        is programmed whole when it comes back. Raises :class:`~mano.errors.ChainUnproven` before anything is sent,
-        :class:`~mano.errors.Unreachable` naming a needed host that does not answer.
+        ``needed`` names the hosts that must answer, ``None`` all of them, a function those that it chooses by the new
+        data plane; another one that is dead is passed over: it is programmed whole when it comes back. Raises
+        :class:`~mano.errors.ChainUnproven` before anything is sent, :class:`~mano.errors.Unreachable` naming a needed
+        host that does not answer.
         """
         with self._one_at_a_time, self._turn() as token:
             plane = self.proven()
@@ -72,8 +76,9 @@ class ForwardingGraphs:
                     self._paths.program(host, plane.tables[host], generation=token)
                 except (Unreachable, DeadlineExceeded) as error:
                     silent[host] = error
+        must = needed(plane) if callable(needed) else needed
         for host, problem in silent.items():
-            if needed is None or host in needed:
+            if must is None or host in must:
                 raise problem
             structlog.get_logger(__name__).warning("a bridge was passed over", host=host, detail=problem.detail)
         return plane

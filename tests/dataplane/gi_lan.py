@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 2.0
 INTERNET_IP = INTERNET_ADDRESS.split("/")[0]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def run(*arguments: str, timeout: float = 15.0, text: str | None = None) -> str:
@@ -79,7 +73,7 @@ class Lab:
 
     def serve(self) -> None:
         """Start a server with this lab, or start it again."""
-        self.processes.append(start(self.directory, self.id, "root", f"127.0.0.1:{free_port()}"))
+        self.processes.append(start(self.directory, self.id, "root", "127.0.0.1:0"))
 
     def prepare(self) -> None:
         """Server, hosts, packages, and an NS instance that is not instantiated yet."""

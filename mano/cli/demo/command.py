@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +79,7 @@ def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str) -
         if why_not_real:
             click.echo(f"tier simulated, since {why_not_real}")
         remains.make_directory(directory)
-        options = Options(directory, chosen, f"127.0.0.1:{free_port()}", lab, hosts, keep)
+        options = Options(directory, chosen, f"127.0.0.1:{FAVOURITE_PORT}", lab, hosts, keep)
         held = run(options, Stage(chosen))
         is_kept = keep and held
     except BrokenPipeError:
@@ -151,19 +150,6 @@ def _never_fail_on_letters(stream: TextIO) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-
-
-def free_port() -> int:
-    """The default port when it is free, else any."""
-    for port in (FAVOURITE_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoProblem("no port of 127.0.0.1 is free")
 
 
 def _say_removed(removed: list[str]) -> None:

@@ -22,6 +22,8 @@ START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 LAST_LINES = 3
+LISTENS = "Catena listens on "
+"""Begins the line in which a server says where it is."""
 
 
 class Api:
@@ -41,6 +43,11 @@ class Api:
         with _problems():
             answer = self._client.post(path, body)
         return answer.json if answer.body else self._client.path_of(answer.headers.get("location", ""))
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> str:
+        """Change a resource; the path of the operation."""
+        with _problems():
+            return self._client.path_of(self._client.patch(path, body).headers.get("location", ""))
 
     def delete(self, path: str) -> None:
         """Delete a resource."""
@@ -112,9 +119,14 @@ class ServerProcess:
 
 
 def start(data_dir: Path, lab: str, tier: str, listen: str) -> ServerProcess:
-    """Start ``mano serve`` and wait until it is ready; raises DemoProblem with its last words if it ends."""
+    """Start ``mano serve`` and wait until it is ready; raises DemoProblem with its last words if it ends.
+
+    The server takes the port of ``listen`` or, when somebody else has it by then, any, and says which.
+    """
     log = data_dir / "server.log"
     command = [sys.executable, "-m", "mano.cli", "serve", "--data-dir", str(data_dir), "--listen", listen]
+    command.append("--or-any-port")
+    said_before = log.stat().st_size if log.exists() else 0
     environment = {**os.environ, "CATENA_LAB": lab, "CATENA_TIER": tier}
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -126,13 +138,25 @@ def start(data_dir: Path, lab: str, tier: str, listen: str) -> ServerProcess:
             start_new_session=True,
         )
     try:
-        api = Api(f"http://{listen}", _await_token(data_dir, process, log))
+        url = _await_url(process, log, said_before)
+        api = Api(url, _await_token(data_dir, process, log))
         _await_ready(api, process, log)
     except BaseException:
         process.kill()
         process.wait()
         raise
     return ServerProcess(process, api, log)
+
+
+def _await_url(process: subprocess.Popen[bytes], log: Path, said_before: int) -> str:
+    """Where the server says that it listens."""
+
+    def said() -> str:
+        words = log.read_bytes()[said_before:].decode("utf-8", "replace")
+        return next((line.split()[3] for line in words.splitlines() if line.startswith(LISTENS)), "")
+
+    _await(lambda: bool(said()), process, log)
+    return said()
 
 
 def _await_token(data_dir: Path, process: subprocess.Popen[bytes], log: Path) -> str:

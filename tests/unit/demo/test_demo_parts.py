@@ -13,15 +13,18 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 
-from mano.cli.demo import command, subscriber, traffic
+from mano.cli.demo import subscriber, traffic
 from mano.cli.demo.checks.claims import Check, outcome
-from mano.cli.demo.command import choose_tier, demo, free_port
+from mano.cli.demo.command import choose_tier, demo
 from mano.cli.demo.errors import CheckFailed, DemoProblem
 from mano.cli.demo.internet import RequestLog
 from mano.cli.demo.server import Api, ServerProcess, last_words
 from mano.cli.demo.service import sample_inventory
 from mano.cli.demo.world import DemoWorld
+from mano.cli.exits import Failure
+from mano.cli.serve import listening
 from mano.placement import inventory_from_document
+from mano.settings import Listener
 
 NO_WORLD = cast(DemoWorld, None)
 
@@ -67,11 +70,15 @@ def test_a_labs_name_is_short_and_plain(name: str) -> None:
     assert "lower-case letters and digits" in result.output
 
 
-def test_a_port_that_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_servers_that_want_the_same_port_get_two() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        monkeypatch.setattr(command, "FAVOURITE_PORT", taken)
-        assert free_port() != taken
+        with listening(Listener("127.0.0.1", taken), or_any_port=True) as bound:
+            assert bound.getsockname()[1] != taken
+        with pytest.raises(Failure, match="in use"), listening(Listener("127.0.0.1", taken)):
+            pass
+    with listening(Listener("127.0.0.1", taken), or_any_port=True) as bound:
+        assert bound.getsockname()[1] == taken
 
 
 def test_the_subscriber_asks_by_http_dns_and_tls_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

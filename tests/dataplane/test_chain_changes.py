@@ -1,0 +1,221 @@
+"""A running chain is changed in every way while 2 000 numbered datagrams a second pass it each way: none is lost.
+
+The machine itself may lose some when it is busy with other things: what is lost counts when a flow of the same length
+that nobody disturbs loses less.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from mano.cli.demo.flow import Flow, Way
+from mano.cli.demo.world import INTERNET, SUBSCRIBERS, DemoWorld
+from tests.dataplane.gi_lan import INTERNET_IP, Lab, world_of
+
+pytestmark = [pytest.mark.dataplane, pytest.mark.timeout(240)]
+
+REPETITIONS = 5
+DRAIN_S = 0.15
+CONTROL_ATTEMPTS = 3
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, module_lab_id: str) -> Iterator[Lab]:
+    """The sample network service with a second firewall beside it."""
+    lab = Lab(module_lab_id, tmp_path_factory.mktemp("changes"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CATENA_DRAIN", str(DRAIN_S))
+        try:
+            lab.prepare()
+            lab.instantiate()
+            second_firewall(lab)
+            yield lab
+        finally:
+            lab.close()
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab) -> DemoWorld:
+    world = world_of(lab)
+    world.load()
+    return world
+
+
+def second_firewall(lab: Lab) -> None:
+    """A VNF of its own on the service's networks: ``firewall-b``."""
+    vnfs = lab.api.get("/vnflcm/v2/vnf_instances")
+    model = next(vnf for vnf in vnfs if vnf["vnfInstanceName"] == "firewall-0")
+    model = lab.api.get(f"/vnflcm/v2/vnf_instances/{model['id']}")
+    body = {"vnfdId": model["vnfdId"], "vnfInstanceName": "firewall-b", "vnfInstanceDescription": ""}
+    made = lab.api.post("/vnflcm/v2/vnf_instances", body)
+    networks = {network["name"]: network["id"] for network in lab.api.get("/mano/v1/topology")["networks"]}
+    places = {"access": ("in", "out"), "mgmt": ("mgmt",)}
+    request = {
+        "flavourId": "simple",
+        "extVirtualLinks": [
+            {"id": networks[name], "resourceId": networks[name], "extCps": [_cp(cp) for cp in cps]}
+            for name, cps in places.items()
+        ],
+    }
+    operation = lab.api.post(f"/vnflcm/v2/vnf_instances/{made['id']}/instantiate", request)
+    settle(lab, operation)
+
+
+def _cp(name: str) -> dict[str, Any]:
+    ethernet = {"macAddress": f"0a:00:00:00:fb:{ord(name[0]):02x}"}
+    return {
+        "cpdId": name,
+        "cpConfig": {"0000": {"cpProtocolData": [{"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": ethernet}]}},
+    }
+
+
+def settle(lab: Lab, operation: str) -> Mapping[str, Any]:
+    deadline = time.monotonic() + 60
+    while (found := lab.api.get(operation))["operationState"] in ("STARTING", "PROCESSING", "ROLLING_BACK"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
+    assert found["operationState"] == "COMPLETED", found
+    return dict(found)
+
+
+def path(*groups: str | Sequence[str]) -> dict[str, Any]:
+    """A patch: the functions in order; a list of instances is a group that spreads."""
+    return {"path": [_group(number, each) for number, each in enumerate(groups)]}
+
+
+def _group(number: int, members: str | Sequence[str]) -> dict[str, Any]:
+    names = [members] if isinstance(members, str) else list(members)
+    return {
+        "group": f"g{number}",
+        "spread": not isinstance(members, str),
+        "instances": [{"sf": name} for name in names],
+    }
+
+
+FIRST = path("firewall-0", "nat-0")
+LONGER = path("firewall-0", "dpi-0", "nat-0")
+TURNED = path("dpi-0", "firewall-0", "nat-0")
+MOVED = path("firewall-b", "nat-0")
+ONE, TWO = path(["firewall-0"], "nat-0"), path(["firewall-0", "firewall-b"], "nat-0")
+ANY = {"classifiers": [{"priority": 0, "match": {}}]}
+NARROW = {"classifiers": [{"priority": 0, "match": {"protocol": "udp"}}, {"priority": 0, "match": {"protocol": "tcp"}}]}
+
+KINDS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "insert and remove a function": (LONGER, FIRST),
+    "reorder functions": (LONGER, TURNED),
+    "move to another instance": (MOVED, FIRST),
+    "change classifiers": (NARROW, ANY),
+    "scale a group out and in": (TWO, ONE),
+}
+"""There and back."""
+
+
+def change(lab: Lab, world: DemoWorld, patch: Mapping[str, Any]) -> None:
+    settle(lab, start_change(lab, world, patch))
+
+
+def start_change(lab: Lab, world: DemoWorld, patch: Mapping[str, Any]) -> str:
+    return lab.api.patch(f"/mano/v1/chains/{world.chains['other']['id']}", patch)
+
+
+def under_traffic(world: DemoWorld, disturb: Callable[[], None]) -> tuple[Way, Way]:
+    flow = Flow(world.subscriber, world.lab.attachment(INTERNET), INTERNET_IP)
+    try:
+        time.sleep(0.3)
+        disturb()
+        time.sleep(0.2)
+        return flow.end()
+    finally:
+        flow.kill()
+
+
+def assert_nothing_lost(world: DemoWorld, disturb: Callable[[], None]) -> tuple[Way, Way]:
+    """Nothing is lost, or not more than of as long a flow without a disturbance."""
+    told = []
+    for _ in range(CONTROL_ATTEMPTS):
+        begin = time.monotonic()
+        ways = under_traffic(world, disturb)
+        assert all(way.sent > 500 for way in ways), ways
+        assert all(way.duplicates == 0 for way in ways), ways
+        if not any(way.lost for way in ways):
+            return ways
+        control = under_traffic(world, partial(time.sleep, time.monotonic() - begin))
+        told.append(f"disturbed: {ways}; control: {control}")
+        if sum(way.lost for way in control) >= sum(way.lost for way in ways):
+            return ways
+    raise AssertionError("\n".join(told))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_packet_is_lost_by_a_change(lab: Lab, world: DemoWorld, kind: str) -> None:
+    there, back = KINDS[kind]
+    if there is NARROW:
+        change(lab, world, FIRST)
+    else:
+        change(lab, world, back)
+
+    def disturb() -> None:
+        for _ in range(REPETITIONS):
+            change(lab, world, there)
+            change(lab, world, back)
+
+    assert_nothing_lost(world, disturb)
+
+
+def test_the_function_that_comes_in_sees_the_packets_and_only_while_it_is_there(lab: Lab, world: DemoWorld) -> None:
+    change(lab, world, FIRST)
+    seen: list[int] = []
+
+    def disturb() -> None:
+        seen.append(passed(world))
+        time.sleep(0.3)
+        seen.append(passed(world))
+        change(lab, world, LONGER)
+        time.sleep(0.3)
+        seen.append(passed(world))
+        change(lab, world, FIRST)
+        time.sleep(0.4)  # it writes its counters now and then
+        seen.append(passed(world))
+        time.sleep(0.4)
+        seen.append(passed(world))
+
+    assert_nothing_lost(world, disturb)
+    before, still, inside, out, after = seen[-5:]
+    assert still == before and inside > still + 300 and after == out, seen
+
+
+def passed(world: DemoWorld) -> int:
+    return int(world.counters("dpi")["packets"])
+
+
+def test_a_server_that_is_killed_in_the_middle_goes_on_and_no_packet_is_lost(lab: Lab, world: DemoWorld) -> None:
+    change(lab, world, FIRST)
+    turn = iter([LONGER, FIRST] * CONTROL_ATTEMPTS)
+
+    def disturb() -> None:
+        operation = start_change(lab, world, next(turn))
+        time.sleep(0.05)
+        os.kill(lab.server.process.pid, signal.SIGKILL)
+        lab.server.process.wait()
+        lab.serve()
+        world.api = lab.api
+        settle(lab, operation)
+
+    assert_nothing_lost(world, disturb)
+
+
+def test_afterwards_the_bridges_hold_what_is_stored(lab: Lab, world: DemoWorld) -> None:
+    change(lab, world, FIRST)
+    world.load()
+    for said in world.verified().values():
+        assert said["proven"] and not said["drift"], said
+        assert all(trace["agrees"] for trace in said["traces"]), said
+    assert world.chains["other"]["state"] == "active"
+    assert world.subscriber == world.lab.attachment(SUBSCRIBERS)
