@@ -61,6 +61,8 @@ SERVER_ID_FILE = "server-id"
 PACKAGES_DIRECTORY = "packages"
 LOCAL_VIM = "local"
 HEALTH_DEADLINE_S = 2.0
+FORGET_S = 3600.0
+"""How often it is looked for what nobody needs to know any more."""
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 
 
@@ -330,7 +332,12 @@ def _watch(
         ),
     )
     rounds = [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in observers]
+    rounds.append(Round("old alarms", FORGET_S, lambda: _count(alarms.forget_old)))
     return Watch(rounds, store.open_unit, owner=server_id(settings.data_dir), alone=store.engines.is_sqlite)
+
+
+def _count(call: Callable[[], int]) -> None:
+    call()
 
 
 def _observe(alarms: Alarms, observer: Observer) -> None:

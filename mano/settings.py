@@ -163,6 +163,17 @@ class Settings:
     outbound: Outbound | None = None
     """None: whatever is not forbidden to everybody. Loopback is allowed when the server itself listens there."""
 
+    watch_s: float = 5.0
+    """How often instances and hosts are looked at for alarms; bridges every 6th time, disk and pages every 12th."""
+    tls_cert: Path | None = None
+    """The certificate that the server shows, looked at for its end."""
+
+    @property
+    def certificates(self) -> dict[str, Path]:
+        """The certificates that this server relies on, by what they are for."""
+        found = {"listener": self.tls_cert, "callbacks": self.outbound.cert_file if self.outbound else None}
+        return {name: path for name, path in found.items() if path is not None}
+
     @property
     def calls(self) -> Outbound:
         """Where the server may call."""

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mano.api import dashboard_files, metrics, openapi_page, status, tokens
+from mano.api.alarms import AlarmResources
 from mano.api.api_versions import (
     NSD,
     NSFM,
@@ -38,7 +39,7 @@ from mano.api.native import chains, events, hosts
 from mano.api.openapi_document import complete
 from mano.api.problem_details import error_from_http, error_from_validation
 from mano.api.resource_routes import new_router
-from mano.api.services import Services, Subscriptions
+from mano.api.services import Alarms, Services, Subscriptions
 from mano.api.sfc_neutron import router as sfc_neutron
 from mano.api.sfc_neutron.errors import error_response
 from mano.api.sol003 import vnflcm
@@ -46,6 +47,7 @@ from mano.api.sol005 import nsd, nslcm, vnfpkgm
 from mano.api.subscriptions import SubscriptionResources
 from mano.api.uploads import UploadThreads
 from mano.api.version_resources import VersionResources
+from mano.domain.alarm import AlarmLevel
 from mano.domain.subscription import Interface
 
 DESCRIPTION = "ETSI NFV MANO (SOL003, SOL005) and service function chaining (RFC 7665, RFC 8300)."
@@ -127,6 +129,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield hosts.router(services.nfvi)
     if services.forwarding_graphs is not None:
         yield chains.router(services.forwarding_graphs, services.chains)
+    if services.alarms is not None:
+        yield from _alarms(services, services.alarms)
     if services.subscriptions is not None:
         yield from _subscriptions(services, services.subscriptions)
     if services.logical_networks is not None or services.port_chaining is not None:
@@ -146,4 +150,17 @@ def _subscriptions(services: Services, subscriptions: Subscriptions) -> Iterator
     for root, interface in served:
         router = new_router(root.prefix, root.name)
         SubscriptionResources(subscriptions, services.open_unit, root, interface).add_routes(router)
+        yield router
+
+
+def _alarms(services: Services, alarms: Alarms) -> Iterator[APIRouter]:
+    """The alarm resources of the levels that this server's role has, and those of all."""
+    served: list[tuple[str, str, AlarmLevel | None]] = [(hosts.PREFIX, "native", None)]
+    if services.ns_lifecycle is not None:
+        served.append((NSFM.prefix, NSFM.name, AlarmLevel.NS))
+    if services.vnf_lifecycle is not None:
+        served.append((VNFFM.prefix, VNFFM.name, AlarmLevel.VNF))
+    for prefix, tag, level in served:
+        router = new_router(prefix, tag)
+        AlarmResources(alarms, services.open_unit, prefix, level).add_routes(router)
         yield router

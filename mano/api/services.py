@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mano.domain.alarm import AckState, Alarm, AlarmLevel
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.lcm_op_occ import LcmOpOcc
 from mano.domain.ns_instance import NsInstance
@@ -314,6 +315,15 @@ class Chains(OperationTasks, Protocol):
         """The changes of all chains, or of one."""
 
 
+class Alarms(Protocol):
+    """Fault management (SOL003 clause 7, SOL005 clause 8)."""
+
+    def acknowledge(
+        self, id: str, tenant_id: str | None, state: AckState, *, level: AlarmLevel | None, generation: int | None
+    ) -> Alarm:
+        """Set the acknowledgement state; :class:`~mano.errors.Conflict` when it is that already."""
+
+
 class Health(Protocol):
     """Is this server able to do its work?"""
 
@@ -341,5 +351,6 @@ class Services:
     chains: Chains | None = None
     subscriptions: Subscriptions | None = None
     package_sources: PackageSources | None = None
+    alarms: Alarms | None = None
     logical_networks: LogicalNetworks | None = None
     port_chaining: PortChaining | None = None

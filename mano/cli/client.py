@@ -23,7 +23,19 @@ REQUEST_TIMEOUT_S = 60.0
 UPLOAD_TIMEOUT_S = 600.0
 MAX_PAGES = 10_000
 
-VERSIONS: Mapping[str, str] = {"nsd": "2.3.0", "nslcm": "2.3.0", "vnfpkgm": "2.4.0", "vnflcm": "2.3.0"}
+VERSIONS: Mapping[str, str] = {
+    "nsd": "2.3.0",
+    "nslcm": "2.3.0",
+    "vnfpkgm": "2.4.0",
+    "vnflcm": "2.3.0",
+    "nsfm": "1.3.0",
+    "nspm": "2.3.0",
+    "nfvici": "1.1.0",
+    "vnffm": "1.5.0",
+    "vnfpm": "2.2.0",
+    "vnfind": "1.4.0",
+    "vrqan": "1.3.0",
+}
 """What the client asks for: SOL003 and SOL005 v3.7.1."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -30,6 +30,8 @@ BRANCHES: Mapping[str, Branch] = {
     "place": Branch("mano.cli.place", "place", "Placement: what-if, and why."),
     "chain": Branch("mano.cli.chains", "chain", "Service function chains."),
     "vim": Branch("mano.cli.vims", "vim", "VIMs and where SAPs can end."),
+    "alarm": Branch("mano.cli.alarms", "alarm", "Alarms: what is wrong, and that somebody knows."),
+    "subscription": Branch("mano.cli.subscriptions", "subscription", "Who is told what."),
     "explain": Branch("mano.cli.explain", "explain", "What an error or finding code means."),
     "completion": Branch("mano.cli.completion", "completion", "Completion for a shell."),
 }

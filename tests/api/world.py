@@ -16,6 +16,7 @@ from mano.adapters.store import PackageDirectory, SqlStore
 from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, DispatchPolicy, WebPostman
 from mano.api.services import Health, Services
+from mano.assurance.alarms import Alarms
 from mano.assurance.fan_out import fan_out
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.catalogue import DescriptorKind
@@ -247,6 +248,7 @@ class World:
             health=health,
             new_id=random_id,
             catalogue=catalogue,
+            alarms=Alarms(store.open_unit, clock),
             package_sources=PackageSources(
                 catalogue, store.open_unit, WebFetcher(self.web), self.background, max_bytes=1 << 20
             ),
