@@ -89,7 +89,8 @@ class Reservation:
 
     ``key`` is ``<vnf profile>/<vdu>/<index>`` and unique within the NS; ``allocation`` has the shape that
     ``mano place plan`` prints for one VDU. ``decision`` explains the choice. ``expires_at`` is set while no
-    operation has used it yet.
+    operation has used it yet. ``request`` is what was asked for: the VDU, and the groups and chains that it is in, as
+    documents; ``links`` the bandwidth that its chains hold on the underlay, ``{a, b, mbps}`` each.
     """
 
     id: str
@@ -100,4 +101,6 @@ class Reservation:
     allocation: Mapping[str, Any]
     decision: Mapping[str, Any] = field(default_factory=dict)
     expires_at: datetime | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[Mapping[str, Any], ...] = ()
     generation: int = 0

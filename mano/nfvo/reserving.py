@@ -1,19 +1,21 @@
 """Deciding and reserving: a placement becomes reservations in one transaction, or is decided again.
 
 The decision reads the inventory together with each host's generation. Storing it advances the generations of the hosts
-that it uses; if one moved meanwhile, another decision took place there and this one is made anew.
+that it uses; if one moved meanwhile, another decision took place there and this one is made anew. Decisions that take
+bandwidth of links besides advance the generation of one host that all of them agree on, and add the links up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from mano.domain.nfvi import Inventory
 from mano.domain.ns_instance import Reservation
 from mano.errors import NotPlaceable, StaleGeneration
-from mano.placement import PlacementRequest, PlacementResult, request_from_document
+from mano.placement import LinkLoad, PlacementRequest, PlacementResult, loads_of, request_from_document
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 
@@ -56,40 +58,59 @@ class Reserving:
         request = request_from_document(document)
         for _ in range(ATTEMPTS):
             with self._open_unit() as uow:
-                self._drop_expired(uow)
+                drop_expired(uow, self._clock.now())
                 if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
                     return None
                 inventory = uow.hosts.inventory()
-                generations = {host.host.name: host.generation for host in uow.hosts.list()}
+            generations = {host.name: host.generation for host in inventory.hosts}
             result = self._planner(inventory, request)
             if not result.complete:
                 raise _not_placeable(result)
+            loads = loads_of(request, result)
+            hosts = {placement.host for placement in result.placements.values()}
+            if loads:
+                hosts.add(min(generations))
             try:
                 with self._open_unit() as uow:
-                    for host in sorted({placement.host for placement in result.placements.values()}):
+                    for host in sorted(hosts):
                         uow.hosts.touch(host, generations[host])
-                    for reservation in _reservations(owner_id, tenant_id, result, reservation_ids, expires_at):
+                    held = _reservations(owner_id, tenant_id, document, result, reservation_ids, loads, expires_at)
+                    for reservation in held:
                         uow.reservations.add(reservation)
+                    _refuse_overload(uow, loads)
                     also(uow)
                 return result
             except StaleGeneration:
                 continue
         raise StaleGeneration("the NFVI changed faster than a decision could be stored", hint="try again")
 
-    def _drop_expired(self, uow: UnitOfWork) -> None:
-        now = self._clock.now()
-        for reservation in uow.reservations.list():
-            if reservation.expires_at is not None and reservation.expires_at < now:
-                uow.reservations.remove(reservation.id)
+
+def drop_expired(uow: UnitOfWork, now: datetime) -> int:
+    """Give back what was reserved and not used in time; how many reservations that were."""
+    expired = [one.id for one in uow.reservations.list() if one.expires_at is not None and one.expires_at < now]
+    for reservation_id in expired:
+        uow.reservations.remove(reservation_id)
+    return len(expired)
+
+
+def _refuse_overload(uow: UnitOfWork, loads: Mapping[str, Sequence[LinkLoad]]) -> None:
+    """Raises StaleGeneration where links that the new chains use carry more than they can, all reservations counted."""
+    ends = {frozenset((load.a, load.b)) for held in loads.values() for load in held}
+    for link in uow.hosts.inventory().links if ends else ():
+        if frozenset((link.a, link.b)) in ends and link.reserved_mbps > link.mbps:
+            raise StaleGeneration(f"the link {link.a} - {link.b} was filled meanwhile", hint="decide again")
 
 
 def _reservations(
     owner_id: str,
     tenant_id: str,
+    document: Mapping[str, Any],
     result: PlacementResult,
     reservation_ids: Mapping[str, str],
+    loads: Mapping[str, Sequence[LinkLoad]],
     expires_at: datetime | None,
 ) -> list[Reservation]:
+    asked = {vdu["id"]: vdu for vdu in document["vdus"]}
     return [
         Reservation(
             id=reservation_ids[vdu],
@@ -100,6 +121,12 @@ def _reservations(
             allocation=placement.to_json(),
             decision=result.decisions[vdu].to_json() if vdu in result.decisions else {},
             expires_at=expires_at,
+            request={
+                "vdu": asked[vdu],
+                "groups": [group for group in document.get("groups") or () if vdu in group["members"]],
+                "chains": [chain for chain in document.get("chains") or () if vdu in chain["path"]],
+            },
+            links=tuple(asdict(load) for load in loads.get(vdu, ())),
         )
         for vdu, placement in result.placements.items()
     ]

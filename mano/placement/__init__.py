@@ -16,6 +16,7 @@ from mano.placement.documents import (
     inventory_from_document,
     inventory_to_document,
 )
+from mano.placement.link_loads import LinkLoad, loads_of, with_loads, without_loads
 from mano.placement.planner import Planner, plan
 from mano.placement.reading import DocumentError, Fault
 from mano.placement.rebalance import Move, Rebalance, rebalance
@@ -56,6 +57,7 @@ __all__ = [
     "Group",
     "GroupKind",
     "InterfaceRequest",
+    "LinkLoad",
     "Move",
     "NearMiss",
     "NumaAffinity",
@@ -80,6 +82,7 @@ __all__ = [
     "host_to_document",
     "inventory_from_document",
     "inventory_to_document",
+    "loads_of",
     "placement_schemas",
     "plan",
     "rebalance",
@@ -87,4 +90,6 @@ __all__ = [
     "request_to_document",
     "vdu_from_document",
     "what_if",
+    "with_loads",
+    "without_loads",
 ]

@@ -86,27 +86,32 @@ class SqlHosts:
     def inventory(self) -> Inventory:
         """All hosts with declared and reserved allocations, and the links.
 
-        A reservation is an allocation of that identifier. Each host's generation is the one to :meth:`touch`.
+        A reservation is an allocation of that identifier, and what its chains hold of links is reserved there. Each
+        host's generation is the one to :meth:`touch`: it is read first, so that what is reserved is never older.
         """
-        reserved = self._reserved()
+        from mano.placement.link_loads import LinkLoad, with_loads
+
+        stored = self.list()
+        held, reserved = self._reserved()
         hosts = tuple(
-            replace(stored.host, allocations=(*stored.host.allocations, *reserved[stored.host.name]))
-            for stored in self.list()
+            replace(one.host, allocations=(*one.host.allocations, *reserved[one.host.name])) for one in stored
         )
         query = sa.select(schema.links.c.document).order_by(schema.links.c.position)
         links = tuple(decode(document, Link) for document in self._connection.execute(query).scalars())
-        return Inventory(hosts, links)
+        return Inventory(hosts, with_loads(links, (LinkLoad(**load) for one in held for load in one.links)))
 
-    def _reserved(self) -> Mapping[str, Sequence[Allocation]]:
+    def _reserved(self) -> tuple[Sequence[Reservation], Mapping[str, Sequence[Allocation]]]:
+        """All reservations, and by host the allocations that they are."""
         from mano.placement.documents import allocation_from_document
 
         table = schema.reservations
-        held: dict[str, list[Allocation]] = defaultdict(list)
         documents = self._connection.execute(sa.select(table.c.document).order_by(table.c.id)).scalars()
-        for reservation in (decode(document, Reservation) for document in documents):
+        held = [decode(document, Reservation) for document in documents]
+        by_host: dict[str, list[Allocation]] = defaultdict(list)
+        for reservation in held:
             allocation = allocation_from_document(reservation.allocation, id=reservation.id)
-            held[reservation.host].append(replace(allocation, id=reservation.id))
-        return held
+            by_host[reservation.host].append(replace(allocation, id=reservation.id))
+        return held, by_host
 
     def touch(self, name: str, generation: int) -> None:
         """Advance the host's generation: whoever decided on the same one is refused."""
