@@ -19,7 +19,7 @@ from vnf_descriptors import guard, manifest, tosca_meta
 from vnf_descriptors.integrity import OuterSignature, check_files, check_signature
 from vnf_descriptors.members import Members, TreeMembers, ZipMembers, read
 from vnf_descriptors.package import YAML_SUFFIXES, Layout, Package, Policy
-from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding, quote
+from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding, limited, quote
 from vnf_descriptors.signature import MAX_BYTES as MAX_SIGNATURE
 from vnf_descriptors.signature import verify
 from vnf_descriptors.tosca_meta import ToscaMeta
@@ -51,7 +51,7 @@ def inspect(path: str | os.PathLike[str], policy: Policy) -> tuple[Package | Non
             return None, [finding("ZIP001", Position(shown), f"{quote(shown)} cannot be read: {reason}")]
         if package is not None:
             package.resources = stack.pop_all()
-        return package, findings
+        return package, limited(findings)
 
 
 def _open(path: Path, shown: str, policy: Policy, stack: contextlib.ExitStack) -> tuple[Package | None, list[Finding]]:
@@ -65,8 +65,10 @@ def _open(path: Path, shown: str, policy: Policy, stack: contextlib.ExitStack) -
         return None, findings
     inner = _inner_archive(members)
     if inner:
-        return _open_outer(members, inner, shown, policy, stack)
-    return _structure(shown, members, policy, None)
+        package, more = _open_outer(members, inner, shown, policy, stack)
+    else:
+        package, more = _structure(shown, members, policy, None)
+    return package, findings + more
 
 
 def _regular(path: Path) -> int:
@@ -164,7 +166,7 @@ def _open_outer(
     if members is None:
         return None, findings + damage
     package, more = _structure(shown, members, policy, signed)
-    return package, findings + more
+    return package, findings + damage + more
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

@@ -13,9 +13,9 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
-from vnf_descriptors.report import Finding, Position, finding, quote
+from vnf_descriptors.report import Finding, Position, Severity, finding, quote
 
 #: Most members of an archive.
 MAX_MEMBERS = 10_000
@@ -38,9 +38,17 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _END = b"PK\x05\x06"
 _END_SIZE = 22
+#: Numbers of this disk and of the directory's: there is one, or ZIP64 has the numbers.
+_ONE_DISK = ((0, 0), (0xFFFF, 0xFFFF))
 _END64_LOCATOR = b"PK\x06\x07"
 _LOCAL = b"PK\x03\x04"
 _LOCAL_SIZE = 30
+_UNICODE_PATH = 0x7075
+_HAS_DESCRIPTOR = 0x8
+_IS_UTF8 = 0x800
+_IN_ZIP64 = 0xFFFFFFFF
+#: Largest data descriptor, which may stand between a member and the next one.
+_MAX_DESCRIPTOR = 24
 
 
 def check_name(name: str) -> str | None:
@@ -102,12 +110,12 @@ def _folded(name: str) -> str:
 def open_archive(stream: BinaryIO, file: str) -> tuple[zipfile.ZipFile | None, list[Finding]]:
     """The archive, or None with findings that say why it must not be used. Never raises for content."""
     place = Position(file)
-    problem = _check_end(stream)
-    if problem is not None:
-        return None, [finding(problem[0], place, problem[1])]
+    promised = _check_end(stream)
+    if not isinstance(promised, int):
+        return None, [finding(promised[0], place, promised[1])]
     try:
         archive = zipfile.ZipFile(stream)
-        findings = list(_check_directory(archive, stream, place))
+        findings = list(_check_directory(archive, stream, promised, place))
     except (
         zipfile.BadZipFile,
         OSError,
@@ -118,14 +126,14 @@ def open_archive(stream: BinaryIO, file: str) -> tuple[zipfile.ZipFile | None, l
         RuntimeError,
     ) as error:
         return None, [finding("ZIP001", place, f"this archive is damaged: {quote(error)}")]
-    if findings:
+    if any(entry.severity is Severity.ERROR for entry in findings):
         archive.close()
         return None, findings
-    return archive, []
+    return archive, findings
 
 
-def _check_end(stream: BinaryIO) -> tuple[str, str] | None:
-    """The end-of-directory record, read before `zipfile` allocates for what it promises."""
+def _check_end(stream: BinaryIO) -> tuple[str, str] | int:
+    """How many members the end record promises, read before `zipfile` allocates for them; or code and problem."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     if stream.read(4) not in (_LOCAL, _END):
@@ -136,14 +144,18 @@ def _check_end(stream: BinaryIO) -> tuple[str, str] | None:
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_SIZE:
         return "ZIP001", "this archive has no end record; it is cut off"
-    members, directory = struct.unpack_from("<HI", tail, at + 10)
+    disk, first_disk, here, members, directory, _, comment = struct.unpack_from("<HHHHIIH", tail, at + 4)
+    if len(tail) - at != _END_SIZE + comment:
+        return "ZIP006", "something stands behind the end record of this archive"
+    if _END in tail[at + 1 :] or (disk, first_disk) not in _ONE_DISK or here != members:
+        return "ZIP006", "the end record of this archive can be read in two ways, or it is a part of several"
     if members == 0xFFFF or directory == 0xFFFFFFFF:
         members, directory = _end64(stream, size - tail_size + at, members, directory)
     if members > MAX_MEMBERS:
         return "ZIP007", f"this archive has {members} members; the limit is {MAX_MEMBERS}"
     if directory > MAX_DIRECTORY:
         return "ZIP007", f"the directory of this archive has {directory} octets; the limit is {MAX_DIRECTORY}"
-    return None
+    return int(members)
 
 
 def _end64(stream: BinaryIO, end: int, members: int, directory: int) -> tuple[int, int]:
@@ -159,14 +171,17 @@ def _end64(stream: BinaryIO, end: int, members: int, directory: int) -> tuple[in
     if len(record) < 56:
         return members, directory
     members, directory = struct.unpack_from("<QQ", record, 32)
-    return members, directory
+    return int(members), int(directory)
 
 
-def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO, place: Position) -> Iterator[Finding]:
+def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO, promised: int, place: Position) -> Iterator[Finding]:
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         yield finding("ZIP007", place, f"this archive has {len(infos)} members; the limit is {MAX_MEMBERS}")
         return
+    if len(infos) != promised:
+        message = f"the directory of this archive has {len(infos)} members, but its end record says {promised}"
+        yield finding("ZIP006", place, message)
     yield from check_names([_original_name(info) for info in infos])
     for info in infos:
         yield from _check_member(info)
@@ -195,13 +210,30 @@ def _check_member(info: zipfile.ZipInfo) -> Iterator[Finding]:
     elif info.compress_type not in _METHODS:
         message = f"the member {quote(info.filename)} is compressed with method {info.compress_type}"
         yield finding("ZIP005", place, message, "Store or deflate it")
+    yield from _check_other_name(info)
     if info.file_size > MAX_MEMBER:
         yield finding("ZIP007", place, f"the member {quote(info.filename)} unpacks to {info.file_size} octets")
+    elif info.is_dir() and info.file_size:
+        yield finding("ZIP006", place, f"the directory {quote(info.filename)} holds data")
     elif info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * max(1, info.compress_size):
         times = info.file_size // max(1, info.compress_size)
         yield finding(
             "ZIP007", place, f"the member {quote(info.filename)} expands {times} times; {MAX_RATIO} is allowed"
         )
+
+
+def _check_other_name(info: zipfile.ZipInfo) -> Iterator[Finding]:
+    """A second name in UTF-8 (the field 0x7075 of Info-ZIP), which some programs take instead of the first."""
+    at = 0
+    while at + 4 <= len(info.extra):
+        kind, size = struct.unpack_from("<HH", info.extra, at)
+        if kind == _UNICODE_PATH and size > 5:
+            other = info.extra[at + 9 : at + 4 + size].decode("utf-8", "surrogateescape")
+            # A name outside ASCII may well differ: the first is in some older character set then.
+            if check_name(other) is not None or (other != info.orig_filename and info.orig_filename.isascii()):
+                message = f"the member {quote(info.filename)} has a second name, {quote(other)}"
+                yield finding("ZIP002", Position(info.filename), message)
+        at += 4 + size
 
 
 def _check_overlaps(
@@ -210,23 +242,48 @@ def _check_overlaps(
     ordered = sorted(infos, key=lambda info: info.header_offset)
     if ordered and ordered[0].header_offset != 0:
         yield finding("ZIP006", place, "something stands before the first member of this archive")
-    end = archive.start_dir
+    hidden = 0
     for info, following in zip(ordered, [*ordered[1:], None], strict=True):
-        limit = end if following is None else following.header_offset
-        if _data_end(info, stream) > limit:
+        limit = archive.start_dir if following is None else following.header_offset
+        local = _read_local(info, stream)
+        if local.end > limit:
             yield finding(
                 "ZIP006", Position(info.filename), f"the member {quote(info.filename)} shares octets with another"
             )
             return
+        if local.problem:
+            message = f"of the member {quote(info.filename)} the archive has {local.problem}"
+            yield finding("ZIP006", Position(info.filename), message)
+        hidden += limit - local.end if limit - local.end > _MAX_DESCRIPTOR else 0
+    if hidden:
+        message = f"{hidden} octets of this archive belong to no member"
+        yield finding("ZIP006", place, message, severity=Severity.WARNING)
 
 
-def _data_end(info: zipfile.ZipInfo, stream: BinaryIO) -> int:
+class _Local(NamedTuple):
+    """What a member's own header says: where its data end, and how it contradicts the directory."""
+
+    end: int
+    problem: str
+
+
+def _read_local(info: zipfile.ZipInfo, stream: BinaryIO) -> _Local:
     stream.seek(info.header_offset)
     header = stream.read(_LOCAL_SIZE)
     if len(header) < _LOCAL_SIZE or header[:4] != _LOCAL:
         raise zipfile.BadZipFile(f"no local header for {info.filename}")
-    name, extra = struct.unpack_from("<HH", header, 26)
-    return info.header_offset + _LOCAL_SIZE + int(name) + int(extra) + info.compress_size
+    flags, method = struct.unpack_from("<HH", header, 6)
+    packed, size, name_length, extra = struct.unpack_from("<IIHH", header, 18)
+    name = stream.read(name_length).decode("utf-8" if info.flag_bits & _IS_UTF8 else "cp437", "replace")
+    end = info.header_offset + _LOCAL_SIZE + name_length + extra + info.compress_size
+    sizes = packed in (info.compress_size, _IN_ZIP64) and size in (info.file_size, _IN_ZIP64)
+    if name != info.orig_filename:
+        return _Local(end, f"two names, {quote(name)} as well")
+    if method != info.compress_type or (flags & ~info.flag_bits) & _ENCRYPTED:
+        return _Local(end, "two statements on how it is stored")
+    if not sizes and not flags & _HAS_DESCRIPTOR:
+        return _Local(end, "two sizes")
+    return _Local(end, "")
 
 
 class MemberError(Exception):

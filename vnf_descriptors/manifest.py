@@ -9,6 +9,9 @@ from vnf_descriptors.report import Finding, Position, finding, quote
 
 #: Largest manifest, in octets.
 MAX_BYTES = 8 * 1024 * 1024
+#: Most lines of a manifest, and most faults in them that are told.
+MAX_LINES = 100_000
+MAX_FINDINGS = 200
 #: Digest algorithms of SOL004 with the length of their digest in hexadecimal digits.
 ALGORITHMS = {"SHA-256": 64, "SHA-512": 128}
 _ALIASES = {"SHA256": "SHA-256", "SHA512": "SHA-512"}
@@ -21,7 +24,6 @@ METADATA = {
 }
 _BEGIN = re.compile(rb"(?m)^-----BEGIN (CMS|PKCS7)-----[ \t]*\r?$")
 _END = re.compile(rb"(?m)^-----END (CMS|PKCS7)-----[ \t]*\r?$")
-_LINE = re.compile(r"^(?P<indent>[ \t]*)(?P<name>[^:\s][^:]*?)[ \t]*:(?:[ \t]+(?P<value>.*?))?[ \t]*$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 _HEX = re.compile(r"[0-9a-f]+$")
 _GROUP = {"source", "algorithm", "hash", "signature", "certificate"}
@@ -83,9 +85,7 @@ def parse(data: bytes, path: str) -> tuple[Manifest, list[Finding]]:
         findings.append(finding("MF002", place, "the manifest is not UTF-8 text"))
         return Manifest(path), findings
     reader = _Reader(path)
-    for number, written in enumerate(text.splitlines(), 1):
-        reader.line(number, written)
-    reader.finish()
+    reader.read(text)
     findings += reader.findings
     manifest = Manifest(
         path,
@@ -102,10 +102,8 @@ def without_digests(data: bytes, path: str) -> str:
     """What of a manifest does not follow from the package's files: no groups of local files, no signature."""
     text = _split(data)[0].decode("utf-8-sig", "replace")
     reader = _Reader(path)
-    for number, written in enumerate(text.splitlines(), 1):
-        reader.line(number, written)
-    reader.finish()
-    kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in reader.local_lines]
+    reader.read(text)
+    kept = [line for number, line in enumerate(_lines(text), 1) if number not in reader.local_lines]
     while kept and not kept[-1].strip():
         kept.pop()
     return "".join(f"{line}\n" for line in kept)
@@ -139,29 +137,40 @@ class _Reader:
         self.non_mano: dict[str, list[str]] = {}
         self.findings: list[Finding] = []
 
+    def read(self, text: str) -> None:
+        """Read all lines, unless there are too many or too many that mean nothing."""
+        for number, line in enumerate(_lines(text), 1):
+            if number > MAX_LINES or len(self.findings) >= MAX_FINDINGS:
+                message = f"the manifest goes on, beyond {MAX_LINES} lines or {MAX_FINDINGS} faults"
+                self.findings.append(finding("MF002", Position(self._path, number), message))
+                break
+            self.line(number, line)
+        self._flush()
+
     def line(self, number: int, text: str) -> None:
         if not text.strip() or text.lstrip().startswith("#"):
             return
-        found = _LINE.match(text)
-        if found is None:
+        written, colon, rest = text.partition(":")
+        shown, value = written.strip(), rest.strip()
+        if not colon or not shown or (rest and rest[0] not in " \t"):
             place = Position(self._path, number)
             message = f"this line is not 'name: value': {quote(text.strip())}"
             self.findings.append(finding("MF002", place, message))
             return
-        name, value = found["name"].lower(), found["value"] or ""
-        place = Position(self._path, number, len(found["indent"]) + 1)
+        name, indent = shown.lower(), len(text) - len(text.lstrip())
+        place = Position(self._path, number, indent + 1)
         if not value and name in ("metadata", "non_mano_artifact_sets"):
             self._flush()
             self._section = name
-        elif self._section == "non_mano_artifact_sets" and (found["indent"] or (not value and name not in _GROUP)):
-            self._non_mano(found["name"], name, value, place)
+        elif self._section == "non_mano_artifact_sets" and (indent or (not value and name not in _GROUP)):
+            self._non_mano(shown, name, value)
         elif name in _GROUP:
             self._section = ""
             self._entry(name, value, place)
         elif self._section == "metadata":
             self._metadatum(name, value, place)
         else:
-            message = f"{quote(found['name'])} means nothing here"
+            message = f"{quote(shown)} means nothing here"
             self.findings.append(finding("MF002", place, message, "Put metadata below 'metadata:'"))
 
     def _metadatum(self, name: str, value: str, place: Position) -> None:
@@ -169,7 +178,7 @@ class _Reader:
             self.findings.append(finding("MF002", place, f"{quote(name)} occurs twice"))
         self.metadata[name] = (value, place)
 
-    def _non_mano(self, shown: str, name: str, value: str, place: Position) -> None:
+    def _non_mano(self, shown: str, name: str, value: str) -> None:
         if name == "source":
             self.non_mano.setdefault(self._set, []).append(value)
         else:
@@ -205,8 +214,10 @@ class _Reader:
             self.local_lines.update(self._group_lines)
         self._group, self._group_lines = {}, []
 
-    def finish(self) -> None:
-        self._flush()
+
+def _lines(text: str) -> list[str]:
+    """The lines as every program counts them: only line feeds and carriage returns end one."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
 def _algorithm(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+#: Most findings of one code that a report tells one by one.
+MAX_OF_A_CODE = 500
 #: Longest piece of a package that a message repeats, in characters.
 MAX_QUOTED = 80
 
@@ -137,6 +139,22 @@ class Report:
                 for entry in self.findings
             ],
         }
+
+
+def limited(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, with at most `MAX_OF_A_CODE` of each code; one more then counts the rest."""
+    kept: list[Finding] = []
+    seen: dict[str, int] = {}
+    first_left_out: dict[str, Finding] = {}
+    for entry in dict.fromkeys(findings):
+        seen[entry.code] = seen.get(entry.code, 0) + 1
+        if seen[entry.code] <= MAX_OF_A_CODE:
+            kept.append(entry)
+        else:
+            first_left_out.setdefault(entry.code, entry)
+    for code, entry in first_left_out.items():
+        kept.append(replace(entry, message=f"{seen[code] - MAX_OF_A_CODE} more findings of this code", hint=""))
+    return kept
 
 
 class DescriptorError(Exception):

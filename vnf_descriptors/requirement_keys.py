@@ -119,6 +119,10 @@ class InterfaceFacts:
     all: FrozenMap[str, str] = field(default_factory=FrozenMap)
 
 
+#: Most unknown keys of one VDU or connection point that are told.
+MAX_FINDINGS = 50
+
+
 class KeyReader:
     """The keys of one VDU or connection point, gathered from several maps."""
 
@@ -133,7 +137,8 @@ class KeyReader:
     def _take(self, name: str, key: Scalar, value: Node, known: frozenset[str]) -> None:
         if not isinstance(value, Scalar):
             return
-        if name not in known and not (self._cells and _CELL_KEY.match(name)):
+        unknown = name not in known and not (self._cells and _CELL_KEY.match(name))
+        if unknown and len(self.findings) < MAX_FINDINGS:
             hint = did_you_mean(name, known)
             self.findings.append(finding("REQ001", key, f"the requirement key {quote(name)} is not known", hint))
         before = self._values.setdefault(name, value)

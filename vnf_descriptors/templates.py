@@ -6,7 +6,9 @@ fetched, and nothing outside the package is read.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from vnf_descriptors import types
@@ -16,7 +18,7 @@ from vnf_descriptors.package import Package
 from vnf_descriptors.report import Finding, Place, Position, finding, quote
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.types import StandardTypes
-from vnf_descriptors.yamltree import MAX_BYTES, ComposeCache, Mapping, Node, Scalar, Sequence
+from vnf_descriptors.yamltree import MAX_BYTES, MAX_FINDINGS, MAX_NODES, ComposeCache, Mapping, Node, Scalar, Sequence
 
 #: Most files that a descriptor may import, and their octets together.
 MAX_FILES = 200
@@ -102,7 +104,8 @@ class _Reader:
     def __init__(self, members: Members) -> None:
         self._members = members
         self._octets = 0
-        self._parents: dict[str, set[str]] = {}
+        self._nodes = 0
+        self._imported: dict[str, list[tuple[str, Place]]] = {}
         self.templates = Templates()
         self.findings: list[Finding] = []
 
@@ -115,25 +118,31 @@ class _Reader:
             if file is None:
                 continue
             self.templates.files[path] = file
-            for target, place in self._imports(file):
-                if path == target or path in self._reachable(target):
-                    self.findings.append(finding("TOSCA005", place, f"the import of {quote(target)} leads back here"))
-                self._parents.setdefault(path, set()).add(target)
+            self._imported[path] = self._imports(file)
+            for target, _ in self._imported[path]:
                 if target not in seen:
                     seen.add(target)
                     waiting.append(target)
+        self.findings.extend(itertools.islice(self._cycles(entry), MAX_FINDINGS))
 
-    def _reachable(self, start: str) -> set[str]:
-        found: set[str] = set()
-        waiting = [start]
+    def _cycles(self, entry: str) -> Iterator[Finding]:
+        """The imports that lead back to a file that led to them."""
+        path, done = [entry], set[str]()
+        waiting = [iter(self._imported.get(entry, ()))]
         while waiting:
-            for target in self._parents.get(waiting.pop(), ()):
-                if target not in found:
-                    found.add(target)
-                    waiting.append(target)
-        return found
+            step = next(waiting[-1], None)
+            if step is None:
+                done.add(path.pop())
+                waiting.pop()
+            elif step[0] in path:
+                yield finding("TOSCA005", step[1], f"the import of {quote(step[0])} leads back here")
+            elif step[0] not in done:
+                path.append(step[0])
+                waiting.append(iter(self._imported.get(step[0], ())))
 
     def _file(self, path: str) -> TemplateFile | None:
+        if self._nodes > MAX_NODES:
+            return None  # told already
         size = self._members.size(path)
         self._octets += size
         if size > MAX_BYTES or self._octets > MAX_TOTAL or len(self.templates.files) >= MAX_FILES:
@@ -151,6 +160,11 @@ class _Reader:
             if not composed.findings:
                 self.findings.append(finding("TOSCA021", Position(path), "this file is empty"))
             return None
+        self._nodes += composed.root.size
+        if self._nodes > MAX_NODES:
+            message = f"the descriptor has more than {MAX_NODES} nodes in all its files together"
+            self.findings.append(finding("YAML003", Position(path), message))
+            return None
         if not isinstance(composed.root, Mapping):
             self.findings.append(finding("TOSCA021", composed.root, "a service template is a map of keywords"))
             return None
@@ -166,10 +180,10 @@ class _Reader:
         elif text not in _VERSIONS:
             hint = did_you_mean(text, _VERSIONS) or f"Use {_VERSIONS[-1]}"
             self.findings.append(finding("TOSCA001", version, f"the TOSCA version {quote(text)} is not known", hint))
-        for name, key, _ in root.items():
-            if name not in _KEYWORDS:
-                message = f"{quote(name)} is no keyword of a service template"
-                self.findings.append(finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS)))
+        unknown = ((name, key) for name, key, _ in root.items() if name not in _KEYWORDS)
+        for name, key in itertools.islice(unknown, MAX_FINDINGS):
+            message = f"{quote(name)} is no keyword of a service template"
+            self.findings.append(finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS)))
         return TemplateFile(path, root, text, digest)
 
     # Imports ------------------------------------------------------------------------------------------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from vnf_descriptors.report import Finding, finding, quote
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.templates import TemplateFile
 from vnf_descriptors.typesystem import PropertyDef, TypeSystem, property_defs
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
+
+T = TypeVar("T")
 
 #: Functions whose result is known only at run time, or that this library has no use for.
 _RUN_TIME = {"get_attribute", "get_operation_output", "get_nodes_of_type", "get_artifact", "get_secret"}
@@ -128,14 +131,29 @@ class Topology:
     policies: list[Group] = field(default_factory=list)
     substitution: Substitution | None = None
     _depth: int = field(default=0, repr=False)
+    #: What was asked before; a topology does not change once it is read.
+    _memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives for a key, made once. Nobody may change it."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        found: T = self._memory[key]
+        return found
 
     def of_type(self, *wanted: str) -> list[NodeTemplate]:
         """The nodes whose type is, or derives from, one of these."""
-        return [each for each in self.nodes.values() if self.types.is_a("node_types", each.type, *wanted)]
+        is_a = self.types.is_a
+        return self.remember(
+            ("nodes", wanted), lambda: [each for each in self.nodes.values() if is_a("node_types", each.type, *wanted)]
+        )
 
     def policies_of(self, *wanted: str) -> list[Group]:
         """The policies whose type is, or derives from, one of these."""
-        return [each for each in self.policies if self.types.is_a("policy_types", each.type, *wanted)]
+        is_a = self.types.is_a
+        return self.remember(
+            ("policies", wanted), lambda: [each for each in self.policies if is_a("policy_types", each.type, *wanted)]
+        )
 
     def property_of(self, template: NodeTemplate, *path: str) -> Node | None:
         """A property's value by path, functions evaluated; the type's default when it is not given."""

@@ -121,6 +121,7 @@ class TypeSystem:
         self._properties: dict[tuple[str, str, str], dict[str, PropertyDef]] = {}
         self._capabilities: dict[str, dict[str, CapabilityDef]] = {}
         self._requirements: dict[str, dict[str, RequirementDef]] = {}
+        self._ancestors: dict[tuple[str, str], list[str]] = {}
 
     def get(self, section: str, name: str) -> TypeDef | None:
         """The definition of a type, or None."""
@@ -136,7 +137,10 @@ class TypeSystem:
 
     def ancestors(self, section: str, name: str) -> list[str]:
         """The type and those that it derives from, nearest first; a cycle or a very long chain ends the list."""
-        found: list[str] = []
+        known = self._ancestors.get((section, name))
+        if known is not None:
+            return known
+        found = self._ancestors[section, name] = []
         current: str | None = name
         while current is not None and current not in found and len(found) < MAX_ANCESTORS:
             found.append(current)

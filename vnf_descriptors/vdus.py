@@ -57,6 +57,10 @@ class VduDemand:
 
 def vdu_of(topology: Topology, template: NodeTemplate) -> VduDemand:
     """The demand of a Vdu.Compute node."""
+    return topology.remember(("vdu_of", template.name), lambda: _vdu_of(topology, template))
+
+
+def _vdu_of(topology: Topology, template: NodeTemplate) -> VduDemand:
     cpu = topology.capability_property(template, _COMPUTE, "virtual_cpu")
     memory = topology.capability_property(template, _COMPUTE, "virtual_memory")
     facts, keys = read_vdu_facts(_requirement_maps(topology, template, cpu, memory))
@@ -271,7 +275,7 @@ def _storage_gib(topology: Topology, template: NodeTemplate, facts: VduFacts) ->
         size = topology.follow(entry.get("size_of_storage"), (), template)
         total += _optional(units.size_gib, text_of(size)) or 0
     attached = {use.target.text for use in template.uses("virtual_storage") if use.target}
-    for node in storages(topology):
+    for node in storages(topology) if attached else ():
         if node.name in attached:
             total += storage_size_gib(topology, node)
     return total
@@ -311,6 +315,10 @@ class InterfaceDemand:
 
 def interface_of(topology: Topology, template: NodeTemplate) -> InterfaceDemand:
     """The demand of a VduCp node. The entries of its requirements are read as one map."""
+    return topology.remember(("interface_of", template.name), lambda: _interface_of(topology, template))
+
+
+def _interface_of(topology: Topology, template: NodeTemplate) -> InterfaceDemand:
     entries = maps_of(topology.property_of(template, "virtual_network_interface_requirements"))
     maps = [entry.get("network_interface_requirements") for entry in entries]
     maps += [child(entry, "nic_io_requirements", "logical_node_requirements") for entry in entries]

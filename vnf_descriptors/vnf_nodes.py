@@ -69,7 +69,8 @@ def is_unspecified(topology: Topology, node: NodeTemplate) -> bool:
         return False
     if node.section("properties").get("sw_image_data") is not None:
         return False
-    return not any(node.name == cp.target("virtual_binding") for cp in vdu_cp_nodes(topology))
+    bound = topology.remember("bound", lambda: {cp.target("virtual_binding") for cp in vdu_cp_nodes(topology)})
+    return node.name not in bound
 
 
 def exposed(topology: Topology) -> dict[str, str]:

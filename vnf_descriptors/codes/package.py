@@ -31,7 +31,8 @@ PACKAGE = (
         ERROR,
         "YAML nested too deeply, or too many nodes",
         _SAFE,
-        "Collections nest deeper than 64, or the file has more than 100 000 nodes once its aliases are expanded. "
+        "Collections nest deeper than 64, or the file, or all files of the descriptor together, have more than 100 000 "
+        "nodes once aliases are expanded. "
         "No descriptor needs that; hostile files do.",
         "a: &a [*b, *b, *b]",
     ),
