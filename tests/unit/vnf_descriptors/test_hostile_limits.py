@@ -15,6 +15,9 @@ from tests.unit.vnf_descriptors.hostile_sizes import large_descriptors
 from tests.unit.vnf_descriptors.hostile_support import hostile_packages
 from vnf_descriptors import validate
 
+#: One worker measures all.
+pytestmark = pytest.mark.xdist_group("hostile packages")
+
 CASES = list(hostile_packages())
 #: Packages that are large or unusual, but not wrong.
 SOUND: list[Case] = [(name, data, set()) for name, data in (*large_descriptors(), *sound_archives())]
