@@ -60,6 +60,8 @@ def of_leg(
             yield _at(port, "NSH from a foreign MAC address", stolen)
     else:
         yield from _nsh_in_every_wrapping(port, foreign[0])
+        for vid in (0, 0xFFF):
+            yield _at(port, f"a frame in VLAN {vid}", replace(inner, vlans=(Vlan(vid),)))
         for position in foreign:
             yield _at(port, f"the MAC tag of {position}", replace(inner, source=mac_tag(position)))
     yield _at(port, "a plain frame", replace(inner, source=STRANGER_MAC))

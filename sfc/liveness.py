@@ -68,7 +68,7 @@ def watch_of(topology: Topology, function: ServiceFunction) -> Watch | None:
     """How a function is probed; None when its kind cannot be, or its bridge has no responder."""
     port = topology.port(function.ingress)
     sff = topology.sff(port.sff)
-    if sff.oam_ofport is None or (function.layer is Layer.TAP and function.is_proxied):
+    if sff.oam_ofport is None or function.is_tap:
         return None
     head = (function.id, sff.name)
     if function.rewrites_5tuple:

@@ -168,6 +168,32 @@ class Multipath:
 
 
 @dataclass(frozen=True, slots=True)
+class PushVlan:
+    """Put a VLAN tag (IEEE 802.1Q) on the frame; :class:`SetField` then says which."""
+
+    def __str__(self) -> str:
+        return "push_vlan:0x8100"
+
+
+@dataclass(frozen=True, slots=True)
+class PopVlan:
+    """Take the outermost VLAN tag off."""
+
+    def __str__(self) -> str:
+        return "pop_vlan"
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """Do something to a copy of the packet; the packet itself goes on as it is."""
+
+    actions: tuple[Action, ...]
+
+    def __str__(self) -> str:
+        return f"clone({','.join(map(str, self.actions))})"
+
+
+@dataclass(frozen=True, slots=True)
 class MeterBy:
     """Rate-limit by a meter; packets above its rate are dropped."""
 
@@ -205,6 +231,9 @@ Action = (
     | DecNshTtl
     | Ct
     | Multipath
+    | PushVlan
+    | PopVlan
+    | Clone
     | MeterBy
     | ToGroup
 )

@@ -100,7 +100,7 @@ class Field(Enum):
 for _rank, _field in enumerate(Field):
     _field.rank = _rank
 
-SET_NAMES = {Field.ETH_SRC: "eth_src", Field.ETH_DST: "eth_dst"}
+SET_NAMES = {Field.ETH_SRC: "eth_src", Field.ETH_DST: "eth_dst", Field.VLAN_TCI: "vlan_vid"}
 """Names that ``set_field`` wants instead of the match's."""
 
 NXM_NAMES = {

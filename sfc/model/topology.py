@@ -68,7 +68,7 @@ class Awareness(StrEnum):
     NONE = "none"
     """A proxy takes NSH off and puts it on again."""
     VLAN = "vlan"
-    """A proxy tells chains apart by VLAN; in the model only, rendering refuses it."""
+    """A proxy tells paths apart by a VLAN tag, which the function keeps."""
 
 
 class Layer(StrEnum):
@@ -79,7 +79,7 @@ class Layer(StrEnum):
     L3 = "l3"
     """Routes: rewrites MAC addresses, keeps the 5-tuple. Hand-off by connection mark."""
     TAP = "tap"
-    """Gets copies only; in the model only, rendering refuses it."""
+    """Gets copies of the packets and sends nothing; NSH, too, when it speaks that."""
 
 
 class OnFailure(StrEnum):
@@ -199,7 +199,7 @@ class ServiceFunction:
     name: str
     ingress: str
     egress: str | None = None
-    """Port id; None: the same as ``ingress``, or, of a function at a chain's end, none of our business."""
+    """Port id; None: the same as ``ingress``. Of a tap, and of a function at a chain's end, none of our business."""
     awareness: Awareness = Awareness.NONE
     layer: Layer = Layer.L2
     rewrites_5tuple: bool = False
@@ -221,17 +221,34 @@ class ServiceFunction:
                 f"function {self.id} is NSH-aware and rewrites 5-tuples",
                 "leave rewrites_5tuple out: its NSH header tells the chain",
             )
-        if self.is_proxied and self.layer is not Layer.TAP and self.egress in (None, self.ingress):
+        if self.is_tap and (self.rewrites_5tuple or self.awareness is Awareness.VLAN):
+            raise ModelError("TAP", f"tap {self.id} hands nothing back: it rewrites nothing, and needs no VLAN")
+        if self.is_proxied and not self.is_tap and self.egress in (None, self.ingress):
             raise ModelError("LEGS", f"function {self.id} needs two legs", "give ingress and egress ports")
 
     @property
+    def is_tap(self) -> bool:
+        """True when it gets copies only."""
+        return self.layer is Layer.TAP
+
+    @property
     def is_proxied(self) -> bool:
-        """True when NSH is taken off before it and put on again behind it."""
+        """True when NSH is taken off before it, and put on again behind it unless it is a tap."""
         return self.awareness is not Awareness.NSH and not self.rewrites_5tuple
+
+    @property
+    def sends_nsh(self) -> bool:
+        """True when packets come back from it in NSH."""
+        return self.awareness is Awareness.NSH and not self.is_tap
+
+    @property
+    def policy(self) -> OnFailure:
+        """What becomes of its traffic while it is down; a tap keeps nothing up."""
+        return OnFailure.OPEN if self.is_tap else self.on_failure
 
     def legs(self, forward: bool) -> tuple[str, str]:
         """Port ids (handed to, comes back from) of one direction."""
-        egress = self.egress if self.egress is not None else self.ingress
+        egress = self.ingress if self.egress is None or self.is_tap else self.egress
         return (self.ingress, egress) if forward else (egress, self.ingress)
 
 

@@ -19,7 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from sfc.model import (
+    Awareness,
     Chain,
+    Layer,
     Mac,
     Network,
     PlannedChain,
@@ -93,12 +95,21 @@ class Lab:
         self._ip(name, f"address add {interface} dev eth0")
         return port.id
 
-    def bridging_function(self, name: str) -> str:
-        """A namespace that bridges its legs ``in`` and ``out``; returns the function's id."""
+    def bridging_function(self, name: str, awareness: Awareness = Awareness.NONE) -> str:
+        """A namespace that bridges its legs ``in`` and ``out``; returns the function's id.
+
+        A bridge keeps VLAN tags, so it may be one that tells paths apart by them.
+        """
         legs = [self._plug(name, leg, PortRole.SF, ()) for leg in _LEG_NAMES]
         self._ip(name, "link add name bridge type bridge mcast_snooping 0", "link set bridge up")
         self._ip(name, *(f"link set {leg} master bridge" for leg in _LEG_NAMES))
-        self._functions.append(ServiceFunction(name, name, legs[0].id, legs[1].id))
+        self._functions.append(ServiceFunction(name, name, legs[0].id, legs[1].id, awareness))
+        return name
+
+    def tap(self, name: str, awareness: Awareness = Awareness.NONE) -> str:
+        """A namespace that gets copies on its interface ``in``; returns the function's id."""
+        port = self._plug(name, "in", PortRole.SF, ())
+        self._functions.append(ServiceFunction(name, name, port.id, awareness=awareness, layer=Layer.TAP))
         return name
 
     def program(self, *chains: Chain) -> None:

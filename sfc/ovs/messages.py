@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from sfc.model.actions import (
     Action,
+    Clone,
     Ct,
     Decap,
     DecNshTtl,
@@ -24,6 +25,8 @@ from sfc.model.actions import (
     Multipath,
     Output,
     OutputInPort,
+    PopVlan,
+    PushVlan,
     Resubmit,
     SetField,
     ToGroup,
@@ -83,6 +86,7 @@ class _Subtype(IntEnum):
     MULTIPATH = 10
     RESUBMIT_TABLE = 14
     CT = 35
+    CLONE = 42
     ENCAP = 46
     DECAP = 47
     DEC_NSH_TTL = 48
@@ -177,6 +181,12 @@ def _action(action: Action) -> bytes:
             return _nicira(_Subtype.DEC_NSH_TTL, bytes(6))
         case Ct():
             return _ct(action)
+        case PushVlan():
+            return struct.pack("!HHH2x", 17, 8, 0x8100)
+        case PopVlan():
+            return struct.pack("!HH4x", 18, 8)
+        case Clone(actions=inner):
+            return _nicira(_Subtype.CLONE, bytes(6) + encode_actions(inner))
         case Multipath(fields=fields, links=links, target=target):
             # Basis 0, algorithm modulo_n (0) without an argument; all bits of the register.
             body = struct.pack("!HHHHHIHH", fields.number, 0, 0, 0, links - 1, 0, 0, target.width - 1)

@@ -107,6 +107,7 @@ _PORTS: dict[tuple[Field, int], OxmId] = {
     (Field.L4_SRC, PROTOCOL_SCTP): _basic(17, 2),
     (Field.L4_DST, PROTOCOL_SCTP): _basic(18, 2),
 }
+_WHOLE_VID = 0x1FFF  # all bits that VLAN_VID has, section 7.2.3.7: a tag is there, and its number
 _WRITTEN = {Field.IN_PORT: OxmId(CLASS_NXM_0, 0, 2)}
 """Fields that Open vSwitch writes by another name than it matches: 0 is no port of OpenFlow 1.5."""
 
@@ -157,7 +158,7 @@ def match_parts(match: Iterable[FieldMatch]) -> list[bytes]:
 
 def _part(part: FieldMatch, identifier: OxmId) -> bytes:
     value = part.value.to_bytes(identifier.octets, "big")
-    if part.mask is None:
+    if part.mask is None or (part.field is Field.VLAN_TCI and part.mask == _WHOLE_VID):
         return identifier.header(masked=False) + value
     return identifier.header(masked=True) + value + part.mask.to_bytes(identifier.octets, "big")
 

@@ -19,7 +19,7 @@ from sfc.model.chains import Chain, Direction, PlannedChain, PortRange, Rsp
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, Group, Meter, flow
-from sfc.model.topology import Awareness, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
+from sfc.model.topology import OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
 from sfc.render.matches import NSH, Matches
 from sfc.render.tables import CLASSIFIER_BOTTOM, CLASSIFIER_TOP, SHARES_MAX, Table
 from sfc.walk import Stop, imposed_context, stops
@@ -228,7 +228,7 @@ class World:
     @cached_property
     def nsh_ports(self) -> frozenset[str]:
         """Ports of functions that speak NSH."""
-        aware = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
+        aware = (function for function in self.topology.functions if function.sends_nsh)
         return frozenset(port for function in aware for port in function.legs(True))
 
     @cached_property

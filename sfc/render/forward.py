@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sfc.model.actions import (
     Action,
+    Clone,
     Decap,
     DecNshTtl,
     EncapEthernet,
@@ -92,7 +93,9 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     if function.is_proxied:
         # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
         _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), ENTER), Kind.OAM_PASS)
-    if function.on_failure is OnFailure.OPEN:
+    if function.is_tap:
+        _tapped(bridge, route, stop, hop, function)
+    elif function.on_failure is OnFailure.OPEN:
         # The switch itself sees a leg lose its carrier, and needs nobody to tell it what then is to be done.
         failed = hop.function in route.failed
         onward = Resubmit(Table.PASS_BY) if failed else ToGroup(living_group(bridge, hop))
@@ -103,6 +106,18 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
         _at(bridge, route, stop, (), Kind.DROP_FAILED)
     else:
         _into(bridge, route, stop, hop, function, Table.SFF)
+
+
+def _tapped(bridge: Bridge, route: Route, stop: Stop, hop: Hop, function: ServiceFunction) -> None:
+    """A copy to the tap, the packet past it; a tap that is down gets none, whatever its policy."""
+    if hop.function in route.failed:
+        _at(bridge, route, stop, _past(route, stop, function), Kind.FAIL_OPEN)
+    elif function.is_proxied:
+        # Not as a clone: behind a decap, Open vSwitch forgets what was to be done beside it.
+        _at(bridge, route, stop, _off(stop, Table.HAND_OFF), Kind.TO_TAP)
+    else:
+        onward = (SetField(Field.NSH_SI, stop.position.si - 1), ENTER)
+        _at(bridge, route, stop, (Clone(_to_function(bridge, hop)), *onward), Kind.TO_TAP)
 
 
 def _into(bridge: Bridge, route: Route, stop: Stop, hop: Hop, function: ServiceFunction, table: Table) -> None:

@@ -1,7 +1,7 @@
 """Functions and ends: hand-off, what may come back, re-imposition (tables 0, 20, 25 and 30).
 
-A bridging function's packets are told apart by a MAC tag, a routing one's by their connection's mark
-(see ``docs/table-plan.md`` for why).
+A bridging function's packets are told apart by a MAC tag, a routing one's by their connection's mark, those of either
+by a VLAN tag where the function keeps one (see ``docs/table-plan.md`` for why).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from sfc.classifier import precedence
 from sfc.errors import RenderError
-from sfc.model.actions import Action, Ct, Decap, Output, SetField
+from sfc.model.actions import Action, Ct, Decap, Output, PopVlan, PushVlan, SetField
 from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import SI_FIRST, Direction, Hop
 from sfc.model.cookies import Kind
@@ -33,7 +33,9 @@ from sfc.render.matches import (
     reg0,
 )
 from sfc.render.networks import answer_proxy_arp
-from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag
+from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag, vlan_tag
+
+VLAN_PRESENT = 0x1000  # of the tag as Open vSwitch shows it: there is one
 
 
 def render_function_misses(bridge: Bridge) -> None:
@@ -54,9 +56,9 @@ def render_functions_of(bridge: Bridge, route: Route) -> None:
 
 def render_function(bridge: Bridge, function: ServiceFunction, through: Sequence[Route]) -> None:
     """What a function needs for all routes together."""
-    if function.is_proxied and function.layer is Layer.L3:
+    if function.is_proxied and function.awareness is Awareness.NONE and function.layer is Layer.L3:
         _track_legs(bridge, function, through)
-    if function.on_failure is OnFailure.OPEN:
+    if function.on_failure is OnFailure.OPEN and not function.is_tap:
         render_living(bridge, function)
     if function.own_address is not None and function.layer is Layer.L2:
         _own_errors(bridge, function, through)
@@ -75,18 +77,47 @@ def functions_here(bridge: Bridge) -> list[tuple[ServiceFunction, tuple[Route, .
 
 def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
     function = bridge.world.topology.function(hop.function)
-    if function.awareness is Awareness.VLAN or function.layer is Layer.TAP:
-        raise RenderError(
-            "HAND_OFF",
-            f"chain {route.chain.id}: {function.id} wants {function.awareness.value}, layer {function.layer.value}",
-            "functions that speak NSH, bridge or route can be rendered",
-        )
-    if not function.is_proxied:
+    if function.is_tap:
+        _copied(bridge, route, hop, function)
+    elif not function.is_proxied:
         _nsh_return(bridge, route, hop)
+    elif function.awareness is Awareness.VLAN:
+        _in_vlan(bridge, route, hop, function)
     elif function.layer is Layer.L2:
         _tagged(bridge, route, hop)
     else:
         _marked(bridge, route, hop, function)
+
+
+def _copied(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
+    """What was inside NSH goes to the tap and, in NSH again, past it; nothing comes back."""
+    if not function.is_proxied:
+        return
+    for version in route.versions:
+        handed = (reg0(route.rsp.position(hop.si).word), FAMILY[version])
+        actions = (Output(bridge.ofport(hop.port_in)), *route.impose(hop.si - 1))
+        bridge.add_for(route, hop.si, Table.HAND_OFF, 100, handed, actions, Kind.TAP_COPY)
+
+
+def _in_vlan(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
+    """Hand-off by VLAN: stateless, and right for functions that rewrite what they please but the tag."""
+    leg_in, leg_out = bridge.world.topology.port(hop.port_in), bridge.world.topology.port(hop.port_out)
+    tag = VLAN_PRESENT | vlan_tag(route.rsp.spi)
+    routed = (SetField(Field.ETH_DST, int(leg_in.mac)), SetField(Field.ETH_SRC, int(SFF_MAC)))
+    macs = routed if function.layer is Layer.L3 else ()
+    in_vlan = FieldMatch(Field.VLAN_TCI, tag, VLAN_PRESENT | 0xFFF)
+    other = bridge.world.other(route)
+    for version in route.versions:
+        handed = (reg0(route.rsp.position(hop.si).word), FAMILY[version])
+        into = (*macs, PushVlan(), SetField(Field.VLAN_TCI, tag), Output(leg_in.ofport))
+        bridge.add_for(route, hop.si, Table.HAND_OFF, 100, handed, into, Kind.HAND_OFF)
+        back = (in_port(leg_out.ofport), in_vlan, FAMILY[version])
+        behind = (PopVlan(), *route.impose(hop.si - 1))
+        bridge.add_for(route, hop.si, Table.GUARD, 320, back, behind, Kind.PROXY_RETURN)
+        if other is not None and function.layer is Layer.L2:
+            answer = (in_port(leg_in.ofport), in_vlan, FAMILY[version])
+            turned = (PopVlan(), *other.impose(_mirror(other, hop).si - 1))
+            bridge.add_for(route, hop.si, Table.GUARD, 320, answer, turned, Kind.SF_ANSWER)
 
 
 def _nsh_return(bridge: Bridge, route: Route, hop: Hop) -> None:

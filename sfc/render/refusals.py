@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from sfc.errors import RenderError
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import PlannedChain
-from sfc.model.topology import Layer, Port, ServiceFunction, Topology
+from sfc.model.chains import PlannedChain, Rsp
+from sfc.model.topology import Awareness, Layer, Port, ServiceFunction, Topology
+from sfc.render.tables import VLANS, vlan_tag
 
 
 def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> None:
     """Raises :class:`RenderError` naming the chains that do not go together."""
     _refuse_twins(chains)
+    _refuse_shared_vlans(topology, chains)
     routers = {function.id: function for function in topology.functions if _routes(function)}
     for function, ends in _through(topology, chains, routers):
         _refuse_overlap(function, ends)
@@ -40,6 +42,23 @@ def _are_branches(one: PlannedChain, other: PlannedChain) -> bool:
     return ends and one.chain == other.chain and None not in (one.share, other.share)
 
 
+def _refuse_shared_vlans(topology: Topology, chains: Sequence[PlannedChain]) -> None:
+    """Inside a function that tells paths apart by VLAN, each meeting needs a VLAN of its own."""
+    vlans = {function.id for function in topology.functions if function.awareness is Awareness.VLAN}
+    taken: dict[tuple[str, int], Rsp] = {}
+    meetings = ((rsp, hop) for planned in chains for rsp in planned.rsps for hop in rsp.hops if hop.function in vlans)
+    for path, hop in meetings:
+        tag = vlan_tag(path.spi)
+        other = taken.setdefault((hop.function, tag), path)
+        if other is not path or sum(each.function == hop.function for each in path.hops) > 1:
+            raise RenderError(
+                "VLAN_TWICE",
+                f"SPI {other.spi} of chain {other.chain} and SPI {path.spi} of chain {path.chain} would have VLAN "
+                f"{tag} in common at function {hop.function}, which tells paths apart by VLAN",
+                f"give them SPIs that differ modulo {VLANS}, and meet the function once on each path",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class _Ends:
     """Between which stations a chain's connections are."""
@@ -50,7 +69,7 @@ class _Ends:
 
 
 def _routes(function: ServiceFunction) -> bool:
-    return function.is_proxied and function.layer is Layer.L3
+    return function.is_proxied and function.awareness is Awareness.NONE and function.layer is Layer.L3
 
 
 def _through(

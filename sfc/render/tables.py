@@ -70,3 +70,11 @@ NEIGHBOUR_EGRESS = Mac(0x02CAFFFFFF02)
 def mac_tag(position: PathPosition) -> Mac:
     """Source MAC ``02:ca:SPI:SI`` by which a bridging function's output is told apart."""
     return Mac(0x02CA << 32 | position.word)
+
+
+VLANS = 4094  # IEEE 802.1Q: 1 to 4094
+
+
+def vlan_tag(spi: int) -> int:
+    """VLAN by which the packets of a path are told apart inside a function, 1 to 4094; two SPIs may share one."""
+    return 1 + spi % VLANS

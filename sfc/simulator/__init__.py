@@ -51,6 +51,8 @@ class Simulator:
         self._sff_of_address = {int(sff.underlay_ip): sff for sff in topology.sffs}
         self._port_at = {(port.sff, port.ofport): port for port in topology.ports}
         self._behind = _owners(topology)
+        self.taps = frozenset(function.id for function in topology.functions if function.is_tap)
+        """Functions that swallow what they get."""
         self.injected = 0
         """Packets that came in so far."""
 
@@ -162,6 +164,8 @@ class _Walk:
             self.events.append(Delivered(sff, port.id, packet))
             return
         self.events.append(Visited(function, port.id, packet))
+        if function in self.simulator.taps:
+            return
         model = self.simulator.functions.get(function)
         if model is None:
             self.events.append(Delivered(sff, port.id, packet))

@@ -118,7 +118,7 @@ def default_models(topology: Topology) -> dict[str, FunctionModel]:
 
 
 def _default(topology: Topology, function: ServiceFunction) -> FunctionModel | None:
-    if function.rewrites_5tuple:
+    if function.rewrites_5tuple or function.is_tap:
         return None
     legs = function.legs(True)
     macs = (topology.port(legs[0]).mac, topology.port(legs[1]).mac)

@@ -60,8 +60,14 @@ def rewrite(packet: Packet, changes: Mapping[Field, int]) -> Packet:
             payload = _rewrite_nsh(payload, changes)
         case Raw():
             pass
+    vlans = packet.vlans
+    if Field.VLAN_TCI in changes:
+        if not vlans:
+            raise SimulationError("PREREQUISITE", "a VLAN number is written to a frame without a tag")
+        vlans = (replace(vlans[0], vid=changes[Field.VLAN_TCI] & 0xFFF), *vlans[1:])
     return replace(
         packet,
+        vlans=vlans,
         source=Mac(changes.get(Field.ETH_SRC, packet.source)),
         destination=Mac(changes.get(Field.ETH_DST, packet.destination)),
         payload=payload,

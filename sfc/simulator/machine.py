@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sfc.errors import SimulationError
 from sfc.model.actions import (
     Action,
+    Clone,
     Ct,
     Decap,
     DecNshTtl,
@@ -19,6 +20,8 @@ from sfc.model.actions import (
     Multipath,
     Output,
     OutputInPort,
+    PopVlan,
+    PushVlan,
     Resubmit,
     SetField,
     ToGroup,
@@ -33,7 +36,7 @@ from sfc.simulator.footprint import Spot, spot_of_group, spots_of_lookup
 from sfc.simulator.hashing import multipath_hash
 from sfc.simulator.keys import Key, extract, rewrite
 from sfc.simulator.lookup import FlowIndex
-from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Raw, ip_of
+from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Raw, Vlan, ip_of
 from sfc.simulator.trace import Dropped, Event, Loss, Matched
 
 RESUBMIT_MAX = 64  # OVS: MAX_RESUBMIT_DEPTH
@@ -210,6 +213,14 @@ class _Run:
                 self.track(state, action)
             case Multipath(fields=fields, links=links, target=target):
                 state.write(target, multipath_hash(fields, state.key) % links)
+            case PushVlan():
+                self.push_vlan(state)
+            case PopVlan():
+                self.pop_vlan(state)
+            case Clone(actions=actions):
+                if Decap() in actions:
+                    raise SimulationError("CLONE_DECAP", "OVS ends a rule at a decap inside a clone")
+                self.execute(state.copy(), actions, depth)
             case MeterBy(meter=meter):
                 self.machine.metered[meter] += 1
             case ToGroup(group=group):
@@ -221,6 +232,17 @@ class _Run:
         if not isinstance(packet, Nsh):
             raise SimulationError("ENCAP", "encap(ethernet) is not supported for packet type ethernet")
         state.become(Ethernet(Mac(0), Mac(0), packet))
+
+    def push_vlan(self, state: State) -> None:
+        packet = state.settled()
+        if not isinstance(packet, Ethernet):
+            raise SimulationError("VLAN", "push_vlan on a packet without Ethernet header")
+        state.become(replace(packet, vlans=(Vlan(0), *packet.vlans)))
+
+    def pop_vlan(self, state: State) -> None:
+        packet = state.settled()
+        if isinstance(packet, Ethernet) and packet.vlans:
+            state.become(replace(packet, vlans=packet.vlans[1:]))
 
     def decap(self, state: State) -> bool:
         packet = state.settled()

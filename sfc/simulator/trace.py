@@ -110,6 +110,11 @@ class Trace:
     events: tuple[Event, ...]
 
     @property
+    def visits(self) -> tuple[Visited, ...]:
+        """The hand-overs to functions, in order."""
+        return tuple(event for event in self.events if isinstance(event, Visited))
+
+    @property
     def functions(self) -> tuple[str, ...]:
         """Ids of the functions it was handed to, in order."""
         return tuple(event.function for event in self.events if isinstance(event, Visited))

@@ -174,7 +174,7 @@ class _Play:
 
     def _living(self) -> list[PlannedChain]:
         """Branches that keep their connections; all when none is alive."""
-        policies = {name: self.topology.function(name).on_failure for name in self.down}
+        policies = {name: self.topology.function(name).policy for name in self.down}
         dead = {name for name, policy in policies.items() if policy is OnFailure.NEXT}
         living = [branch for branch in self.branches if dead.isdisjoint(branch.forward.functions)]
         return living or list(self.branches)
@@ -184,7 +184,7 @@ class _Play:
         for hop in rsp.hops:
             if hop.function not in self.down:
                 met.append(hop.function)
-            elif self.topology.function(hop.function).on_failure is not OnFailure.OPEN:
+            elif self.topology.function(hop.function).policy is not OnFailure.OPEN:
                 return _Fate(tuple(met), rsp.end, hop.si)
         last = (rsp.terminator,) if rsp.terminator and rsp.direction is Direction.FORWARD else ()
         return _Fate((*met, *last), rsp.end)

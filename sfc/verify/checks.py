@@ -200,7 +200,7 @@ def probe_payload(watch: Watch) -> Arp | Ip | Nsh | Raw:
 
 def _closes(function: ServiceFunction) -> bool:
     """True of a function that speaks NSH and ends OAM packets, as all others, while it is down."""
-    return not function.is_proxied and function.on_failure is not OnFailure.OPEN
+    return not function.is_proxied and function.policy is not OnFailure.OPEN
 
 
 def _dead(network: Simulator, forgeries: Iterator[Forgery]) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from sfc.model.chains import PathPosition, PlannedChain
-from sfc.model.topology import Awareness, Port, PortRole, Topology
+from sfc.model.topology import Port, PortRole, Topology
 
 FOREIGN_MAX = 16
 """Foreign positions tried at one leg."""
@@ -91,14 +91,16 @@ class Plan:
 
     @cached_property
     def _aware(self) -> frozenset[str]:
-        functions = (function for function in self.topology.functions if function.awareness is Awareness.NSH)
+        functions = (function for function in self.topology.functions if function.sends_nsh)
         return frozenset(port for function in functions for port in function.legs(True))
 
     @cached_property
     def _handed(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """(SPI, SI) of every hand-over, by the port that the packet comes back from."""
         rsps = (rsp for planned in self.chains for rsp in planned.rsps)
-        return _grouped((hop.port_out, (rsp.spi, hop.si)) for rsp in rsps for hop in rsp.hops)
+        taps = {function.id for function in self.topology.functions if function.is_tap}
+        back = ((rsp, hop) for rsp in rsps for hop in rsp.hops if hop.function not in taps)
+        return _grouped((hop.port_out, (rsp.spi, hop.si)) for rsp, hop in back)
 
     @cached_property
     def _served(self) -> dict[str, tuple[tuple[int, int], ...]]:

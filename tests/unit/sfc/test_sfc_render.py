@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sfc.errors import RenderError
 from sfc.model import (
-    Awareness,
     Chain,
     Classifier,
     Direction,
@@ -175,12 +174,6 @@ def test_what_cannot_be_rendered_is_refused() -> None:
         render(lan.topology, [vlan])
     with pytest.raises(RenderError, match="belongs to chains"):
         render(lan.topology, [lan.web, replace(lan.other, forward=replace(lan.other.forward, spi=100))])
-    for change in ({"awareness": Awareness.VLAN}, {"layer": Layer.TAP}):
-        functions = tuple(
-            replace(function, **change) if function.id == "fw" else function for function in lan.topology.functions
-        )
-        with pytest.raises(RenderError, match="fw"):
-            render(replace(lan.topology, functions=functions), lan.chains)
 
 
 def test_a_routing_function_twice_on_one_chain_is_refused() -> None:
