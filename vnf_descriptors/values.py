@@ -11,7 +11,7 @@ from typing import Any
 
 from vnf_descriptors import units
 from vnf_descriptors.report import Finding, Place, finding, quote
-from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.suggest import closest, did_you_mean
 from vnf_descriptors.topology import function_call
 from vnf_descriptors.typesystem import PropertyDef, Schema, TypeSystem
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
@@ -36,17 +36,24 @@ class ValueChecker:
         self, given: Mapping, defined: dict[str, PropertyDef], owner: str, place: Place, partial: bool = False
     ) -> Iterator[Finding]:
         """Check assignments against definitions; `partial` when other places may give what is missing here."""
+        misspelt: set[str] = set()
         for name, key, value in given.items():
             definition = defined.get(name)
             if definition is None:
-                message = f"{owner} has no property {quote(name)}"
-                yield finding("TOSCA009", key, message, did_you_mean(name, defined))
+                meant = closest(name, defined.keys() - given.entries.keys())
+                hint = f"Did you mean {quote(meant)}?" if meant else did_you_mean(name, defined)
+                yield finding("TOSCA009", key, f"{owner} has no property {quote(name)}", hint)
+                if meant is not None:
+                    misspelt.add(meant)
+                    yield from self.value(value, defined[meant].schema, meant, key)
             elif not _is_null(value):
                 yield from self.value(value, definition.schema, name, key)
             elif definition.required and definition.default is None and not partial:
                 yield finding("TOSCA010", key, f"the property {quote(name)} of {owner} has no value")
         for name, definition in defined.items():
             if definition.required and definition.default is None and name not in given.entries and not partial:
+                if name in misspelt:
+                    continue
                 yield finding("TOSCA010", place, f"{owner} lacks the property {quote(name)}")
 
     def value(self, node: Node, schema: Schema, what: str, place: Place | None = None) -> Iterator[Finding]:

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from vnf_descriptors.model.codec import Descriptor, from_json, to_json
+from vnf_descriptors.model.connection_points import (
+    AddressAssignment,
+    ExtCp,
+    NumaAffinity,
+    OnFailure,
+    SfEncapsulation,
+    SfFacts,
+    SfLayer,
+    VduCp,
+    VnicType,
+)
 from vnf_descriptors.model.frozen import FrozenMap
+from vnf_descriptors.model.images import Checksum, SwImage
+from vnf_descriptors.model.links import Bitrate, IpRange, L2Protocol, L3Protocol, Qos, VnfVirtualLink
 from vnf_descriptors.model.nsd import (
     ConstituentKind,
     Dependency,
@@ -28,6 +41,19 @@ from vnf_descriptors.model.nsd import (
     VnfProfile,
 )
 from vnf_descriptors.model.pnfd import Pnfd, PnfExtCp
+from vnf_descriptors.model.scaling import AffinityKind, AffinityRule, InstantiationLevel, ScalingAspect
+from vnf_descriptors.model.vdu import (
+    BootData,
+    CpuPolicy,
+    EmulatorThreads,
+    NumaCell,
+    PageSizeClass,
+    ThreadPolicy,
+    Vdu,
+    VduCpu,
+    VduKind,
+    VirtualStorage,
+)
 from vnf_descriptors.model.vnf_facts import (
     ChangeSelector,
     ComponentMapping,
@@ -41,42 +67,7 @@ from vnf_descriptors.model.vnf_facts import (
     VipCp,
     VnfIndicator,
 )
-from vnf_descriptors.model.vnfd import (
-    AddressAssignment,
-    AffinityKind,
-    AffinityRule,
-    Bitrate,
-    BootData,
-    Checksum,
-    CpuPolicy,
-    EmulatorThreads,
-    ExtCp,
-    InstantiationLevel,
-    IpRange,
-    L2Protocol,
-    L3Protocol,
-    LcmScript,
-    NumaAffinity,
-    NumaCell,
-    OnFailure,
-    PageSizeClass,
-    Qos,
-    ScalingAspect,
-    SfEncapsulation,
-    SfFacts,
-    SfLayer,
-    SwImage,
-    ThreadPolicy,
-    Vdu,
-    VduCp,
-    VduCpu,
-    VduKind,
-    VirtualStorage,
-    Vnfd,
-    VnfFlavour,
-    VnfVirtualLink,
-    VnicType,
-)
+from vnf_descriptors.model.vnfd import LcmScript, Vnfd, VnfFlavour
 
 __all__ = [
     "AddressAssignment",

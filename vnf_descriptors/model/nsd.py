@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 
 from vnf_descriptors.model.checks import check_at_least, check_name, check_unique
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
-from vnf_descriptors.model.vnfd import AffinityRule, Bitrate, L2Protocol, L3Protocol, Qos
+from vnf_descriptors.model.links import Bitrate, L2Protocol, L3Protocol, Qos
+from vnf_descriptors.model.scaling import AffinityRule
 
 
 class ConstituentKind(StrEnum):
