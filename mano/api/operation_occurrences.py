@@ -9,7 +9,9 @@ from mano.api.collections import ListShape, names
 from mano.api.links import link
 from mano.api.problem_details import problem_of_document
 from mano.api.resource_routes import timestamp
-from mano.domain.lcm_op_occ import LcmOpOcc, OperationState, StepRecord
+from mano.api.sol003.vnf_instance import ext_link
+from mano.domain.lcm_op_occ import RUNNING, LcmOpOcc, OperationState, StepRecord
+from mano.vnfm import resource_changes as vnf_changes
 
 VNF_OP_OCCS = "/vnflcm/v2/vnf_lcm_op_occs"
 NS_OP_OCCS = "/nslcm/v2/ns_lcm_op_occs"
@@ -59,9 +61,12 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         "isAutomaticInvocation": op.is_automatic,
         "operationParams": dict(op.parameters),
         "isCancelPending": op.is_cancel_pending,
+        **_cancel_mode(op),
         **_error(op),
+        **_resources(vnf_changes.resource_changes(op)),
         # The OpenAPI document of SOL003 v3.7.1 requires it of every operation, the standard's text of MODIFY_INFO only.
-        "changedInfo": {},
+        "changedInfo": vnf_changes.changed_info(op, _MODIFIABLE),
+        **_further(op),
         "catena": progress(op),
         "_links": _links(op, f"{root}{VNF_OP_OCCS}/{op.id}", _VNF_TASKS)
         | {"vnfInstance": link(f"{root}/vnflcm/v2/vnf_instances/{op.instance_id}")},
@@ -87,6 +92,7 @@ def ns_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         "startTime": timestamp(op.started_at),
         "isAutomaticInvocation": op.is_automatic,
         "isCancelPending": op.is_cancel_pending,
+        **_cancel_mode(op),
         **_error(op),
         "catena": {"operationParams": dict(op.parameters), **progress(op)},
         "_links": _links(op, f"{root}{NS_OP_OCCS}/{op.id}", _NS_TASKS)
@@ -103,7 +109,27 @@ def _links(op: LcmOpOcc, here: str, tasks: tuple[str, ...]) -> dict[str, Any]:
     links = {"self": link(here)}
     if op.state is OperationState.FAILED_TEMP:
         links |= {task: link(f"{here}/{task}") for task in tasks}
+    if op.state in RUNNING:
+        links["cancel"] = link(f"{here}/cancel")
     return links
+
+
+_MODIFIABLE = names("vnfInstanceName vnfInstanceDescription vnfConfigurableProperties metadata extensions")
+
+
+def _further(op: LcmOpOcc) -> dict[str, Any]:
+    found = vnf_changes.further_changes(op)
+    if "changedExtConnectivity" in found:
+        found["changedExtConnectivity"] = [ext_link(link, (), sol003=True) for link in found["changedExtConnectivity"]]
+    return found
+
+
+def _cancel_mode(op: LcmOpOcc) -> dict[str, Any]:
+    return {} if op.cancel_mode is None else {"cancelMode": op.cancel_mode.value}
+
+
+def _resources(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"resourceChanges": dict(changes)} if changes else {}
 
 
 def _error(op: LcmOpOcc) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 from mano.domain.alarm import AckState, Alarm, AlarmLevel
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
-from mano.domain.lcm_op_occ import LcmOpOcc
+from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc
 from mano.domain.ns_instance import NsInstance
 from mano.domain.subscription import Authentication, Interface, Subscription
+from mano.nfvo.placing import Search
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import CommitSignal, UnitOfWorkFactory
 
@@ -64,7 +65,6 @@ class Catalogue(Protocol):
 
     def artifact(self, id: str, tenant_id: str, path: str) -> str:
         """A local file with one member of the archive; :class:`~mano.errors.NotFound` for any other path."""
-
 
     def artifacts(self, id: str, tenant_id: str, *, mano: bool = True, sets: Sequence[str] | None = None) -> str:
         """A local archive of its artifacts: those of the life cycle (``mano``), and of the others those of ``sets``."""
@@ -114,6 +114,12 @@ class NsLifecycle(OperationTasks, Protocol):
     def terminate(self, id: str, tenant_id: str, request: Document) -> str:
         """Store the operation and start it; its identifier."""
 
+    def change(self, id: str, tenant_id: str, operation: str, request: Document) -> str:
+        """SCALE, HEAL or UPDATE an instantiated NS: store the operation and start it; its identifier."""
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop what runs; :class:`~mano.errors.WrongState` when nothing does."""
+
     def continue_(self, op_id: str, tenant_id: str) -> None:
         """FAILED_TEMP to PROCESSING, skipping what cannot be done (SOL005 clause 6.4.13)."""
 
@@ -143,8 +149,39 @@ class VnfLifecycle(OperationTasks, Protocol):
     def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
         """Store the operation and start it; its identifier."""
 
+    def change(self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Document) -> str:
+        """Any other operation of SOL003 clause 5.4: store it and start it; its identifier.
+
+        Raises InvalidInput and NotFound at once where the descriptor does not allow it.
+        """
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop what runs; :class:`~mano.errors.WrongState` when nothing does."""
+
     def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
         """Delete an instance that is not instantiated; nothing to do when it is gone."""
+
+
+class Placing(Protocol):
+    """Questions about placement; nothing is reserved or moved."""
+
+    def placements(self, tenant_id: str) -> Sequence[Document]:
+        """Every reservation with the decision's reasons."""
+
+    def refused(self, tenant_id: str) -> Sequence[Document]:
+        """Every VDU that an operation found no place for, with the reasons; the latest first."""
+
+    def plan(self, request: Document, inventory: Document | None, search: Search) -> Document:
+        """What a PlacementRequest would get from the live NFVI, or from the given Inventory."""
+
+    def rebalance(self, search: Search) -> Document:
+        """Moves that make what is placed cheaper, and what they gain."""
+
+    def leaks(self) -> Document:
+        """What the records, the instances and the hosts do not agree on."""
+
+    def free_leaks(self) -> int:
+        """Give back every reservation that nobody uses; how many."""
 
 
 class Nfvi(Protocol):
@@ -171,12 +208,6 @@ class Nfvi(Protocol):
     def topology(self, tenant_id: str) -> Document:
         """Hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
 
-    def placements(self, tenant_id: str) -> Sequence[Document]:
-        """Every reservation with the decision's reasons."""
-
-    def plan(self, request: Document, inventory: Document | None) -> Document:
-        """What a PlacementRequest would get from the live NFVI, or from the given Inventory; reserves nothing."""
-
     def vims(self) -> Sequence[Document]:
         """The VIMs with their attachments."""
 
@@ -201,6 +232,18 @@ class ForwardingGraphs(Protocol):
 
     def trace(self, id: str, tenant_id: str, packet: Document) -> Document:
         """The way of one packet ``{source, destination, protocol, sourcePort, destinationPort}``."""
+
+    def traceroute(self, id: str, tenant_id: str, request: Document) -> Document:
+        """Each hop as the bridges answer echo requests; ``{direction, count, waitMs}``."""
+
+    def drift(self, id: str, tenant_id: str) -> Document:
+        """Where the bridges of the chain differ from what they are to hold."""
+
+    def repair(self, id: str, tenant_id: str) -> Document:
+        """Make them so; where each differed."""
+
+    def history(self, id: str, tenant_id: str) -> Document:
+        """What was counted lately."""
 
 
 class Subscriptions(Protocol):
@@ -347,6 +390,7 @@ class Services:
     ns_lifecycle: NsLifecycle | None = None
     vnf_lifecycle: VnfLifecycle | None = None
     nfvi: Nfvi | None = None
+    placing: Placing | None = None
     forwarding_graphs: ForwardingGraphs | None = None
     chains: Chains | None = None
     subscriptions: Subscriptions | None = None

@@ -184,3 +184,16 @@ def find(client: Client, id: str) -> str:
             if failure.exit_code != Exit.BAD:
                 raise
     raise Failure(f"there is no operation {id}", hint="`mano op list` shows those of network services, --vnf of VNFs")
+
+
+@op.command("cancel")
+@click.argument("id")
+@click.option("--forceful", is_flag=True, help="Wait for nothing; else what runs is allowed to end.")
+@wait_options
+@output_option
+@with_client
+def cancel(client: Client, id: str, forceful: bool, wait: bool, timeout: float, output: str) -> None:
+    """Stop an operation that runs; it can then be retried, rolled back or given up."""
+    path = find(client, id)
+    client.post(f"{path}/cancel", {"cancelMode": "FORCEFUL" if forceful else "GRACEFUL"})
+    show_one(follow(client, path, timeout) if wait else client.get(path), output, FIELDS)

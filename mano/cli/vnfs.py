@@ -9,6 +9,7 @@ import click
 from mano.cli.client import Client, with_client
 from mano.cli.output import Column, Row, output_option, show_list, show_one
 from mano.cli.resolve import VNF, identify
+from mano.cli.vnf_operations import COMMANDS
 
 
 def _vnfcs(vnf: Row) -> list[dict[str, Any]]:
@@ -17,6 +18,18 @@ def _vnfcs(vnf: Row) -> list[dict[str, Any]]:
 
 def _hosts(vnf: Row) -> list[str]:
     return sorted({str(vnfc["computeResource"].get("resourceProviderId", "")) for vnfc in _vnfcs(vnf)})
+
+
+def _scale(vnf: Row) -> list[str]:
+    info = vnf.get("instantiatedVnfInfo") or {}
+    most = {entry["aspectId"]: entry.get("scaleLevel") for entry in info.get("maxScaleLevels") or ()}
+    status = info.get("scaleStatus") or ()
+    return [f"{entry['aspectId']} {entry.get('scaleLevel')} of {most.get(entry['aspectId'])}" for entry in status]
+
+
+def _vnfc(vnfc: dict[str, Any]) -> str:
+    state = (vnfc.get("metadata") or {}).get("catenaState", "")
+    return f"{vnfc['id']} {vnfc['vduId']} on {vnfc['computeResource'].get('resourceProviderId', '')} {state}".strip()
 
 
 def _cpus(vnf: Row) -> list[str]:
@@ -50,6 +63,8 @@ FIELDS = (
     Column("VNFD", "vnfdId"),
     Column("RUNS", "instantiatedVnfInfo.vnfState"),
     Column("FLAVOUR", "instantiatedVnfInfo.flavourId"),
+    Column("SCALE", _scale),
+    Column("VNFCS", lambda vnf: [_vnfc(vnfc) for vnfc in _vnfcs(vnf)]),
     Column("CPUS", _cpus),
     Column("PORTS", _ports),
 )
@@ -58,6 +73,10 @@ FIELDS = (
 @click.group("vnf")
 def vnf() -> None:
     """VNF instances (SOL003)."""
+
+
+for _command in COMMANDS:
+    vnf.add_command(_command)
 
 
 @vnf.command("list")

@@ -10,10 +10,12 @@ from mano.domain.catalogue import DescriptorKind
 from mano.domain.events import Event
 from mano.domain.lcm_op_occ import (
     INITIAL,
+    CancelMode,
     LcmOpOcc,
     Level,
     OperationEvent,
     advance,
+    cancel,
     require_idle,
     state_event,
 )
@@ -72,6 +74,18 @@ class NsLifecycle:
     def terminate(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> str:
         """TerminateNs (SOL005 clause 6.4.8): store the operation and start it; its identifier."""
         return self._start(id, tenant_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
+
+    def change(self, id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> str:
+        """SCALE, HEAL or UPDATE (SOL005 clauses 6.4.5 to 6.4.7): store the operation and start it; its identifier."""
+        return self._start(id, tenant_id, operation, request, InstantiationState.INSTANTIATED)
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop an operation that runs (SOL005 clause 6.4.15): the engine ends it as soon as the mode allows.
+
+        The operations of its VNFs that run are cancelled with it when the mode is FORCEFUL.
+        """
+        with self._open_unit() as uow:
+            uow.operations.save(cancel(_ns_operation(uow, op_id, tenant_id), mode))
 
     def retry(self, op_id: str, tenant_id: str) -> None:
         """FAILED_TEMP to PROCESSING (SOL005 clause 6.4.11)."""

@@ -193,7 +193,7 @@ class Runner:
         try:
             if op.is_cancel_pending:
                 raise _cancelled()
-            names = self._repeated(lambda: self._story(op).prepare(op))
+            names = self._repeated(op, lambda: self._story(op).prepare(op))
             if len(set(names)) != len(names):
                 raise ValueError(f"two steps have the same name: {names}")
             self._change(op, lambda uow, now: self._prepared(now, names))
@@ -248,17 +248,19 @@ class Runner:
         record = StepRecord(name, StepState.RUNNING, self._clock.now())
         self._recorded(op, record)
         step = self._story(op).step(op, name)
-        result = self._repeated(step.do) or {}
+        result = self._repeated(op, step.do) or {}
         self._recorded(op, replace(record, state=StepState.DONE, ended_at=self._clock.now(), result=result))
 
     def _undo(self, op: LcmOpOcc, name: str) -> None:
         record = _record(op, name)
         if record is None or record.state is StepState.UNDONE:
             return
+        if op.is_cancel_pending:
+            raise _cancelled()
         self._recorded(op, replace(record, state=StepState.UNDOING, ended_at=None))
         step = self._story(op).step(op, name)
         if step.undo is not None:
-            self._repeated(step.undo)
+            self._repeated(op, step.undo)
         self._recorded(op, replace(record, state=StepState.UNDONE, ended_at=self._clock.now()))
 
     def _recorded(self, op: LcmOpOcc, record: StepRecord) -> None:
@@ -341,18 +343,25 @@ class Runner:
                 self._pause(min(0.005 * 1.5**collision, 0.5))
         return call()
 
-    def _repeated(self, call: Callable[[], T]) -> T:
-        """Call a story until it is answered, within the policy; any other error is the call's own."""
+    def _repeated(self, op: LcmOpOcc, call: Callable[[], T]) -> T:
+        """Call a story until it is answered, within the policy; any other error is the call's own.
+
+        An operation that is being cancelled is not tried again.
+        """
         deadline = self._clock.monotonic() + self._retries.deadline_s
         for wait in self._retries.waits():
             try:
                 return self._despite_collisions(call)
             except Unreachable as error:
-                if self._clock.monotonic() + wait > deadline:
+                if self._clock.monotonic() + wait > deadline or self._is_cancelled(op):
                     raise
                 structlog.get_logger(__name__).warning("no answer, trying again", error=str(error), wait_s=wait)
             self._pause(wait)
         return self._despite_collisions(call)
+
+    def _is_cancelled(self, op: LcmOpOcc) -> bool:
+        now = self._despite_outages(lambda: self._find(op.id))
+        return now is not None and now.is_cancel_pending
 
     def _pause(self, seconds: float) -> None:
         """Wait in slices, so that a stopping server is not held up."""

@@ -12,6 +12,18 @@ from mano.domain.vnf_instance import ConnectionPoint, InstantiationState, VnfcRe
 
 VNF_INSTANCES = "/vnflcm/v2/vnf_instances"
 
+_TASKS = {
+    "terminate": "terminate",
+    "scale": "scale",
+    "scaleToLevel": "scale_to_level",
+    "changeFlavour": "change_flavour",
+    "heal": "heal",
+    "operate": "operate",
+    "changeExtConn": "change_ext_conn",
+    "changeCurrentVnfPkg": "change_vnfpkg",
+}
+"""Links to the tasks of an instantiated VNF."""
+
 SHAPE = ListShape(
     attributes=names(
         "id vnfInstanceName vnfInstanceDescription vnfdId vnfProvider vnfProductName vnfSoftwareVersion vnfdVersion "
@@ -75,6 +87,8 @@ def _described(instance: VnfInstance) -> dict[str, Any]:
         document["vnfConfigurableProperties"] = dict(instance.configuration)
     if instance.metadata:
         document["metadata"] = dict(instance.metadata)
+    if instance.extensions:
+        document["extensions"] = dict(instance.extensions)
     return document
 
 
@@ -83,10 +97,30 @@ def _instantiated(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
     return {
         "flavourId": instance.flavour_id,
         "vnfState": (instance.vnf_state or VnfOperationalState.STARTED).value,
+        **_scale(instance, sol003=sol003),
         "extCpInfo": [_ext_cp(point, sol003=sol003) for point in points if point.ext_cpd_id],
-        "extVirtualLinkInfo": [_ext_link(item, points, sol003=sol003) for item in instance.ext_virtual_links],
+        "extVirtualLinkInfo": [ext_link(item, points, sol003=sol003) for item in instance.ext_virtual_links],
         "vnfcResourceInfo": [_vnfc(vnfc, sol003=sol003) for vnfc in instance.vnfcs],
     }
+
+
+def _scale(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
+    """How big it is, and how big it can be."""
+    if not instance.scale_levels:
+        return {}
+    return {
+        "scaleStatus": _levels(instance, instance.scale_levels, sol003=sol003),
+        "maxScaleLevels": _levels(instance, instance.max_scale_levels, sol003=sol003),
+    }
+
+
+def _levels(instance: VnfInstance, levels: Mapping[str, int], *, sol003: bool) -> list[dict[str, Any]]:
+    """ScaleInfo (SOL003 clause 5.5.3.1): its text has scaleLevel, its OpenAPI document scaleToLevel, a string."""
+    return [
+        {"aspectId": aspect, "vnfdId": instance.vnfd_id, "scaleLevel": level}
+        | ({"scaleToLevel": str(level)} if sol003 else {})
+        for aspect, level in levels.items()
+    ]
 
 
 def _ext_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
@@ -112,6 +146,7 @@ def _vnfc(vnfc: VnfcResource, *, sol003: bool) -> dict[str, Any]:
         },
         "vnfcCpInfo": [_vnfc_cp(point, sol003=sol003) for point in vnfc.connection_points],
         "metadata": {
+            "catenaState": vnfc.state.value,
             "catenaPlacement": dict(vnfc.placement),
             "catenaRealisations": {name: value.value for name, value in vnfc.realisations.items()},
         },
@@ -136,7 +171,7 @@ def _vnfc_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
     return document
 
 
-def _ext_link(item: Mapping[str, Any], points: Iterable[ConnectionPoint], *, sol003: bool) -> dict[str, Any]:
+def ext_link(item: Mapping[str, Any], points: Iterable[ConnectionPoint], *, sol003: bool) -> dict[str, Any]:
     """ExtVirtualLinkInfo of the link as the instantiation request gave it."""
     resource = str(item.get("resourceId", ""))
     document: dict[str, Any] = {
@@ -176,7 +211,9 @@ def _requested_protocol(protocol: Mapping[str, Any]) -> dict[str, Any]:
 def _links(instance: VnfInstance, here: str) -> dict[str, Any]:
     links = {"self": link(here)}
     if instance.instantiation_state is InstantiationState.INSTANTIATED:
-        links["terminate"] = link(f"{here}/terminate")
+        links |= {name: link(f"{here}/{task}") for name, task in _TASKS.items()}
+        if not instance.scale_levels:
+            del links["scale"], links["scaleToLevel"]
     else:
         links["instantiate"] = link(f"{here}/instantiate")
     return links

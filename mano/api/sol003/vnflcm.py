@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mano.api.api_versions import VNFLCM
 from mano.api.auth import Caller
-from mano.api.bodies import CreateVnf, InstantiateVnf, TerminateVnf
+from mano.api.bodies import Body, CreateVnf, InstantiateVnf, TerminateVnf
 from mano.api.collections import answer_list
 from mano.api.conditional import etag, is_unchanged, required_generation
 from mano.api.links import api_root, uri
@@ -19,12 +19,34 @@ from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import VNF_OP_OCCS, VNF_SHAPE, vnf_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.services import VnfLifecycle
+from mano.api.sol003.requests import (
+    CancelOperation,
+    ChangeExtConnectivity,
+    ChangeVnfFlavour,
+    ChangeVnfPackage,
+    HealVnf,
+    ModifyVnf,
+    OperateVnf,
+    ScaleVnf,
+    ScaleVnfToLevel,
+)
 from mano.api.sol003.vnf_instance import SHAPE, VNF_INSTANCES, vnf_instance
-from mano.domain.lcm_op_occ import LcmOpOcc, Level
+from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, Level
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import NotFound
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWorkFactory
+
+TASKS: Mapping[str, tuple[str, type[Body]]] = {
+    "scale": ("SCALE", ScaleVnf),
+    "scale_to_level": ("SCALE_TO_LEVEL", ScaleVnfToLevel),
+    "change_flavour": ("CHANGE_FLAVOUR", ChangeVnfFlavour),
+    "operate": ("OPERATE", OperateVnf),
+    "heal": ("HEAL", HealVnf),
+    "change_ext_conn": ("CHANGE_EXT_CONN", ChangeExtConnectivity),
+    "change_vnfpkg": ("CHANGE_VNFPKG", ChangeVnfPackage),
+}
+"""Task resource to its operation (LcmOperationType) and its request."""
 
 _OURS = frozenset({"catenaParent", "nsInstanceId", "vnfProfileId"})
 """Parameters and metadata that only the NFVO sets: a client cannot claim to act for an NS."""
@@ -55,6 +77,9 @@ class VnfInstances:
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
         add(router, "POST", f"{one}/instantiate", self.instantiate, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/terminate", self.terminate, HTTPStatus.ACCEPTED)
+        add(router, "PATCH", one, self.modify, HTTPStatus.ACCEPTED)
+        for task, (operation, body) in TASKS.items():
+            add(router, "POST", f"{one}/{task}", self._task(operation, body), HTTPStatus.ACCEPTED)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the VNF instances; takes filter, attribute selectors and the marker of the next page."""
@@ -100,6 +125,32 @@ class VnfInstances:
         """Terminate the VNF; the operation occurrence is at Location."""
         return self._start(request, self._lifecycle.terminate, id, caller.tenant_id, body.document())
 
+    def modify(self, request: Request, caller: Caller, id: ResourceId, body: ModifyVnf) -> Response:
+        """Change names, metadata, extensions and configurable properties; the operation occurrence is at Location."""
+        required_generation(request, self._find(id, caller.tenant_id).generation)
+        return self._changed(request, "MODIFY_INFO", id, caller.tenant_id, body.document())
+
+    def _task(self, operation: str, kind: type[Body]) -> Callable[..., Response]:
+        """The handler of one task resource."""
+
+        def handle(request: Request, caller: Caller, id: ResourceId, body: Any) -> Response:
+            return self._changed(request, operation, id, caller.tenant_id, body.document())
+
+        handle.__annotations__["body"] = kind
+        handle.__annotations__["caller"] = Caller
+        handle.__annotations__["id"] = ResourceId
+        handle.__annotations__["request"] = Request
+        handle.__doc__ = f"{operation} of the VNF; the operation occurrence is at Location."
+        return handle
+
+    def _changed(
+        self, request: Request, operation: str, id: str, tenant_id: str, parameters: dict[str, Any]
+    ) -> Response:
+        def start(id: str, tenant_id: str, op_id: str, parameters: Mapping[str, Any]) -> str:
+            return self._lifecycle.change(id, tenant_id, op_id, operation, parameters)
+
+        return self._start(request, start, id, tenant_id, parameters)
+
     def _start(
         self,
         request: Request,
@@ -108,7 +159,7 @@ class VnfInstances:
         tenant_id: str,
         parameters: dict[str, Any],
     ) -> Response:
-        extra = parameters.get("additionalParams", {})
+        extra = parameters.get("additionalParams")
         if extra:
             parameters["additionalParams"] = {name: value for name, value in extra.items() if name not in _OURS}
         op_id = operation(id, tenant_id, self._new_id(), parameters)
@@ -134,6 +185,7 @@ class VnfLcmOpOccs:
         add(router, "POST", f"{one}/retry", self.retry, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/rollback", self.rollback, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/fail", self.fail)
+        add(router, "POST", f"{one}/cancel", self.cancel, HTTPStatus.ACCEPTED)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the operation occurrences; takes filter, attribute selectors and the marker of the next page."""
@@ -163,6 +215,12 @@ class VnfLcmOpOccs:
         self._find(id, caller.tenant_id)
         self._lifecycle.fail(id, caller.tenant_id)
         return json_answer(vnf_lcm_op_occ(self._find(id, caller.tenant_id), api_root(request)))
+
+    def cancel(self, caller: Caller, id: ResourceId, body: CancelOperation) -> Response:
+        """Stop an operation that runs."""
+        self._find(id, caller.tenant_id)
+        self._lifecycle.cancel(id, caller.tenant_id, CancelMode(body.cancel_mode))
+        return empty_answer(HTTPStatus.ACCEPTED)
 
     def _task(self, task: Callable[[str, str], None], id: str, tenant_id: str) -> Response:
         self._find(id, tenant_id)

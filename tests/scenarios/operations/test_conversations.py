@@ -1,0 +1,151 @@
+"""Conversations over HTTP about operations on a running service; the official documents judge every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mano.api.config import ApiConfig
+from mano.settings import AuthMode
+from tests.api.conftest import Answer, Api, serving
+from tests.api.official import DOCUMENTS, faults
+from tests.scenarios.operations.conftest import Running, Start
+
+VNFS = "/vnflcm/v2/vnf_instances"
+OPS = "/vnflcm/v2/vnf_lcm_op_occs"
+
+
+@pytest.fixture
+def there(start: Start) -> Running:
+    return start()
+
+
+@pytest.fixture
+def api(there: Running) -> Iterator[Api]:
+    with serving(there.job.services, ApiConfig(auth=AuthMode.NONE)) as served:
+        served.token = None
+        yield served
+
+
+def official(schema: str, answer: Any, document: str = "SOL003-VNFLifecycleManagement") -> None:
+    """The answer is as the official document says, where that lies beside this clone."""
+    if DOCUMENTS.is_dir():
+        assert faults(document, schema, answer) == []
+
+
+def accepted(api: Api, answer: Answer) -> Any:
+    """The operation occurrence that the answer points at."""
+    assert (answer.status, answer.body) == (202, b""), answer.body
+    path = answer.headers["location"].split(f":{api.port}", 1)[1]
+    document = api.get(path).json
+    official("VnfLcmOpOcc", document)
+    return document
+
+
+def test_a_vnf_is_scaled_healed_stopped_and_changed(api: Api, there: Running) -> None:
+    vnf = there.vnf("dpi-0").id
+    one = f"{VNFS}/{vnf}"
+    before = api.get(one).json
+    official("VnfInstance", before)
+    assert before["instantiatedVnfInfo"]["scaleStatus"][0]["scaleLevel"] == 0
+    assert {"scale", "scaleToLevel", "heal", "operate", "changeExtConn"} <= before["_links"].keys()
+    op = accepted(api, api.post(f"{one}/scale", {"type": "SCALE_OUT", "aspectId": "load"}))
+    assert (op["operation"], op["operationState"]) == ("SCALE", "COMPLETED")
+    (affected,) = op["resourceChanges"]["affectedVnfcs"]
+    assert (affected["vduId"], affected["changeType"]) == ("dpi", "ADDED")
+    assert {port["changeType"] for port in op["resourceChanges"]["affectedExtLinkPorts"]} == {"ADDED"}
+    after = api.get(one).json
+    official("VnfInstance", after)
+    assert len(after["instantiatedVnfInfo"]["vnfcResourceInfo"]) == 2
+    op = accepted(api, api.post(f"{one}/heal", {"cause": "ill", "vnfcInstanceId": [affected["id"]]}))
+    assert op["resourceChanges"]["affectedVnfcs"][0]["changeType"] == "MODIFIED"
+    level = {"scaleInfo": [{"aspectId": "load", "scaleToLevel": "0"}]}
+    op = accepted(api, api.post(f"{one}/scale_to_level", level))
+    assert op["resourceChanges"]["affectedVnfcs"][0]["changeType"] == "REMOVED"
+    op = accepted(api, api.post(f"{one}/operate", {"changeStateTo": "STOPPED", "stopType": "FORCEFUL"}))
+    assert api.get(one).json["instantiatedVnfInfo"]["vnfState"] == "STOPPED"
+    accepted(api, api.post(f"{one}/operate", {"changeStateTo": "STARTED"}))
+    network = next(
+        link["id"] for link in api.get(f"/nslcm/v2/ns_instances/{there.ns_id}").json["virtualLinkInfo"]
+        if link["nsVirtualLinkDescId"] == "access"
+    )  # fmt: skip
+    links = [{"id": "l", "resourceId": network, "extCps": [{"cpdId": "mgmt"}]}]
+    op = accepted(api, api.post(f"{one}/change_ext_conn", {"extVirtualLinks": links}))
+    assert op["changedExtConnectivity"]
+    there.consistent()
+
+
+def test_information_is_modified_under_its_tag(api: Api, there: Running) -> None:
+    one = f"{VNFS}/{there.vnf('dpi-0').id}"
+    tag = api.get(one).headers["etag"]
+    patch = {"vnfInstanceName": "inspector", "metadata": {"owner": "me"}}
+    answer = api.call("PATCH", one, patch, {"Content-Type": "application/merge-patch+json", "If-Match": tag})
+    op = accepted(api, answer)
+    assert (op["operation"], op["operationState"], op["changedInfo"]) == ("MODIFY_INFO", "COMPLETED", patch)
+    assert api.get(one).json["vnfInstanceName"] == "inspector"
+    answer = api.call("PATCH", one, patch, {"Content-Type": "application/merge-patch+json", "If-Match": tag})
+    assert answer.status == 412
+    answer.problem()
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "status"),
+    [
+        ("scale", {"type": "SIDEWAYS", "aspectId": "load"}, 400),
+        ("scale", {"type": "SCALE_OUT", "aspectId": "nothing"}, 400),
+        ("scale", {"type": "SCALE_IN", "aspectId": "load"}, 400),
+        ("scale", {"type": "SCALE_OUT", "aspectId": "load", "numberOfSteps": 0}, 400),
+        ("scale", {}, 400),
+        ("scale_to_level", {}, 400),
+        ("scale_to_level", {"scaleInfo": [{"aspectId": "load", "scaleToLevel": "many"}]}, 400),
+        ("heal", {"vnfcInstanceId": ["x"]}, 400),
+        ("operate", {"changeStateTo": "BROKEN"}, 400),
+        ("operate", {"changeStateTo": "STARTED", "gracefulStopTimeout": 1}, 400),
+        ("change_ext_conn", {"extVirtualLinks": []}, 400),
+        ("change_ext_conn", {"extVirtualLinks": [{"id": "l", "resourceId": "r", "extCps": [{"cpdId": "x"}]}]}, 400),
+        ("change_flavour", {"newFlavourId": "huge"}, 400),
+        ("change_flavour", {"newFlavourId": "simple"}, 400),
+        ("fly", {}, 404),
+    ],
+)
+def test_what_is_wrong_is_refused_with_reasons(service_api: Api, task: str, body: Any, status: int) -> None:
+    vnf = next(v for v in service_api.get(VNFS).json if v["vnfInstanceName"] == "dpi-0")
+    answer = service_api.post(f"{VNFS}/{vnf['id']}/{task}", body)
+    assert answer.status == status
+    answer.problem()
+
+
+@pytest.fixture(scope="module")
+def service_api(service: Path, archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A server over one copy of the service, for what changes nothing."""
+    import shutil
+
+    from tests.scenarios.operations.conftest import job_at
+
+    directory = tmp_path_factory.mktemp("refusals") / "copy"
+    shutil.copytree(service, directory)
+    job = job_at(directory, archives)
+    with serving(job.services, ApiConfig(auth=AuthMode.NONE)) as served:
+        served.token = None
+        yield served
+    job.catena.stop()
+
+
+def test_a_vnf_that_cannot_scale_has_no_such_task(service_api: Api) -> None:
+    vnf = next(v for v in service_api.get(VNFS).json if v["vnfInstanceName"] == "nat-0")
+    assert "scale" not in service_api.get(f"{VNFS}/{vnf['id']}").json["_links"]
+    answer = service_api.post(f"{VNFS}/{vnf['id']}/scale", {"type": "SCALE_OUT", "aspectId": "load"})
+    assert (answer.status, answer.problem()["code"]) == (404, "NOT_FOUND")
+
+
+def test_only_what_runs_can_be_cancelled(service_api: Api) -> None:
+    op = service_api.get(OPS).json[0]["id"]
+    answer = service_api.post(f"{OPS}/{op}/cancel", {"cancelMode": "GRACEFUL"})
+    assert (answer.status, answer.problem()["code"]) == (409, "WRONG_STATE")
+    assert service_api.post(f"{OPS}/{op}/cancel", {"cancelMode": "SOON"}).status == 400
+    assert (
+        service_api.post(f"{OPS}/11111111-1111-4111-8111-111111111111/cancel", {"cancelMode": "FORCEFUL"}).status == 404
+    )
