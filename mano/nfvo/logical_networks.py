@@ -7,68 +7,30 @@ is an interface in a namespace of its own (or of a ``device_id`` that several po
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
-from typing import Any
 
-from mano.domain.ids import derive_id, mac_address
+from mano.domain.ids import mac_address
 from mano.domain.ns_instance import Network, NetworkKind
 from mano.domain.port_chains import Document, LogicalPort
 from mano.domain.vnf_instance import ConnectionPoint
-from mano.errors import CatenaError, Conflict, InUse, InvalidInput, NotFound, Refused
+from mano.errors import CatenaError, Conflict, InUse, InvalidInput, NotFound
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.logical_addresses import choose_addresses, taken_addresses
+from mano.nfvo.neutron_documents import (
+    network_document,
+    port_document,
+    seen_ports,
+    subnet_documents,
+    subnet_id,
+    unfinished,
+)
 from mano.nfvo.ns_world import FIRST_VNI, LAST_VNI, network_spec
 from mano.nfvo.planning import DEFAULT_MTU, TUNNEL_OVERHEAD
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, PortSpec, VimDriver
-
-ADDRESS_SEARCH = 1 << 16
-"""Addresses tried in one subnet before it counts as full."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPort:
-    """A port of the bridges with whom it belongs to. ``vnfc_id`` is set for a VNFC's."""
-
-    point: ConnectionPoint
-    name: str
-    tenant_id: str
-    description: str
-    device_id: str
-    device_owner: str
-    vnfc_id: str = ""
-    vnf_instance_id: str = ""
-
-
-def seen_ports(uow: UnitOfWork, tenant_id: str | None) -> Iterator[SeenPort]:
-    """Ports of VNFCs, then of SAPs, then those made by hand that the VIM has."""
-    names = {ns.id: ns.name for ns in uow.ns_instances.list(tenant_id)}
-    for vnf in uow.vnf_instances.list(tenant_id):
-        prefix = f"{names[vnf.ns_instance_id]}/" if vnf.ns_instance_id in names else ""
-        for vnfc in vnf.vnfcs:
-            which = "" if len(vnf.vnfcs) == 1 else f"/{vnfc.vdu_id}/{vnfc.index}"
-            for point in vnfc.connection_points:
-                yield SeenPort(
-                    point,
-                    f"{prefix}{vnf.name}{which}:{point.cpd_id}",
-                    vnf.tenant_id,
-                    f"connection point {point.cpd_id} of VNF {vnf.name}",
-                    vnfc.compute_id,
-                    f"compute:{point.host}",
-                    vnfc.id,
-                    vnf.id,
-                )
-    for ns in uow.ns_instances.list(tenant_id):
-        for sap in ns.saps:
-            what = f"service access point {sap.sapd_id} of {ns.name}"
-            yield SeenPort(
-                sap.connection_point, f"{ns.name}:{sap.sapd_id}", ns.tenant_id, what, sap.attachment, "catena:sap"
-            )
-    for port in uow.logical_ports.list(tenant_id):
-        if port.point is not None:
-            yield SeenPort(port.point, port.name, port.tenant_id, port.description, port.device_id, port.device_owner)
 
 
 class LogicalNetworks:
@@ -93,12 +55,12 @@ class LogicalNetworks:
         """Every network of the tenant, those of its network services too."""
         with self._open_unit(read_only=True) as uow:
             names = {ns.id: ns.name for ns in uow.ns_instances.list(tenant_id)}
-            return [_network_document(network, names) for network in uow.networks.list(tenant_id)]
+            return [network_document(network, names) for network in uow.networks.list(tenant_id)]
 
     def subnets(self, tenant_id: str) -> Sequence[Document]:
         """Every subnet of the tenant's networks."""
         with self._open_unit(read_only=True) as uow:
-            return [each for network in uow.networks.list(tenant_id) for each in _subnet_documents(network)]
+            return [each for network in uow.networks.list(tenant_id) for each in subnet_documents(network)]
 
     def create_network(self, tenant_id: str, values: Document) -> str:
         """An overlay network of its own; its identifier."""
@@ -174,7 +136,7 @@ class LogicalNetworks:
             network, index = _subnet(uow, id, tenant_id)
             self._own_network(uow, network.id, tenant_id)
             prefix = ip_network(network.subnets[index])
-            if any(address in prefix for address in _taken(uow, network)):
+            if any(address in prefix for address in taken_addresses(uow, network)):
                 raise InUse(f"subnet {prefix} has addresses that ports use", hint="delete the ports first")
             uow.networks.save(
                 replace(
@@ -191,9 +153,9 @@ class LogicalNetworks:
         """Every port of the tenant."""
         with self._open_unit(read_only=True) as uow:
             networks = {network.id: network for network in uow.networks.list(tenant_id)}
-            down = [_unfinished(port) for port in uow.logical_ports.list(tenant_id) if port.point is None]
+            down = [unfinished(port) for port in uow.logical_ports.list(tenant_id) if port.point is None]
             found = (*seen_ports(uow, tenant_id), *down)
-            return [_port_document(port, networks.get(port.point.network_id)) for port in found]
+            return [port_document(port, networks.get(port.point.network_id)) for port in found]
 
     def create_port(self, tenant_id: str, values: Document) -> str:
         """A port on a host's bridge, its other end in a namespace; its identifier.
@@ -254,7 +216,7 @@ class LogicalNetworks:
                 name=values["name"],
                 network_id=network.id,
                 mac=mac,
-                addresses=_addresses(uow, network, values["fixed_ips"]),
+                addresses=choose_addresses(uow, network, values["fixed_ips"]),
                 host=host,
                 attachment=device,
                 description=values["description"],
@@ -315,7 +277,7 @@ class LogicalNetworks:
             shared = [p for p in uow.logical_ports.list() if p.attachment == port.attachment and p.id != port.id]
         self._graphs.refresh(())
         vim.remove_port(_spec(port, network))
-        if port.made_attachment and not shared:
+        if port.made_attachment and not shared and port.attachment in vim.attachments():
             vim.remove_attachment(port.attachment)
         with self._open_unit() as uow:
             uow.logical_ports.remove(port.id)
@@ -329,11 +291,6 @@ class LogicalNetworks:
                 hint="the life cycle of the network service makes and removes it",
             )
         return network
-
-
-def subnet_id(network_id: str, prefix: str) -> str:
-    """The identifier of a network's subnet."""
-    return derive_id("subnet", network_id, prefix)
 
 
 def _underlay_mtu(uow: UnitOfWork) -> int:
@@ -397,57 +354,6 @@ def _require_unused(uow: UnitOfWork, network: Network) -> None:
         raise InUse(f"network {network.id} still has ports: {', '.join(users[:5])}", hint="delete them first")
 
 
-def _taken(uow: UnitOfWork, network: Network) -> set[Any]:
-    points = [port.point.addresses for port in seen_ports(uow, None) if port.point.network_id == network.id]
-    points += [port.addresses for port in uow.logical_ports.list() if port.network_id == network.id]
-    return {ip_address(text.split("/")[0]) for addresses in points for text in addresses}
-
-
-def _addresses(uow: UnitOfWork, network: Network, wishes: Sequence[Document] | None) -> tuple[str, ...]:
-    """Addresses as asked for, else the highest free one of each subnet: low ones are for the network's own service."""
-    taken = _taken(uow, network) | {ip_address(gateway) for gateway in network.gateways}
-    if wishes is None:
-        wishes = [{"subnet_id": subnet_id(network.id, prefix)} for prefix in network.subnets]
-    found: list[str] = []
-    for wish in wishes:
-        prefix = _prefix_of(network, wish)
-        if wish.get("ip_address"):
-            address = ip_address(wish["ip_address"])
-            if address in taken and str(address) not in network.gateways:
-                raise Conflict(f"the address {address} is in use in the network")
-        else:
-            address = _highest_free(prefix, taken)
-        if str(address) in {text.split("/")[0] for text in found}:
-            raise InvalidInput(f"the address {address} is asked for twice")
-        taken.add(address)
-        found.append(f"{address}/{prefix.prefixlen}")
-    return tuple(found)
-
-
-def _prefix_of(network: Network, wish: Document) -> Any:
-    prefixes = {subnet_id(network.id, text): ip_network(text) for text in network.subnets}
-    wanted, address = wish.get("subnet_id"), wish.get("ip_address")
-    if wanted is not None and wanted not in prefixes:
-        raise InvalidInput("the subnet is not one of the port's network")
-    candidates = [prefixes[wanted]] if wanted is not None else list(prefixes.values())
-    for prefix in candidates:
-        if address is None or ip_address(address) in prefix:
-            return prefix
-    have = ", ".join(network.subnets) or "no subnet"
-    raise InvalidInput(f"the address {address} is in no subnet of the network, which has {have}")
-
-
-def _highest_free(prefix: Any, taken: set[Any]) -> Any:
-    reserved = 0 if prefix.num_addresses <= 2 else 1
-    last = int(prefix.broadcast_address) - (reserved if prefix.version == 4 else 0)
-    first = int(prefix.network_address) + reserved
-    for number in range(last, max(first, last - ADDRESS_SEARCH) - 1, -1):
-        address = prefix[number - int(prefix.network_address)]
-        if address not in taken:
-            return address
-    raise Refused(f"no address is free in {prefix}", hint="enlarge the subnet, or delete ports")
-
-
 def _subnet(uow: UnitOfWork, id: str, tenant_id: str) -> tuple[Network, int]:
     for network in uow.networks.list(tenant_id):
         for index, prefix in enumerate(network.subnets):
@@ -458,87 +364,3 @@ def _subnet(uow: UnitOfWork, id: str, tenant_id: str) -> tuple[Network, int]:
 
 def _without(items: tuple[str, ...], index: int) -> tuple[str, ...]:
     return items[:index] + items[index + 1 :]
-
-
-def _unfinished(port: LogicalPort) -> SeenPort:
-    point = ConnectionPoint(port.id, "", port.id, port.network_id, port.mac, port.addresses, port.host)
-    return SeenPort(point, port.name, port.tenant_id, port.description, port.device_id, port.device_owner)
-
-
-def _network_document(network: Network, services: Mapping[str, str]) -> dict[str, Any]:
-    provider = network.kind is NetworkKind.PROVIDER
-    name = network.name or f"{services.get(network.ns_instance_id, network.ns_instance_id)}/{network.vld_id}"
-    return {
-        "id": network.id,
-        "name": name if network.ns_instance_id else network.name,
-        "description": network.description,
-        "tenant_id": network.tenant_id,
-        "project_id": network.tenant_id,
-        "admin_state_up": True,
-        "status": "ACTIVE",
-        "shared": False,
-        "router:external": False,
-        "mtu": network.mtu,
-        "subnets": [subnet_id(network.id, prefix) for prefix in network.subnets],
-        "provider:network_type": ("vlan" if network.segment else "flat") if provider else "vxlan",
-        "provider:physical_network": network.physical_network or None,
-        "provider:segmentation_id": (network.segment or None) if provider else network.vni,
-        "port_security_enabled": True,
-    }
-
-
-def _subnet_documents(network: Network) -> Iterator[dict[str, Any]]:
-    for index, text in enumerate(network.subnets):
-        prefix = ip_network(text)
-        names = network.subnet_names
-        gateway = next((gateway for gateway in network.gateways if ip_address(gateway) in prefix), None)
-        yield {
-            "id": subnet_id(network.id, text),
-            "name": (names[index] if index < len(names) else "") or text,
-            "description": "",
-            "tenant_id": network.tenant_id,
-            "project_id": network.tenant_id,
-            "network_id": network.id,
-            "ip_version": prefix.version,
-            "cidr": text,
-            "gateway_ip": gateway,
-            "enable_dhcp": False,
-            "dns_nameservers": [],
-            "host_routes": [],
-            "allocation_pools": [],
-        }
-
-
-def _port_document(port: SeenPort, network: Network | None) -> dict[str, Any]:
-    point = port.point
-    subnets = network.subnets if network is not None else ()
-    return {
-        "id": point.port_id,
-        "name": port.name,
-        "description": port.description,
-        "tenant_id": port.tenant_id,
-        "project_id": port.tenant_id,
-        "network_id": point.network_id,
-        "admin_state_up": True,
-        "status": "ACTIVE" if point.interface else "BUILD",
-        "mac_address": point.mac,
-        "fixed_ips": [
-            {"ip_address": text.split("/")[0], "subnet_id": _subnet_of(point.network_id, subnets, text)}
-            for text in point.addresses
-        ],
-        "device_id": port.device_id,
-        "device_owner": port.device_owner,
-        "binding:host_id": point.host,
-        "binding:vnic_type": "direct" if point.pci else "normal",
-        "binding:vif_type": "ovs" if point.ofport is not None else "other",
-        "binding:vif_details": {"port_name": point.interface, "ofport": point.ofport},
-        "binding:profile": {"pci_slot": point.pci, "vf": point.vf} if point.pci else {},
-        "allowed_address_pairs": [],
-        "security_groups": [],
-        "port_security_enabled": True,
-    }
-
-
-def _subnet_of(network_id: str, subnets: Sequence[str], address: str) -> str | None:
-    found: Callable[[str], bool] = lambda prefix: ip_address(address.split("/")[0]) in ip_network(prefix)  # noqa: E731
-    return next((subnet_id(network_id, prefix) for prefix in subnets if found(prefix)), None)

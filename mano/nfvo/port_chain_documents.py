@@ -18,7 +18,7 @@ from mano.domain.port_chains import FlowClassifier, PortChain, PortPair, PortPai
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
 from mano.nfvo.graph_translation import LiveVnf, function_between, function_id
-from mano.nfvo.logical_networks import SeenPort
+from mano.nfvo.neutron_documents import SeenPort
 
 GRAPH_DEPTH = 8
 """Most chains in a row of a service graph."""
@@ -27,6 +27,9 @@ DOCUMENTS_MAX = 256
 """Most chains that one port chain becomes."""
 
 NAME_MAX = 127
+
+FIRST_PRIORITY = 1000
+"""Of a classifier that says nothing: before those of descriptors that give none of their own."""
 
 Range = tuple[int, int]
 
@@ -49,6 +52,11 @@ class PortChains:
     def successors(self) -> Mapping[str, tuple[str, ...]]:
         """Chains to those that go on behind them, over all graphs."""
         return {source: ends for graph in self.graphs.values() for source, ends in graph.port_chains.items()}
+
+    @property
+    def legs(self) -> frozenset[str]:
+        """Ports of functions: a classifier that begins at one is entered by way of a service graph alone."""
+        return frozenset(leg for pair in self.pairs.values() for leg in (pair.ingress, pair.egress))
 
     @property
     def dependent(self) -> frozenset[str]:
@@ -149,7 +157,7 @@ def _documents_of(world: PortChains, root: PortChain) -> Iterator[dict[str, Any]
                 hint="make all of them symmetric, or none",
             )
         groups = [_group(world, group_id, root) for chain in way for group_id in chain.port_pair_groups]
-        selected = _selected(world, way)
+        selected = [each for each in _selected(world, way) if each.logical_source_port not in world.legs]
         ends: dict[tuple[str, str | None], list[FlowClassifier]] = {}
         for classifier in selected:
             ends.setdefault(_ends(world, classifier, groups), []).append(classifier)
@@ -283,7 +291,18 @@ def _classifier(one: FlowClassifier) -> dict[str, Any]:
         "sourcePort": _text(_ports(one, "source")),
         "destinationPort": _text(_ports(one, "destination")),
     }
-    return {"priority": 0, "match": {name: value for name, value in match.items() if value is not None}}
+    return {"priority": _priority(one), "match": {name: value for name, value in match.items() if value is not None}}
+
+
+def _priority(one: FlowClassifier) -> int:
+    """The more a classifier says, the earlier it is asked: networking-sfc has no priorities of its own."""
+    prefixes = (one.source_ip_prefix, one.destination_ip_prefix)
+    said = sum(ip_network(prefix).prefixlen for prefix in prefixes if prefix is not None)
+    said += 8 if one.protocol is not None else 0
+    for side in ("source", "destination"):
+        ports = _ports(one, side)
+        said += 0 if ports is None else 17 - (ports[1] - ports[0] + 1).bit_length()
+    return FIRST_PRIORITY + said
 
 
 def _protocol(one: FlowClassifier) -> str:

@@ -28,7 +28,7 @@ from mano.errors import CatenaError, DeadlineExceeded, InUse, InvalidInput, NotF
 from mano.nfvo.chains import Chains
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.graph_translation import functions_of
-from mano.nfvo.logical_networks import seen_ports
+from mano.nfvo.neutron_documents import seen_ports
 from mano.nfvo.port_chain_documents import PortChains, chain_documents, function_of, in_conflict
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import Repository, UnitOfWork, UnitOfWorkFactory
