@@ -40,6 +40,7 @@ from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
 from mano.nfvo.ns_world import NsWorld
 from mano.nfvo.package_sources import PackageSources
+from mano.nfvo.placing import Placing
 from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
@@ -276,7 +277,8 @@ def _wire(
         catalogue=catalogue,
         ns_lifecycle=NsLifecycle(open_unit, engine, clock, random_id),
         vnf_lifecycle=vnf_lifecycle,
-        nfvi=Nfvi(open_unit, vims, graphs, chains, placement_engine, clock, random_id, tier.value),
+        nfvi=Nfvi(open_unit, vims, graphs, chains, clock, random_id, tier.value),
+        placing=Placing(open_unit, vims, clock),
         forwarding_graphs=chains,
         chains=chain_changes,
         logical_networks=logical_networks,

@@ -35,7 +35,7 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
-from mano.api.native import chains, events, hosts
+from mano.api.native import chains, events, hosts, placements
 from mano.api.openapi_document import complete
 from mano.api.problem_details import error_from_http, error_from_validation
 from mano.api.resource_routes import new_router
@@ -127,6 +127,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield vnflcm.router(services.vnf_lifecycle, services.open_unit, services.new_id)
     if services.nfvi is not None:
         yield hosts.router(services.nfvi)
+    if services.placing is not None:
+        yield placements.router(services.placing)
     if services.forwarding_graphs is not None:
         yield chains.router(services.forwarding_graphs, services.chains)
     if services.alarms is not None:

@@ -11,8 +11,17 @@ import click
 from mano.cli.client import Client, segment, with_client, with_server
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import STDIN, read_text
-from mano.cli.output import output_option, show_document, show_list, show_one
-from mano.cli.place_tables import DECIDED, ELSEWHERE, EXPLAINED, REFUSED, show_moves, show_plan, why_not_there
+from mano.cli.output import note, output_option, show_document, show_list, show_one
+from mano.cli.place_tables import (
+    DECIDED,
+    ELSEWHERE,
+    EXPLAINED,
+    REFUSED,
+    show_leaks,
+    show_moves,
+    show_plan,
+    why_not_there,
+)
 
 if TYPE_CHECKING:
     from mano.domain.nfvi import Inventory
@@ -251,6 +260,22 @@ def why_not(client: Client, key: str, host: str | None, output: str) -> None:
     client.get(f"{HOSTS}/{segment(host)}")
     answer = {"key": found["key"], "host": host, "reason": why_not_there(found.get("decision") or {}, host)}
     show_one(answer, output, ELSEWHERE, name="reason")
+
+
+@place.command("leaks")
+@click.option("--free", is_flag=True, help="Give back the reservations that nobody uses.")
+@click.option("--dry-run", is_flag=True, help="Only look; exit code 10 when there are leaks.")
+@output_option
+@with_client
+def leaks(client: Client, free: bool, dry_run: bool, output: str) -> None:
+    """Compare reservations with instances and with what runs on the hosts."""
+    found = client.get(f"{PLACEMENTS}/leaks")
+    show_leaks(found, output)
+    if dry_run and any(found.values()):
+        raise SystemExit(int(Exit.DIFFERENCES))
+    if free and not dry_run and found["reservations"]:
+        client.delete(f"{PLACEMENTS}/leaks")
+        note(f"freed {len(found['reservations'])} reservations")
 
 
 def _find(client: Client, key: str) -> dict[str, Any]:

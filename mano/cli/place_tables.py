@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mano.cli.exits import printable
-from mano.cli.output import Column, Row, cell, note, show_document, table
+from mano.cli.output import Column, Row, cell, note, show_document, show_list, table
 
 
 def _cells(row: Row) -> list[Row]:
@@ -56,6 +56,28 @@ MOVES = (
 
 def _nearest(row: Row) -> list[Row]:
     return list(row["refusal"].get("nearest") or ())
+
+
+LEAKS = (
+    Column("WHAT", "what"),
+    Column("ID", "id"),
+    Column("KEY", "key"),
+    Column("HOST", lambda row: row.get("host") or row.get("vim")),
+)
+_LEAKS = {
+    "reservations": "reservation that nobody uses",
+    "computes": "runs, and no VNF instance has it",
+    "missing": "does not run, and a VNF instance has it",
+}
+
+
+def show_leaks(found: dict[str, Any], form: str) -> None:
+    """What records, instances and hosts do not agree on."""
+    rows = [{"what": what, **row} for kind, what in _LEAKS.items() for row in found[kind]]
+    if form in ("table", "name"):
+        show_list(rows, form, LEAKS)
+    else:
+        show_document(found, form)
 
 
 def show_plan(result: dict[str, Any], form: str) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.nfvi import Host, HostState, Inventory, InventoryError
-from mano.domain.ns_instance import Reservation
 from mano.errors import CatenaError, InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
-from mano.nfvo.reasons import not_elsewhere, why
-from mano.nfvo.reserving import ATTEMPTS, Planner
+from mano.nfvo.reserving import ATTEMPTS
 from mano.nfvo.service_chains import ServiceChains
-from mano.placement import host_to_document, inventory_from_document, inventory_to_document, request_from_document
+from mano.placement import host_to_document, inventory_from_document, inventory_to_document
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import StoredHost, UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, HostStatus, VimDriver
@@ -36,7 +34,6 @@ class Nfvi:
         vims: Mapping[str, VimDriver],
         graphs: ForwardingGraphs,
         chains: ServiceChains,
-        planner: Planner,
         clock: Clock,
         new_id: IdFactory,
         tier: str,
@@ -45,7 +42,6 @@ class Nfvi:
         self._vims = vims
         self._graphs = graphs
         self._chains = chains
-        self._planner = planner
         self._clock = clock
         self._new_id = new_id
         self._tier = tier
@@ -169,20 +165,6 @@ class Nfvi:
             "nsInstances": [{"id": ns.id, "name": ns.name, "state": ns.state.value} for ns in services],
             "chains": self._chains.list(tenant_id),
         }
-
-    def placements(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
-        """Every reservation with the decision's reasons."""
-        with self._open_unit(read_only=True) as uow:
-            return [_placement(reservation) for reservation in uow.reservations.list(tenant_id)]
-
-    def plan(self, request: Mapping[str, Any], inventory: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """What a PlacementRequest would get from the live NFVI, or from the given Inventory; reserves nothing."""
-        if inventory is not None:
-            world = inventory_from_document(inventory)
-        else:
-            with self._open_unit(read_only=True) as uow:
-                world = uow.hosts.inventory()
-        return self._planner(world, request_from_document(request)).to_json()
 
     def vims(self) -> Sequence[Mapping[str, Any]]:
         """The VIMs with their attachments."""
@@ -310,21 +292,6 @@ def _view(stored: StoredHost, status: HostStatus, full: Host, keys: Mapping[str,
         if status.dataplane
         else None,
         "inventory": document,
-    }
-
-
-def _placement(reservation: Reservation) -> dict[str, Any]:
-    return {
-        "id": reservation.id,
-        "nsInstanceId": reservation.ns_instance_id,
-        "key": reservation.key,
-        "host": reservation.host,
-        "allocation": dict(reservation.allocation),
-        "decision": {
-            **reservation.decision,
-            "why": list(why(reservation.decision)),
-            "notElsewhere": not_elsewhere(reservation.decision),
-        },
     }
 
 

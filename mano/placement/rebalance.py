@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mano.domain.nfvi import Allocation, HostState, Inventory
-from mano.errors import InvalidInput
 from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine, Extensions
 from mano.placement.improve import improve
@@ -23,6 +22,7 @@ from mano.placement.relax import explained
 from mano.placement.request import PlacementRequest, VduRequest
 from mano.placement.result import Objective, Placement, Unplaced
 from mano.placement.room import has_room
+from mano.placement.what_if import check_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,8 @@ def _without(inventory: Inventory, held: Mapping[str, tuple[str, Allocation]]) -
 
 def _evacuated(inventory: Inventory, hosts: Sequence[str]) -> Inventory:
     """The inventory with these hosts taking nothing new."""
+    check_hosts(inventory, hosts, "empty")
     for name in hosts:
-        if name not in inventory:
-            raise InvalidInput(f"there is no host {name!r:.60} to evacuate")
         inventory = inventory.with_host(replace(inventory.host(name), state=HostState.DRAINING))
     return inventory
 

@@ -19,10 +19,7 @@ def what_if(inventory: Inventory, *, without: Sequence[str] = (), additional: In
     if additional is not None:
         inventory = _with(inventory, additional)
     gone = set(without)
-    unknown = sorted(gone.difference(host.name for host in inventory.hosts))
-    if unknown:
-        known = ", ".join(host.name for host in inventory.hosts[:5]) or "no host"
-        raise InvalidInput(f"there is no host {unknown[0]!r:.60} to leave out", hint=f"the inventory has {known}")
+    check_hosts(inventory, without, "leave out")
     if not gone:
         return inventory
     links = tuple(link for link in inventory.links if not gone & {link.a, link.b})
@@ -40,3 +37,14 @@ def _with(inventory: Inventory, additional: Inventory) -> Inventory:
         )
     except InventoryError as error:
         raise DocumentError.of("Inventory", [Fault(pointer_of(error.path), error.expected)]) from None
+
+
+def check_hosts(inventory: Inventory, names: Sequence[str], purpose: str) -> None:
+    """Raises InvalidInput for the first name that no host has; told by its place, as names come from anywhere."""
+    for place, name in enumerate(names, 1):
+        if name not in inventory:
+            known = ", ".join(host.name for host in inventory.hosts[:5]) or "no host"
+            more = " and others" if len(inventory.hosts) > 5 else ""
+            raise InvalidInput(
+                f"host {place} of those to {purpose} is not in the inventory", hint=f"it has {known}{more}"
+            )

@@ -158,6 +158,10 @@ def test_the_chains_are_shown_proven_traced_and_counted(terminal: Terminal, serv
     packet = ("--source", "10.10.0.2", "--destination", "198.51.100.1", "--destination-port", "80")
     assert "verdict (simulated)" in terminal.run("chain", "trace", "web", *packet).stdout
     assert "PACKETS" in terminal.run("chain", "stats", "other").stdout
+    hops = terminal.run("chain", "traceroute", "web", "--direction", "forward").stdout
+    assert "forward, SPI" in hops and "dpi-0" in hops and "end of the path" in hops
+    assert "every bridge holds" in terminal.run("chain", "drift").stderr
+    assert "nothing was to be repaired" in terminal.run("chain", "repair", "web").stderr
     assert "there is no chain" in terminal.run("chain", "show", "nothing", code=1).stderr
 
 
@@ -189,6 +193,24 @@ def test_a_chain_is_made_changed_and_deleted_by_file(terminal: Terminal, service
     assert "there is no chain" in terminal.run("chain", "show", "dns", code=1).stderr
     file.write_text("{path: [{group: firewall-0}], ingress: nowhere, id: x}")
     assert "/ingress" in terminal.run("chain", "create", "-f", file, code=1).stderr
+
+
+def test_placement_answers_questions_about_what_runs(terminal: Terminal, service: str, tmp_path: Path) -> None:
+    request, large = tmp_path / "request.json", tmp_path / "large.json"
+    request.write_text(json.dumps({"vdus": [{"id": "v", "vcpus": 1, "memoryMib": 64}]}))
+    large.write_text(json.dumps({"vdus": [{"id": "v", "vcpus": 999, "memoryMib": 64}]}))
+    asked = ("place", "plan", "--request", request)
+    host = terminal.json(*asked)["placements"]["v"]["host"]
+    assert terminal.json(*asked, "--without", host, "--optimize", "best")["placements"]["v"]["host"] != host
+    assert "CPU_DEDICATED on 3" in terminal.run("place", "plan", "--request", large, code=3).stderr
+    assert "not in the inventory" in terminal.run(*asked, "--without", "h99", code=1).stderr
+    assert "searches for 300 s" in terminal.run(*asked, "--time-limit", "301", code=1).stderr
+    proposal = terminal.json("place", "rebalance", "--iterations", "2")
+    assert proposal["gain"] >= 0 and proposal["before"]["cost"] - proposal["after"]["cost"] == proposal["gain"]
+    emptied = terminal.run("place", "rebalance", "--without", "h1", "--iterations", "2", "-o", "json", code=3)
+    assert json.loads(emptied.stdout)["unplaced"]
+    assert terminal.json("place", "leaks", "--dry-run") == {"reservations": [], "computes": [], "missing": []}
+    assert "nothing was refused" in terminal.run("place", "why-not", "unknown", code=1).stderr
 
 
 def test_every_placement_is_explained(terminal: Terminal, service: str) -> None:

@@ -17,12 +17,14 @@ import yaml
 from mano.api.tokens import dashboard_token
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
+from mano.domain.ns_instance import Reservation
 from tests.api.conftest import CREDENTIALS, TENANT_A, Api
 from tests.api.test_packages import UNKNOWN, create, upload
 from tests.api.world import HOST, World, archive, furnish
 from tests.fakes.descriptors import FIREWALL, NSD
 
 HOSTS = "/mano/v1/hosts"
+PLACEMENTS = "/mano/v1/placements"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 INVENTORY = {"apiVersion": "catena/v1", "kind": "Inventory", "hosts": [HOST]}
 PACKET = {"source": "10.0.0.2", "destination": "198.51.100.1", "protocol": "tcp", "destinationPort": 443}
@@ -99,13 +101,55 @@ def test_an_alias_bomb_ends_quickly(served: Api) -> None:
 
 
 def test_what_if_asks_the_live_nfvi_or_an_inventory_of_ones_own(served: Api) -> None:
-    request = {"apiVersion": "catena/v1", "kind": "PlacementRequest", "vdus": []}
-    assert served.post("/mano/v1/placements", {"request": request}).json["hosts"] == 0
-    assert served.post("/mano/v1/placements", {"request": request, "inventory": INVENTORY}).json["hosts"] == 1
-    wrong = served.post("/mano/v1/placements", {"request": request, "inventory": {"hosts": "marker-of-mine"}})
-    assert wrong.status == 400 and b"marker-of-mine" not in wrong.body
-    assert served.post("/mano/v1/placements", {}).problem()["facts"]["pointer"] == "/request"
-    assert served.get("/mano/v1/placements").json == []
+    small = {"id": "v", "vcpus": 1, "memoryMib": 1}
+    request = {"apiVersion": "catena/v1", "kind": "PlacementRequest", "vdus": [small]}
+    live = served.post(PLACEMENTS, {"request": request}).json
+    assert live["unplaced"]["v"]["hosts"] == 0
+    own = served.post(PLACEMENTS, {"request": request, "inventory": INVENTORY}).json
+    assert own["placements"]["v"]["host"] == "h1"
+    best = {"optimize": "best", "iterations": 1, "timeLimitS": 5, "inventory": INVENTORY}
+    assert served.post(PLACEMENTS, {"request": request, **best}).json["placements"] == own["placements"]
+    without = served.post(PLACEMENTS, {"request": request, "inventory": INVENTORY, "without": ["h1"]}).json
+    assert without["unplaced"]["v"]["hosts"] == 0
+    assert served.post(PLACEMENTS, {"request": request, "with": INVENTORY}).json["placements"] == own["placements"]
+    assert served.get(PLACEMENTS).json == []
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"request": None}, "/request"),
+        ({"inventory": {"hosts": "marker-of-mine"}}, None),
+        ({"with": {"hosts": "marker-of-mine"}}, None),
+        ({"without": ["marker-of-mine"]}, None),
+        ({"optimize": "marker-of-mine"}, "/optimize"),
+        ({"timeLimitS": 0}, "/timeLimitS"),
+        ({"timeLimitS": 301}, "/timeLimitS"),
+        ({"iterations": -1}, "/iterations"),
+        ({"without": "h1"}, "/without"),
+    ],
+)
+def test_a_wrong_question_is_refused_without_repeating_it(
+    served: Api, change: dict[str, Any], pointer: str | None
+) -> None:  # fmt: skip
+    refused = served.post(PLACEMENTS, {"request": {"vdus": []}, **change})
+    assert refused.status == 400 and b"marker-of-mine" not in refused.body
+    if pointer is not None:
+        assert refused.problem()["facts"]["pointer"] == pointer
+
+
+def test_moves_leaks_and_refusals_are_told(served: Api, world: World) -> None:
+    empty = served.post(f"{PLACEMENTS}/rebalance", {"iterations": 1})
+    assert empty.status == 200 and empty.json["moves"] == [] and empty.json["gain"] == 0
+    assert served.post(f"{PLACEMENTS}/rebalance", {"without": ["nowhere"]}).status == 400
+    assert served.get(f"{PLACEMENTS}/refused").json == []
+    with world.unit() as uow:
+        placed = {"cells": [{"node": 0, "cpus": [1]}]}
+        uow.reservations.add(Reservation("r-1", DEFAULT_TENANT, "gone", "fw/fw/0", "h1", placed))
+    told = served.get(f"{PLACEMENTS}/leaks").json
+    assert [one["key"] for one in told["reservations"]] == ["fw/fw/0"] and told["computes"] == told["missing"] == []
+    assert served.call("DELETE", f"{PLACEMENTS}/leaks").status == 204
+    assert served.get(f"{PLACEMENTS}/leaks").json["reservations"] == []
 
 
 def test_topology_and_vims_are_told(served: Api) -> None:

@@ -34,6 +34,7 @@ from mano.errors import InvalidInput, NotFound, Unreachable
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.package_sources import PackageSources
+from mano.nfvo.placing import Placing
 from mano.placement import inventory_from_document
 from mano.ports.descriptors import PackageMembers, ReadPackage
 from mano.ports.or_vnfm import Nfvo
@@ -173,13 +174,6 @@ class SmallNfvi:
     def topology(self, tenant_id: str) -> Mapping[str, Any]:
         return {"tier": "simulated", "hosts": self.list(), "chains": []}
 
-    def placements(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
-        return []
-
-    def plan(self, request: Mapping[str, Any], inventory: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        world = inventory_from_document(inventory) if inventory is not None else None
-        return {"placements": {}, "hosts": len(world.hosts) if world else len(self.hosts)}
-
     def vims(self) -> Sequence[Mapping[str, Any]]:
         return [{"id": "local", "type": "local", "attachments": self.attachments}]
 
@@ -218,6 +212,18 @@ class SmallChains:
     def trace(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**self.get(id, tenant_id), "hops": [], "packet": dict(packet)}
 
+    def traceroute(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**self.get(id, tenant_id), "paths": [], "request": dict(request)}
+
+    def drift(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        return {**self.get(id, tenant_id), "hosts": ["h1"], "drift": []}
+
+    def repair(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        return {**self.get(id, tenant_id), "repaired": []}
+
+    def history(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        return {**self.get(id, tenant_id), "everyS": 5.0, "samples": []}
+
 
 class World:
     """Everything that a conversation can look at or break."""
@@ -255,6 +261,7 @@ class World:
             ns_lifecycle=NsLifecycle(store.open_unit, self.workflows, clock, random_id),
             vnf_lifecycle=VnfLifecycle(store.open_unit, self.workflows, nfvo, clock, random_id),
             nfvi=self.nfvi,
+            placing=Placing(store.open_unit, {}, clock),
             forwarding_graphs=self.chains,
             subscriptions=Subscriptions(store.open_unit, WebPostman(self.web), clock, random_id),
         )

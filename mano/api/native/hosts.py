@@ -1,4 +1,4 @@
-"""``/mano/v1/hosts``, ``/placements``, ``/topology``, ``/vims``: the NFVI and what is placed on it."""
+"""``/mano/v1/hosts``, ``/topology``, ``/vims``: the NFVI and what is placed on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mano.api import json_body
-from mano.api.auth import Administrator, Caller, InfrastructureViewer
+from mano.api.auth import Administrator, InfrastructureViewer
 from mano.api.bodies import Body, Identifier
 from mano.api.links import uri
 from mano.api.media import JSON, YAML, config_of, media, read_limited, require_content_type
@@ -28,13 +28,6 @@ _QUOTED = re.compile(r",? found .*", re.DOTALL)
 
 HostName = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", description="Its name.")]
 VimName = Annotated[str, Query(alias="vim", max_length=255, description="The VIM; may be left out when there is one.")]
-
-
-class PlacementQuestion(Body):
-    """What-if: a PlacementRequest, against the live NFVI or against an Inventory of the client's own."""
-
-    request: dict[str, Any]
-    inventory: dict[str, Any] | None = None
 
 
 class HostChange(Body):
@@ -60,8 +53,6 @@ def router(nfvi: Nfvi) -> APIRouter:
     add(routes, "GET", "/hosts/{name}", resources.read_host)
     add(routes, "PATCH", "/hosts/{name}", resources.change_host)
     add(routes, "DELETE", "/hosts/{name}", resources.remove_host, HTTPStatus.NO_CONTENT)
-    add(routes, "GET", "/placements", resources.list_placements, form=Form.LIST)
-    add(routes, "POST", "/placements", resources.plan)
     add(routes, "GET", "/topology", resources.read_topology)
     add(routes, "GET", "/vims", resources.list_vims, form=Form.LIST)
     add(routes, "POST", "/vims/{name}/attachments", resources.add_attachment, HTTPStatus.CREATED)
@@ -69,7 +60,7 @@ def router(nfvi: Nfvi) -> APIRouter:
 
 
 class NfviResources:
-    """Hosts, placements, topology and VIMs."""
+    """Hosts, topology and VIMs."""
 
     def __init__(self, nfvi: Nfvi) -> None:
         self._nfvi = nfvi
@@ -85,7 +76,7 @@ class NfviResources:
         try:
             hosts = await run_in_threadpool(self._nfvi.add_hosts, document, vim_id)
         except DocumentError as error:
-            raise _without_quotations(error) from None
+            raise without_quotations(error) from None
         return json_answer(list(hosts), HTTPStatus.CREATED, Location=uri(request, f"{PREFIX}/hosts"))
 
     def read_host(self, _: InfrastructureViewer, name: HostName) -> Response:
@@ -100,17 +91,6 @@ class NfviResources:
         """Leave the host as it was found."""
         self._nfvi.remove(name)
         return empty_answer(HTTPStatus.NO_CONTENT)
-
-    def list_placements(self, caller: Caller) -> Response:
-        """List where everything is placed, and why there."""
-        return json_answer(list(self._nfvi.placements(caller.tenant_id)))
-
-    def plan(self, _: InfrastructureViewer, body: PlacementQuestion) -> Response:
-        """Ask where a PlacementRequest would go; nothing is reserved."""
-        try:
-            return json_answer(self._nfvi.plan(body.request, body.inventory))
-        except DocumentError as error:
-            raise _without_quotations(error) from None
 
     def read_topology(self, caller: InfrastructureViewer) -> Response:
         """Read hosts, VNFCs, ports, networks, SAPs and chains in one picture."""
@@ -148,7 +128,7 @@ def _yaml(content: bytes) -> Any:
     except UnicodeDecodeError:
         raise InvalidInput("the document is not UTF-8") from None
     except DocumentError as error:
-        raise _without_quotations(error) from None
+        raise without_quotations(error) from None
 
 
 def _known_pointer(pointer: str) -> str:
@@ -157,7 +137,7 @@ def _known_pointer(pointer: str) -> str:
     return "/" + "/".join(steps)
 
 
-def _without_quotations(error: DocumentError) -> InvalidInput:
+def without_quotations(error: DocumentError) -> InvalidInput:
     """The same faults without the values that were found: an answer never repeats the input."""
     faults = [(_known_pointer(fault.pointer), _QUOTED.sub("", fault.expected)) for fault in error.faults]
     if not faults:

@@ -35,7 +35,7 @@ ROUND_ONE = {
     "op": {"list", "show", "watch", "retry", "rollback", "continue", "fail"},
     "host": {"add", "discover", "doctor", "drain", "list", "prepare", "show", "remove"},
     "chain": {"list", "show", "verify", "trace", "stats", "create", "update", "delete"},
-    "place": {"plan", "rebalance", "schema", "why", "why-not", "list"},
+    "place": {"plan", "rebalance", "leaks", "schema", "why", "why-not", "list"},
     "vim": {"list", "attach"},
     "alarm": {"list", "show", "ack"},
     "subscription": {"list", "delete"},
