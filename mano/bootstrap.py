@@ -29,11 +29,13 @@ from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
 from mano.nfvo.catalogue import Catalogue
+from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.chain_stories import ChangeChain
 from mano.nfvo.chains import Chains
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.granting import Granting
+from mano.nfvo.keeping import Keeper
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_lifecycle import NsLifecycle
@@ -249,7 +251,8 @@ def _wire(
     following = ChainFollowing(open_unit, graphs, engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock, following)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)
-    chains = ServiceChains(open_unit, graphs, paths)
+    counts = CountHistory()
+    chains = ServiceChains(open_unit, graphs, paths, counts)
     chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)
     logical_networks = LogicalNetworks(open_unit, vims, graphs, random_id)
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
@@ -288,7 +291,13 @@ def _wire(
         package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
-    recoveries = {"ports": logical_networks.recover, "port chains": port_chaining.recover}
+    keeper = Keeper(open_unit, graphs, paths, clock, random_id, counts)
+    kept = (keeper,) if settings.watches else ()
+    recoveries = {
+        "chains": chain_changes.recover,
+        "ports": logical_networks.recover,
+        "port chains": port_chaining.recover,
+    }
     config = ApiConfig(
         auth=settings.auth,
         credentials=load_or_create(settings.data_dir) if settings.auth is AuthMode.OAUTH2 else None,
@@ -304,8 +313,8 @@ def _wire(
         store,
         catalogue,
         graphs,
-        beside=(dispatcher.start, watch.start),
-        ends=(watch.stop, dispatcher.stop, background.stop, web.close),
+        beside=(dispatcher.start, watch.start, *(each.start for each in kept)),
+        ends=(*(each.stop for each in kept), watch.stop, dispatcher.stop, background.stop, web.close),
         recoveries=recoveries,
     )
 

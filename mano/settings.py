@@ -156,6 +156,8 @@ class Settings:
     lenient_version: bool = False
     tier: Tier | None = None
     lab: str = "main"
+    watches: bool = True
+    """Whether the server looks after functions and bridges, mends what differs and remembers counters."""
     drain_s: float = 1.0
     """How long what is on a chain's old path may take to come out of it before the path goes (seconds)."""
     limits: Limits = field(default_factory=Limits)

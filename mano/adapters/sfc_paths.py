@@ -7,11 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, TraceStep
+from mano.ports.service_paths import Drift, FlowStatistics, FunctionWatch, PathHop, PathProbe, TraceStep
 from sfc.errors import SfcError
+from sfc.liveness import Life
+from sfc.model import Topology
 from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
+from sfc.ovs.liveness import LivenessMonitor
 from sfc.ovs.location import SwitchLocation
+from sfc.ovs.oam import ProbedHop, probe
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.packet import parse_packet
 from sfc.ovs.stats import flow_counters
@@ -66,10 +70,61 @@ class OvsServicePaths:
             )
         return TraceStep(host, found.cookies, verdict_text(found), found.text)
 
+    def probe(self, topology: Topology, host: str, spi: int, *, count: int = 1, wait_s: float = 1.0) -> PathProbe:
+        """Let the host's responder send echo requests along a path that begins there."""
+        with switch_errors():
+            found = probe(self._switch_of(host), spi, count=count, wait_s=wait_s)
+        return PathProbe(tuple(map(_hop, found.hops)), found.why)
+
+    def watch(self, topology: Topology, lives: Mapping[str, bool]) -> FunctionWatch:
+        """Let the responders of all bridges probe their functions."""
+        return LivenessWatch(topology, {sff.name: self._switch_of(sff.name) for sff in topology.sffs}, lives)
+
     def _drift_of(self, host: str, tables: FlowTables) -> Drift:
         with switch_errors():
             difference = compare_tables(self._switch_of(host), self._bridge, tables)
         return Drift(host, difference.missing, difference.foreign)
+
+
+class LivenessWatch:
+    """Implements :class:`mano.ports.service_paths.FunctionWatch` by the library's probes."""
+
+    def __init__(self, topology: Topology, locations: Mapping[str, SwitchLocation], lives: Mapping[str, bool]) -> None:
+        self._monitor = LivenessMonitor(topology, locations)
+        for function in self._monitor.lives.keys() & lives.keys():
+            self._monitor.lives[function] = Life.ALIVE if lives[function] else Life.DEAD
+
+    def changes(self, timeout_s: float) -> Mapping[str, bool]:
+        """Functions found dead or alive again; a responder that is lost changes nothing of what is known."""
+        with switch_errors():
+            found = self._monitor.events(timeout_s)
+        return {event.function: event.life is Life.ALIVE for event in found if event.function is not None}
+
+    def lives(self) -> Mapping[str, bool]:
+        """What is known."""
+        known = self._monitor.lives.items()
+        return {function: life is Life.ALIVE for function, life in known if life is not Life.UNKNOWN}
+
+    def close(self) -> None:
+        """The responders stop probing."""
+        self._monitor.close()
+
+
+def _hop(hop: ProbedHop) -> PathHop:
+    return PathHop(
+        ttl=hop.ttl,
+        host=hop.host,
+        spi=hop.spi,
+        si=hop.si,
+        end=hop.end,
+        rule=hop.rule,
+        next_rule=hop.next_rule,
+        sent=hop.sent,
+        received=hop.received,
+        least_ms=hop.least_ms,
+        median_ms=hop.median_ms,
+        hop_ms=hop.hop_ms,
+    )
 
 
 def verdict_text(found: Trace) -> str:

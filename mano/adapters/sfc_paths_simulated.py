@@ -14,9 +14,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 from mano.adapters.vim_local.lab import TUNNEL_OFPORT
 from mano.errors import InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, TraceStep
+from mano.ports.service_paths import Drift, FlowStatistics, PathHop, PathProbe, TraceStep
 from sfc.errors import SfcError
-from sfc.model import FlowTables, Mac, PathPosition, Sff, Topology
+from sfc.model import SI_FIRST, FlowTables, Kind, Mac, PathPosition, Sff, Topology
 from sfc.model.chains import (
     ETH_IPV4,
     ETH_IPV6,
@@ -30,8 +30,9 @@ from sfc.model.fields import ETHERTYPE_ARP, ETHERTYPE_NSH, PACKET_TYPE_NSH, Fiel
 from sfc.ovs.packet import parse_packet
 from sfc.simulator import Simulator
 from sfc.simulator.machine import BridgeMachine
-from sfc.simulator.packets import Arp, Ethernet, Fragment, Icmp, Ip, Nsh, Packet, Raw, Sctp, Tcp, Udp, Vlan
+from sfc.simulator.packets import O_BIT, Arp, Ethernet, Fragment, Icmp, Ip, Nsh, Packet, Raw, Sctp, Tcp, Udp, Vlan
 from sfc.simulator.trace import Dropped, Event, Matched, Trace, nsh_of
+from sfc.walk import TTL_IMPOSED
 
 _TABLES_ONLY = IPv4Address("192.0.2.1")
 """Stands where a bridge's own address would: of one bridge alone, nothing looks at it."""
@@ -102,6 +103,22 @@ class SimulatedServicePaths:
                     self._bridges[event.sff].packets[event.flow.cookie.encode()] += 1
             return walk
 
+    def probe(self, topology: Topology, host: str, spi: int, *, count: int = 1, wait_s: float = 1.0) -> PathProbe:
+        """Walk an echo request of each TTL through the bridges' tables; no time passes."""
+        with self._one_at_a_time:
+            tables = {sff.name: self._bridge(sff.name).tables for sff in topology.sffs}
+        network, hops = Simulator(topology, tables), []
+        for ttl in range(1, TTL_IMPOSED + 1):
+            hops.append(_answer(network, topology.sff(host), PathPosition(spi, SI_FIRST), ttl, count))
+            if hops[-1].end or hops[-1].host is None:
+                break
+        silent = not hops[-1].end
+        return PathProbe(tuple(hops), f"nobody answers a simulated request of TTL {hops[-1].ttl}" if silent else "")
+
+    def watch(self, topology: Topology, lives: Mapping[str, bool]) -> None:
+        """No process stands behind a simulated function: there is nothing to look at."""
+        return None
+
     def _bridge(self, host: str) -> _Bridge:
         if host not in self._bridges:
             raise Unreachable(f"{host}: its simulated bridge was never programmed", facts={"host": host})
@@ -128,6 +145,29 @@ class SimulatedServicePaths:
 
     def _is_tunnel(self, ofport: int) -> bool:
         return ofport == self._tunnel_ofport
+
+
+def _answer(network: Simulator, sff: Sff, position: PathPosition, ttl: int, count: int) -> PathHop:
+    """Who takes an echo request with this TTL."""
+    if sff.oam_ofport is None or sff.oam_mac is None:
+        return PathHop(ttl, None, sent=count)
+    request = Nsh(position, Raw(7, b"echo"), ttl, O_BIT)
+    walk = network.inject_at(sff.name, sff.oam_ofport, Ethernet(sff.oam_mac, sff.oam_mac, request))
+    taken = next((event for event in walk.deliveries if event.port == "oam"), None)
+    arrived = nsh_of(taken.packet) if taken is not None else None
+    if taken is None or arrived is None:
+        return PathHop(ttl, None, sent=count)
+    last = next(event for event in reversed(walk.events) if isinstance(event, Matched) and event.sff == taken.sff)
+    return PathHop(
+        ttl=ttl,
+        host=taken.sff,
+        spi=arrived.position.spi,
+        si=arrived.position.si,
+        end=last.flow.cookie.kind is Kind.OAM_END,
+        rule=last.flow.cookie.encode(),
+        sent=count,
+        received=count,
+    )
 
 
 def _verdict(packet: Packet, way: str) -> str:

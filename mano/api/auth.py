@@ -39,7 +39,7 @@ PUBLIC = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/oaut
 PUBLIC_PREFIX = "/ui/"
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
-_READING_POSTS = re.compile(r"/mano/v1/(?:placements|chains/[^/]+/(?:verify|trace))")
+_READING_POSTS = re.compile(r"/mano/v1/(?:placements|chains/[^/]+/(?:verify|trace|traceroute))")
 
 
 @dataclass(frozen=True, slots=True)

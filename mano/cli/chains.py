@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mano.cli.chain_changes import create, delete, update
+from mano.cli.chain_upkeep import drift, repair, traceroute
 from mano.cli.client import Client, with_client
 from mano.cli.exits import Exit
 from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
@@ -77,7 +78,7 @@ def chain() -> None:
     """Service function chains (RFC 7665)."""
 
 
-for _command in (create, update, delete):
+for _command in (create, update, delete, traceroute, drift, repair):
     chain.add_command(_command)
 
 
@@ -133,8 +134,8 @@ def verify(client: Client, name: str, output: str) -> None:
             note(f"violation: {violation}")
         for step in found["traces"]:
             click.echo(f"{step['host']}: {step['verdict']}")
-        for drift in found["drift"]:
-            note(f"{drift['host']} differs: {len(drift['missing'])} flows missing, {len(drift['foreign'])} foreign")
+        for each in found["drift"]:
+            note(f"{each['host']} differs: {len(each['missing'])} flows missing, {len(each['foreign'])} foreign")
     if not found["proven"] or found["drift"]:
         raise SystemExit(int(Exit.BAD))
 

@@ -82,6 +82,9 @@ class ListenerType(click.ParamType[Listener]):
 )
 @click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
 @outbound_options
+@click.option(
+    "--watch/--no-watch", default=True, show_default=True, help="Watch functions and bridges, and mend what differs."
+)
 @click.option("--or-any-port", is_flag=True, help="Take a free port when the one of --listen is in use.")
 @click.option(
     "--drain",
@@ -110,6 +113,7 @@ def serve(
     lab: str,
     outbound: Outbound | None,
     drain: float,
+    watch: bool,
     or_any_port: bool,
     log_level: str,
 ) -> None:
@@ -129,6 +133,7 @@ def serve(
             tier=Tier(tier) if tier else None,
             lab=lab,
             drain_s=drain,
+            watches=watch,
             outbound=outbound,
             tls_cert=Path(tls_cert).absolute() if tls_cert else None,
             packages=PackagePolicy(tuple(path.absolute() for path in trust), require_signature, allow_external),

@@ -6,7 +6,7 @@ changes the chain, wherever other instances come up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from mano.domain.service_chain import ChainBranch, ChainPhase, ChainState, Servi
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import chain_from_document
 from sfc.errors import SfcError
-from sfc.model import Chain, PathGroup, PlannedChain, Topology, WeightedInstance
+from sfc.model import Chain, OnFailure, PathGroup, PlannedChain, Topology, WeightedInstance
 from sfc.path import HopCost, branches, choose_instances, plan_chain, spreads
 
 FIRST_SPI, LAST_SPI = 100, 0xFFFFFE
@@ -120,15 +120,21 @@ def _has_heir(old: Sequence[ChainBranch], new: Sequence[ChainBranch]) -> bool:
     return symmetric and len(old) == len(new) == 1 and not _spread(old) and not _spread(new)
 
 
-def planned(world: Topology, chain: ServiceChain, cost: HopCost) -> tuple[PlannedChain, ...]:
-    """What the bridges hold for the chain; raises InvalidInput when it cannot be laid out over the topology."""
-    current = lay_out(world, chain.spec, chain.branches or _anew(world, chain, cost))
+def planned(
+    world: Topology, chain: ServiceChain, cost: HopCost, down: Collection[str] = ()
+) -> tuple[PlannedChain, ...]:
+    """What the bridges hold for the chain; raises InvalidInput when it cannot be laid out over the topology.
+
+    Where a function that is ``down`` leaves its packets to the next instance of its group, a chain that spreads nothing
+    passes that one meanwhile, by the same numbers: whatever was on its way into the dead one is lost anyhow.
+    """
+    current = lay_out(world, chain.spec, chain.branches or _anew(world, chain, cost), down)
     if chain.state == ChainState.DRAINING:
         return tuple(replace(one, classified=False) for one in current)
     change = chain.change
     if change is None or change.phase is ChainPhase.STORED:
         return current
-    return during(change.phase, current, lay_out(world, change.spec, change.branches))
+    return during(change.phase, current, lay_out(world, change.spec, change.branches, down))
 
 
 def during(
@@ -162,22 +168,35 @@ def _are_branches(chains: Sequence[PlannedChain]) -> bool:
     return len(ends) == 1 and all(one.share is not None for one in chains)
 
 
-def lay_out(world: Topology, spec: Spec, ways: Sequence[ChainBranch]) -> tuple[PlannedChain, ...]:
+def lay_out(
+    world: Topology, spec: Spec, ways: Sequence[ChainBranch], down: Collection[str] = ()
+) -> tuple[PlannedChain, ...]:
     """The paths of one version over its own functions with its own numbers."""
     chain = chain_from_document(spec)
     try:
-        return tuple(_way(world, chain, branch) for branch in ways)
+        return tuple(_way(world, chain, branch, down) for branch in ways)
     except SfcError as error:
         raise _impossible(chain, error) from None
 
 
-def _way(world: Topology, chain: Chain, branch: ChainBranch) -> PlannedChain:
+def _way(world: Topology, chain: Chain, branch: ChainBranch, down: Collection[str]) -> PlannedChain:
     fixed = tuple(
-        PathGroup(group.name, (WeightedInstance(function),))
+        PathGroup(group.name, (WeightedInstance(_standing_in(world, group, function, branch, down)),))
         for group, function in zip(chain.path, branch.functions, strict=True)
     )
     way = plan_chain(world, replace(chain, path=fixed), branch.forward_spi, branch.reverse_spi)
     return replace(way, chain=chain, share=branch.weight)
+
+
+def _standing_in(world: Topology, group: PathGroup, function: str, branch: ChainBranch, down: Collection[str]) -> str:
+    """The function itself, or the living instance that takes its place."""
+    if function not in down or branch.weight is not None:
+        return function
+    if world.function(function).on_failure is not OnFailure.NEXT:
+        return function
+    known = world.function_by_id
+    living = [each for each in group.instances if each.function not in down and each.function in known]
+    return min(living, key=lambda each: (-each.weight, each.function)).function if living else function
 
 
 def _anew(world: Topology, chain: ServiceChain, cost: HopCost) -> tuple[ChainBranch, ...]:

@@ -229,11 +229,12 @@ class Chains:
         """After a restart: let go what was being deleted, and say of what was being made that it is there."""
         with self._open_unit(read_only=True) as uow:
             chains = uow.chains.list()
+        plane = self._graphs.data_plane()
         for chain in chains:
             if chain.state == ChainState.DRAINING:
                 self._forget(chain.id)
-            elif chain.state == ChainState.PLANNED and not chain.ns_instance_id:
-                self._activated(chain.id, self._graphs.data_plane())
+            elif chain.state == ChainState.PLANNED and not chain.ns_instance_id and chain.id in plane.ways:
+                self._activated(chain.id, plane)
 
     def known(self, tenant_id: str) -> Known:
         """The functions and ports that a tenant's chains may use."""

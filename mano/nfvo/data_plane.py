@@ -67,7 +67,7 @@ class Drawing:
         broken: dict[str, InvalidInput] = {}
         for chain in chains:
             try:
-                ways[chain.id] = planned(world, chain, cost)
+                ways[chain.id] = planned(world, chain, cost, down)
             except InvalidInput as error:
                 broken[chain.id] = error
         together = tuple(one for way in ways.values() for one in way)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from mano.nfvo.data_plane import DataPlane, Drawing, hop_cost, programming_order
 from mano.nfvo.graph_translation import LiveVnf, functions_of, topology
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
-from mano.ports.service_paths import ServicePaths
+from mano.ports.service_paths import Drift, ServicePaths
 from sfc.model import PlannedChain, Topology
 from sfc.path import HopCost
 from sfc.verify import Proof
@@ -58,6 +58,8 @@ class ForwardingGraphs:
         self._vnfds: dict[str, Vnfd] = {}
         self._one_at_a_time = threading.Lock()
         self._drawing = Drawing()
+        self.latest: DataPlane | None = None
+        """What the bridges were made to follow last, by this server."""
         self._pen = threading.Lock()
 
     def refresh(self, needed: Needed = None) -> DataPlane:
@@ -69,7 +71,7 @@ class ForwardingGraphs:
         host that does not answer.
         """
         with self._one_at_a_time, self._turn() as token:
-            plane = self.proven()
+            plane = self.latest = self.proven()
             silent: dict[str, CatenaError] = {}
             for host in programming_order(plane):
                 try:
@@ -82,6 +84,24 @@ class ForwardingGraphs:
                 raise problem
             structlog.get_logger(__name__).warning("a bridge was passed over", host=host, detail=problem.detail)
         return plane
+
+    def repair(self, hosts: Collection[str]) -> Sequence[Drift]:
+        """Make bridges what they are to be, whoever changed them; where each differed. Silent hosts are left out."""
+        mended = []
+        with self._one_at_a_time, self._turn() as token:
+            plane = self.latest = self.proven()
+            for drift in self.drift(plane, hosts):
+                self._paths.program(drift.host, plane.tables[drift.host], generation=token)
+                mended.append(drift)
+        return mended
+
+    def drift(self, plane: DataPlane, hosts: Collection[str]) -> Sequence[Drift]:
+        """The bridges of these hosts that differ from the data plane; silent ones are left out."""
+        found = []
+        for host in sorted(set(hosts) & plane.tables.keys()):
+            with suppress(Unreachable, DeadlineExceeded):
+                found += [each for each in self._paths.drift({host: plane.tables[host]}) if each]
+        return found
 
     @contextmanager
     def _turn(self) -> Iterator[int]:

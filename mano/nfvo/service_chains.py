@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from mano.domain.ns_instance import ServiceChain
+from mano.domain.service_chain import ServiceChain
 from mano.errors import WrongState
+from mano.nfvo.chain_counts import CountHistory, direction_of, drops, functions_called, path_statistics, probed_path
 from mano.nfvo.chain_files import document_of
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
-from mano.ports.service_paths import FlowStatistics, ServicePaths
-from sfc.model import Cookie, Direction, Kind, PlannedChain, Rsp
-
-HANDED_OVER = (Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF)
-"""Kinds of flows that count the packets which a function was given."""
-
-CAME_BACK = (Kind.SF_RETURN, Kind.PROXY_RETURN, Kind.MARK_RETURN)
-"""Kinds of flows that count the packets which a function gave back."""
-
-CLASSIFIED = (Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT, Kind.REVERSE_MARK, Kind.REVERSE_MISS)
-"""Kinds of flows that count the packets which were put on a path."""
-
-LEFT = (Kind.END, Kind.END_ERROR)
-"""Kinds of flows that count the packets which left a path at its end."""
+from mano.ports.service_paths import ServicePaths
+from sfc.model import PlannedChain
 
 
 class ServiceChains:
     """Use cases of reading and checking chains."""
 
-    def __init__(self, open_unit: UnitOfWorkFactory, graphs: ForwardingGraphs, paths: ServicePaths) -> None:
+    def __init__(
+        self,
+        open_unit: UnitOfWorkFactory,
+        graphs: ForwardingGraphs,
+        paths: ServicePaths,
+        counts: CountHistory | None = None,
+    ) -> None:
         self._open_unit = open_unit
         self._graphs = graphs
         self._paths = paths
+        self._counts = counts or CountHistory()
 
     def list(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """All chains of the tenant."""
@@ -56,12 +52,12 @@ class ServiceChains:
         hosts = plane.hosts_of(chain.id)
         with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
             counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
-        names = {function["id"]: function["name"] for function in chain.spec.get("functions", ())}
+        names = functions_called(chain)
         return {
             "id": chain.id,
             "name": chain.name,
-            "paths": [_path_statistics(one, rsp, counters, names) for one in ways for rsp in one.rsps],
-            "drops": list(_drops(counters)),
+            "paths": [path_statistics(one, rsp, counters, names) for one in ways for rsp in one.rsps],
+            "drops": list(drops(counters)),
         }
 
     def verify(self, id: str, tenant_id: str) -> Mapping[str, Any]:
@@ -85,6 +81,47 @@ class ServiceChains:
         planned = self._planned(chain, plane)
         return simulated_walk(plane, planned, classified_packet(plane, planned, packet))
 
+    def traceroute(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Each hop of the chain's paths as the bridges themselves answer echo requests (RFC 9516).
+
+        ``request``: ``direction`` (``forward``, ``reverse``; both unless given), ``count`` requests of each TTL,
+        ``waitMs`` for each answer.
+        """
+        chain = self._chain(id, tenant_id)
+        plane = self._graphs.data_plane()
+        count, wait_s = int(request.get("count") or 1), int(request.get("waitMs") or 1000) / 1000
+        asked = [
+            rsp
+            for one in self._ways(chain, plane)
+            for rsp in one.rsps
+            if request.get("direction") in (None, direction_of(rsp))
+        ]
+        names = functions_called(chain)
+        paths = []
+        for rsp in asked:
+            found = self._paths.probe(plane.topology, rsp.start_sff, rsp.spi, count=count, wait_s=wait_s)
+            paths.append(probed_path(rsp, found, names))
+        return {"id": chain.id, "name": chain.name, "paths": paths}
+
+    def drift(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Where the bridges that the chain passes differ from what they are to hold."""
+        chain = self._chain(id, tenant_id)
+        plane = self._graphs.data_plane()
+        self._ways(chain, plane)
+        hosts = plane.hosts_of(chain.id)
+        return {"id": chain.id, "hosts": list(hosts), "drift": list(map(asdict, self._graphs.drift(plane, hosts)))}
+
+    def repair(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Make the bridges that the chain passes what they are to be; where each differed."""
+        chain = self._chain(id, tenant_id)
+        hosts = self._graphs.data_plane().hosts_of(chain.id)
+        return {"id": chain.id, "repaired": list(map(asdict, self._graphs.repair(hosts)))}
+
+    def history(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """What was counted of the chain lately, oldest first: packets on each path, drops on its hosts."""
+        chain = self._chain(id, tenant_id)
+        return {"id": chain.id, "everyS": self._counts.every_s, "samples": list(self._counts.of(chain.id))}
+
     def _chain(self, id: str, tenant_id: str) -> ServiceChain:
         with self._open_unit(read_only=True) as uow:
             return uow.chains.get(id, tenant_id)
@@ -103,53 +140,3 @@ class ServiceChains:
         if chain.id not in plane.ways:
             raise WrongState(f"chain {chain.name} has no path", hint="its network service is being changed: try again")
         return plane.ways[chain.id]
-
-
-def _path_statistics(
-    planned: PlannedChain, rsp: Rsp, counters: Mapping[str, Sequence[FlowStatistics]], names: Mapping[str, str]
-) -> dict[str, Any]:
-    number = planned.forward.spi
-
-    def count(host: str, kinds: Sequence[Kind], si: int | None) -> tuple[int, int]:
-        found = [
-            flow
-            for flow in counters[host]
-            if (cookie := _cookie(flow.cookie)) is not None
-            and cookie.kind in kinds
-            and (cookie.chain, cookie.direction) == (number, rsp.direction)
-            and si in (None, cookie.hop)
-        ]
-        return sum(flow.packets for flow in found), sum(flow.bytes for flow in found)
-
-    hops = []
-    for hop in rsp.hops:
-        packets, octets = count(hop.sff, HANDED_OVER, hop.si)
-        name = names.get(hop.function, hop.function)
-        returned, _ = count(hop.sff, CAME_BACK, hop.si)
-        where = {"si": hop.si, "host": hop.sff, "sfName": name}
-        hops.append({**where, "packets": packets, "bytes": octets, "returned": returned})
-    classified, _ = count(rsp.start_sff, CLASSIFIED, None)  # whichever classifier of the chain it was
-    ended, _ = count(rsp.end_sff, LEFT, rsp.end_si)
-    return {
-        "direction": "forward" if rsp.direction is Direction.FORWARD else "reverse",
-        "spi": rsp.spi,
-        "classified": classified,
-        "hops": hops,
-        "endPackets": ended,
-    }
-
-
-def _drops(counters: Mapping[str, Sequence[FlowStatistics]]) -> Iterator[dict[str, Any]]:
-    for host, flows in counters.items():
-        for flow in flows:
-            cookie = _cookie(flow.cookie)
-            if cookie is not None and cookie.kind.is_drop and flow.packets:
-                yield {"host": host, "reason": cookie.kind.meaning, "packets": flow.packets}
-
-
-def _cookie(value: int) -> Cookie | None:
-    """The decoded cookie; ``None`` for a flow that is not ours."""
-    try:
-        return Cookie.decode(value)
-    except ValueError:
-        return None

@@ -45,6 +45,53 @@ class Drift:
     missing: tuple[str, ...] = field(default=())
     foreign: tuple[str, ...] = field(default=())
 
+    def __bool__(self) -> bool:
+        """True when it differs."""
+        return bool(self.missing or self.foreign)
+
+
+@dataclass(frozen=True, slots=True)
+class PathHop:
+    """What echo requests (RFC 9516) with one TTL found on a path; times in milliseconds, there and back.
+
+    ``host`` is ``None`` when nobody answered. ``rule`` and ``next_rule`` are cookies: of the rule that took the
+    request, and of the one by which packets go on from there (0: there is none). ``hop_ms`` is what this hop adds.
+    """
+
+    ttl: int
+    host: str | None
+    spi: int = 0
+    si: int = 0
+    end: bool = False
+    rule: int = 0
+    next_rule: int = 0
+    sent: int = 1
+    received: int = 0
+    least_ms: float = 0.0
+    median_ms: float = 0.0
+    hop_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PathProbe:
+    """A path as its hops answer. ``why`` tells where and why it breaks; empty when its end answered."""
+
+    hops: tuple[PathHop, ...]
+    why: str = ""
+
+
+class FunctionWatch(Protocol):
+    """Looks whether functions live, by packets through them. For one thread."""
+
+    def changes(self, timeout_s: float) -> Mapping[str, bool]:
+        """Functions that were found dead (False) or alive again (True); waits so long for the first, {} when none."""
+
+    def lives(self) -> Mapping[str, bool]:
+        """What is known of each function that has answered ever."""
+
+    def close(self) -> None:
+        """Stop looking."""
+
 
 class ServicePaths(Protocol):
     """The bridges of all hosts."""
@@ -66,4 +113,17 @@ class ServicePaths(Protocol):
         """What the switch itself says it would do with a packet (``ofproto/trace``) on this host.
 
         ``packet`` maps OpenFlow match fields (``in_port``, ``eth_type``, ``nsh_spi``, ...) to integers or addresses.
+        """
+
+    def probe(self, topology: Any, host: str, spi: int, *, count: int = 1, wait_s: float = 1.0) -> PathProbe:
+        """Follow a path hop by hop from the host where it begins, with ``count`` echo requests of each TTL.
+
+        ``topology`` is the :class:`sfc.model.Topology` that the path is laid over. NSH-unaware functions are passed
+        by. Raises :class:`~mano.errors.Unreachable` when the host's responder does not answer.
+        """
+
+    def watch(self, topology: Any, lives: Mapping[str, bool]) -> FunctionWatch | None:
+        """Begin to look at the functions of a topology; ``None`` where that cannot be done.
+
+        ``lives`` is what is known already.
         """

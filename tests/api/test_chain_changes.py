@@ -128,3 +128,21 @@ def test_a_document_on_disk_is_no_part_of_it(api: Api, tmp_path: Path) -> None:
     secret.write_text("secret-of-the-machine")
     answer = api.post(CHAINS, {**DNS, "path": [{"group": "a", "instances": [{"sf": str(secret)}]}]})
     assert answer.status == 400 and b"secret-of-the-machine" not in answer.body
+
+
+def test_hops_answer_bridges_are_compared_and_counters_remembered(api: Api) -> None:
+    path = f"{CHAINS}/{chain(api, 'web')['id']}"
+    found = api.post(f"{path}/traceroute", {"direction": "forward", "count": 2})
+    assert found.status == 200 and found.json["paths"][0]["whole"]
+    assert {hop["received"] for hop in found.json["paths"][0]["hops"]} == {2}
+    assert api.post(f"{path}/traceroute").status == 200
+    assert api.post(f"{path}/traceroute", {"count": 1000}).problem()["facts"]["pointer"] == "/count"
+    assert api.get(f"{path}/drift").json["drift"] == []
+    assert api.post(f"{path}/repair").json["repaired"] == []
+    assert api.get(f"{path}/statistics/history").json["samples"] == []
+    viewer = replace(api, token=dashboard_token(CREDENTIALS))
+    assert viewer.post(f"{path}/traceroute").status == 200
+    assert viewer.post(f"{path}/repair").status == 403
+    unknown = f"{CHAINS}/00000000-0000-4000-8000-00000000dead"
+    assert all(api.get(f"{unknown}/{what}").status == 404 for what in ("drift", "statistics/history"))
+    assert all(api.post(f"{unknown}/{what}").status == 404 for what in ("traceroute", "repair"))

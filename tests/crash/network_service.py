@@ -45,7 +45,7 @@ def make_server(life: Life, points: Points) -> Catena:
         settings = replace(SETTINGS, lease_s=life.lease_s)
         return DbosEngine(store, SystemClock(), server_id=life.server_id, settings=settings)
 
-    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02)
+    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02, watches=False)
     return build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
 
 

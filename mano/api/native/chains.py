@@ -30,6 +30,14 @@ class TracedPacket(Body):
     destination_port: Port | None = None
 
 
+class EchoRequests(Body):
+    """How a path is to be asked: which one, how often at each hop, and how long for each answer."""
+
+    direction: Literal["forward", "reverse"] | None = None
+    count: Annotated[int, Field(ge=1, le=20)] | None = None
+    wait_ms: Annotated[int, Field(ge=10, le=5000)] | None = None
+
+
 def router(graphs: ForwardingGraphs, changes: ChainsByHand | None = None) -> APIRouter:
     """The resources; without ``changes`` chains can only be looked at."""
     routes = new_router(PREFIX, "native")
@@ -39,6 +47,10 @@ def router(graphs: ForwardingGraphs, changes: ChainsByHand | None = None) -> API
     add(routes, "GET", "/chains/{id}/statistics", chains.statistics)
     add(routes, "POST", "/chains/{id}/verify", chains.verify)
     add(routes, "POST", "/chains/{id}/trace", chains.trace)
+    add(routes, "POST", "/chains/{id}/traceroute", chains.traceroute)
+    add(routes, "GET", "/chains/{id}/statistics/history", chains.history)
+    add(routes, "GET", "/chains/{id}/drift", chains.drift)
+    add(routes, "POST", "/chains/{id}/repair", chains.repair)
     if changes is not None:
         chain_changes.add_routes(routes, changes)
     return routes
@@ -69,3 +81,20 @@ class Chains:
     def trace(self, caller: Caller, id: ResourceId, body: TracedPacket) -> Response:
         """Follow one packet hop by hop."""
         return json_answer(self._graphs.trace(id, caller.tenant_id, body.document()))
+
+    def traceroute(self, caller: Caller, id: ResourceId, body: EchoRequests | None = None) -> Response:
+        """Let every bridge on the chain's paths answer echo requests (RFC 9516)."""
+        request = body.document() if body is not None else {}
+        return json_answer(self._graphs.traceroute(id, caller.tenant_id, request))
+
+    def history(self, caller: Caller, id: ResourceId) -> Response:
+        """Read what was counted of the chain during the last half an hour."""
+        return json_answer(self._graphs.history(id, caller.tenant_id))
+
+    def drift(self, caller: Caller, id: ResourceId) -> Response:
+        """Compare the bridges on the chain's way with what they are to hold."""
+        return json_answer(self._graphs.drift(id, caller.tenant_id))
+
+    def repair(self, caller: Caller, id: ResourceId) -> Response:
+        """Make the bridges on the chain's way what they are to be."""
+        return json_answer(self._graphs.repair(id, caller.tenant_id))

@@ -130,7 +130,9 @@ def new_job(directory: Path, archives: dict[str, Path], *faults: Fault) -> Job:
     watch = Faults(faults, sleep=lambda _: None)
     (directory / "vim").mkdir()
     vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.01)
+    settings = Settings(
+        data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.01, watches=False
+    )
 
     def engine(store: SqlStore) -> InlineEngine:
         return InlineEngine(store, SystemClock())

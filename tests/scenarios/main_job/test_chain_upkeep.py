@@ -1,0 +1,173 @@
+"""Traceroute, drift, repair, dead functions and the history of counters, on the simulated tier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mano.adapters.clock import SystemClock, random_id
+from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
+from mano.domain.alarm import PerceivedSeverity
+from mano.domain.lcm_op_occ import OperationState
+from mano.nfvo.chain_counts import CountHistory
+from mano.nfvo.keeping import Keeper
+from mano.ports.service_paths import Drift
+from tests.scenarios.main_job.conftest import Job
+from tests.scenarios.main_job.test_chains_by_hand import chain, functions, is_true
+
+
+@pytest.fixture
+def running(job: Job) -> Job:
+    """The sample network service is up."""
+    assert job.instantiate(job.ready()).state is OperationState.COMPLETED
+    return job
+
+
+def paths_of(job: Job) -> SimulatedServicePaths:
+    found = job.catena.graphs._paths
+    assert isinstance(found, SimulatedServicePaths)
+    return found
+
+
+def keeper(job: Job, counts: CountHistory | None = None) -> Keeper:
+    opened = job.catena.store.open_unit
+    return Keeper(opened, job.catena.graphs, paths_of(job), SystemClock(), random_id, counts or CountHistory())
+
+
+def test_a_traceroute_names_every_hop_its_rule_and_its_function(running: Job):
+    web = chain(running, "web")
+    found = running.services.forwarding_graphs.traceroute(web["id"], running.tenant, {})
+    forward, reverse = found["paths"]
+    assert (forward["direction"], reverse["direction"]) == ("forward", "reverse")
+    assert forward["whole"] and reverse["whole"]
+    assert [hop["ttl"] for hop in forward["hops"]] == list(range(1, len(forward["hops"]) + 1))
+    assert forward["hops"][-1]["end"] and forward["hops"][-1]["host"] == web["paths"][0]["egress"]["host"]
+    indices = [hop["si"] for hop in forward["hops"]]
+    assert indices == sorted(indices, reverse=True) and indices[0] == 255
+    assert {hop["sfName"] for hop in forward["hops"]} >= {"firewall-0", "dpi-0"}
+    assert all(hop["cookie"] for hop in forward["hops"])
+    only = running.services.forwarding_graphs.traceroute(web["id"], running.tenant, {"direction": "reverse"})
+    assert [path["direction"] for path in only["paths"]] == ["reverse"]
+
+
+def lose_a_flow(job: Job, host: str) -> None:
+    """Somebody with a shell on the host deletes the first rule that puts packets on a chain."""
+    bridge = paths_of(job)._bridges[host]
+    flows = [flow for flow in bridge.tables.flows if "classify" not in str(flow.cookie.kind)]
+    bridge.tables = replace(bridge.tables, flows=tuple(flows[1:]))
+
+
+def test_drift_is_told_and_repaired(running: Job):
+    graphs = running.services.forwarding_graphs
+    web = chain(running, "web")
+    assert graphs.drift(web["id"], running.tenant)["drift"] == []
+    lose_a_flow(running, "h1")
+    (drift,) = graphs.drift(web["id"], running.tenant)["drift"]
+    assert drift["host"] == "h1" and drift["missing"]
+    (repaired,) = graphs.repair(web["id"], running.tenant)["repaired"]
+    assert repaired["host"] == "h1"
+    assert graphs.drift(web["id"], running.tenant)["drift"] == []
+    assert graphs.repair(web["id"], running.tenant)["repaired"] == []
+
+
+def test_the_keeper_mends_what_somebody_changed_and_tells_of_it(running: Job):
+    lose_a_flow(running, "h2")
+    kept = keeper(running)
+    plane = running.catena.graphs.latest
+    assert plane is not None
+    drift = kept._look(plane, "h2")
+    assert isinstance(drift, Drift) and drift
+    kept._mend(["h2"])
+    assert not kept._look(plane, "h2")
+    with running.catena.store.open_unit(read_only=True) as uow:
+        told = [event.subject for event in uow.outbox.after(0) if (event.noun, event.verb) == ("bridge", "repaired")]
+    assert told == ["h2"]
+
+
+class Seen:
+    """A watch that saw what it is told."""
+
+    def __init__(self, lives: Mapping[str, bool]) -> None:
+        self._lives = lives
+
+    def changes(self, timeout_s: float) -> Mapping[str, bool]:
+        return self._lives
+
+    def lives(self) -> Mapping[str, bool]:
+        return self._lives
+
+    def close(self) -> None:
+        return None
+
+
+def die(job: Job, function: str, lives: bool = False) -> None:
+    keeper(job).functions_changed({function: lives}, Seen({function: lives}))
+
+
+def function_id(job: Job, name: str) -> str:
+    hops = [hop for one in job.services.forwarding_graphs.list(job.tenant) for p in one["paths"] for hop in p["hops"]]
+    return next(str(hop["sfId"]) for hop in hops if hop["sfName"] == name)
+
+
+def verdict(job: Job, name: str, packet: Mapping[str, Any]) -> str:
+    asked = {"source": "10.10.0.2", "destination": "198.51.100.1", **packet}
+    return str(job.services.forwarding_graphs.trace(chain(job, name)["id"], job.tenant, asked)["verdict"])
+
+
+DNS = {"protocol": "udp", "destinationPort": 53}
+
+
+def test_a_dead_function_that_fails_closed_closes_its_chains_until_it_is_back(running: Job):
+    firewall = function_id(running, "firewall-0")
+    die(running, firewall)
+    assert "dropped" in verdict(running, "other", DNS)
+    with running.catena.store.open_unit(read_only=True) as uow:
+        (alarm,) = uow.alarms.list(cleared_at=None)
+        verbs = [(event.noun, event.verb) for event in uow.outbox.after(0)]
+    assert alarm.severity is PerceivedSeverity.CRITICAL
+    assert "firewall-0" in alarm.fault_details[0] and "web" in alarm.fault_details[1]
+    assert ("service-function", "failed") in verbs and ("alarm", "raised") in verbs
+    assert is_true(running)
+    die(running, firewall, lives=True)
+    assert "delivered" in verdict(running, "other", DNS)
+    with running.catena.store.open_unit(read_only=True) as uow:
+        assert uow.alarms.list(cleared_at=None) == []
+        verbs = [(event.noun, event.verb) for event in uow.outbox.after(0)]
+    assert ("service-function", "recovered") in verbs and ("alarm", "cleared") in verbs
+
+
+def test_a_dead_function_that_fails_open_is_passed_by(running: Job):
+    path = [{"group": "firewall-0"}, {"group": "dpi-0", "onFailure": "open"}, {"group": "nat-0"}]
+    dpi = function_id(running, "dpi-0")
+    web = chain(running, "web")
+    document = running.services.chains.patched(web["id"], running.tenant, {"path": path})
+    running.services.chains.replace(web["id"], running.tenant, document)
+    assert functions(running, "web", "tcp", 80) == ["firewall-0", "dpi-0", "nat-0"]
+    die(running, dpi)
+    assert functions(running, "web", "tcp", 80) == ["firewall-0", "nat-0"]
+    assert is_true(running)
+
+
+def test_a_restart_remembers_who_is_dead(running: Job):
+    die(running, function_id(running, "firewall-0"))
+    paths_of(running)._bridges.clear()
+    running.catena.graphs.refresh(())
+    assert "dropped" in verdict(running, "other", DNS)
+
+
+def test_counters_are_remembered(running: Job):
+    counts = CountHistory(every_s=1.0)
+    kept = keeper(running, counts)
+    plane = running.catena.graphs.latest
+    assert plane is not None
+    web = chain(running, "web")
+    read = {host: paths_of(running).statistics(host) for host in plane.tables}
+    for _ in range(3):
+        counts.add(SystemClock().now(), plane, read)
+    samples = counts.of(web["id"])
+    assert len(samples) == 3
+    assert {path["direction"] for path in samples[0]["paths"]} == {"forward", "reverse"}
+    assert kept._counters("nowhere") is None
