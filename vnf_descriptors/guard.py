@@ -213,7 +213,7 @@ def _check_member(info: zipfile.ZipInfo) -> Iterator[Finding]:
     yield from _check_other_name(info)
     if info.file_size > MAX_MEMBER:
         yield finding("ZIP007", place, f"the member {quote(info.filename)} unpacks to {info.file_size} octets")
-    elif info.is_dir() and info.file_size:
+    elif info.filename.endswith("/") and info.file_size:
         yield finding("ZIP006", place, f"the directory {quote(info.filename)} holds data")
     elif info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * max(1, info.compress_size):
         times = info.file_size // max(1, info.compress_size)

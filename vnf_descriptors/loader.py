@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vnf_descriptors.context import Context, Kind, read_context
 from vnf_descriptors.csar import inspect
@@ -12,10 +12,13 @@ from vnf_descriptors.model import Nsd, Pnfd, Vnfd
 from vnf_descriptors.package import Package, Policy
 from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding
 from vnf_descriptors.rules import rules_for, template_rules
+from vnf_descriptors.types import EDITIONS
 
 Descriptor = Vnfd | Nsd | Pnfd
 #: Most findings of one rule in one report.
 MAX_FINDINGS = 200
+#: Codes of what a later edition of the standard may have added: properties, values, requirements, capabilities, …
+_MAY_BE_NEW = frozenset({"TOSCA009", "TOSCA012", "TOSCA013", "TOSCA017", "TOSCA018"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]
         return None, findings
     for rule in (*template_rules(), *rules_for(context.kind)):
         findings.extend(itertools.islice(rule(context), MAX_FINDINGS))
+    if context.templates.is_newer:
+        findings = [_perhaps_newer(entry) for entry in findings]
     if not context.topologies and not _has_errors(findings):
         findings.append(finding("TOSCA027", Position(package.entry), "the entry definitions have no topology_template"))
     if not _has_errors(findings):
@@ -70,6 +75,14 @@ def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]
         return _read(context), findings
     except ValueError as error:
         return None, [*findings, finding("TOSCA030", Position(package.entry), str(error))]
+
+
+def _perhaps_newer(entry: Finding) -> Finding:
+    """What the held editions do not know may be new in a later one, unless it looks misspelt."""
+    if entry.code not in _MAY_BE_NEW or entry.hint or entry.severity is not Severity.ERROR:
+        return entry
+    hint = f"A later edition than {EDITIONS[-1]} may know it"
+    return replace(entry, severity=Severity.WARNING, hint=hint)
 
 
 def _read(context: Context) -> Descriptor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from vnf_descriptors import types
 from vnf_descriptors.guard import MemberError, check_name
 from vnf_descriptors.members import Members
 from vnf_descriptors.package import Package
-from vnf_descriptors.report import Finding, Place, Position, finding, quote
+from vnf_descriptors.report import Finding, Place, Position, Severity, finding, quote
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.types import StandardTypes
 from vnf_descriptors.yamltree import MAX_BYTES, MAX_FINDINGS, MAX_NODES, ComposeCache, Mapping, Node, Scalar, Sequence
@@ -47,6 +48,8 @@ _KEYWORDS = {
     "topology_template",
 }
 _CACHE = ComposeCache()
+#: Where ETSI publishes the standard's files. What others keep under the same names may differ.
+_ETSI = re.compile(r"https?://(?:[\w-]+\.)*etsi\.org(?::\d+)?/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,12 @@ class Templates:
         return next(iter(self.files.values()))
 
     @property
+    def is_newer(self) -> bool:
+        """True when the descriptor was written to an edition later than all that are held."""
+        held = _numbers(types.EDITIONS[-1])
+        return any(each.asked is not None and _numbers(each.asked) > held for each in self.standard)
+
+    @property
     def edition(self) -> str | None:
         """The edition of SOL001 that the descriptor was written to, as far as it tells."""
         for found in self.standard:
@@ -89,6 +98,10 @@ class Templates:
             if known is not None and isinstance(version, Scalar):
                 return version.text
         return None
+
+
+def _numbers(edition: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in edition.split("."))
 
 
 def read_templates(package: Package) -> tuple[Templates, list[Finding]]:
@@ -247,6 +260,11 @@ class _Reader:
         if code == "TOSCA003":
             message = f"{quote(reference.text)} is not in the package; edition {known.edition} is used"
             self.findings.append(finding("TOSCA026", reference, message))
+        elif not _ETSI.match(reference.text):
+            message = (
+                f"{quote(reference.text)} is not where ETSI publishes; edition {known.edition} is used instead of it"
+            )
+            self.findings.append(finding("TOSCA026", reference, message, severity=Severity.WARNING))
         if known.asked is not None and known.asked != known.edition:
             message = f"edition {known.asked} of the standard's types is read as edition {known.edition}"
             self.findings.append(finding("TOSCA024", reference, message))

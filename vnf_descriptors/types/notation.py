@@ -15,6 +15,7 @@ what it consists::
         - input aspect string?
       - targets VduCp                            also: members, mime, extensions, notification
     enum layer_protocol                          values for {@layer_protocol}
+    +node Vdu.Compute @b                         properties to add to a block above, or to replace in it
 
 Constraints: `>0`, `>=0`, `<=9`, `in[0,9]`, `{a|b}`, `len>=1`, `len<=1`, `~pattern`. `_` in a number with a
 unit stands for a space. `@3,4` limits a line or a block to editions.
@@ -42,11 +43,14 @@ _SCALAR_UNITS = {"size": "scalar-unit.size", "time": "scalar-unit.time", "freque
 _BUILT_IN = {"string", "integer", "float", "boolean", "timestamp", "range", "version", "map", "list"}
 _CONSTRAINT = re.compile(r"len>=(\d+)|len<=(\d+)|in\[([^\]]*)\]|\{([^}]*)\}|~(.+)|>=([\w.]+)|<=([\w.]+)|>([\w.]+)")
 _TYPE = re.compile(r"(?P<name>[\w.]+)(?:<(?P<inner>.*)>)?(?P<constraints>.*?)(?P<optional>\??)$")
-_EDITIONS = re.compile(r"\s@([\d,]+)$")
+_EDITIONS = re.compile(r"\s@([\dab,]+)$")
 
 
 def parse(text: str, edition: str) -> Definitions:
-    """The definitions that a table holds for an edition (`2`, `3` or `4`), by TOSCA section and full type name."""
+    """The definitions that a table holds for an edition, by TOSCA section and full type name.
+
+    `edition` is the sign that lines for it bear (`2`, `3`, `4`), or several signs: `3b`.
+    """
     definitions: Definitions = {section: {} for section, _ in _SECTIONS.values()}
     enums: dict[str, list[str]] = {}
     for block in _blocks(text, edition):
@@ -54,9 +58,15 @@ def parse(text: str, edition: str) -> Definitions:
         if keyword == "enum":
             enums[rest] = " ".join(block[1:]).split()
             continue
+        adds = keyword.startswith("+")
+        keyword = keyword.removeprefix("+")
         section, _ = _SECTIONS[keyword]
         name, _, parent = rest.partition(" < ")
-        definitions[section][_full(keyword, name)] = _Body(keyword, name, parent, enums).read(block[1:])
+        body = _Body(keyword, name, parent, enums).read(block[1:])
+        if adds:
+            definitions[section][_full(keyword, name)].setdefault("properties", {}).update(body["properties"])
+        else:
+            definitions[section][_full(keyword, name)] = body
     return definitions
 
 
@@ -81,7 +91,7 @@ def _for_edition(line: str, edition: str) -> tuple[str, bool]:
     found = _EDITIONS.search(line)
     if found is None:
         return line, True
-    return line[: found.start()], edition in found.group(1).split(",")
+    return line[: found.start()], not set(edition).isdisjoint(found.group(1).split(","))
 
 
 def _full(keyword: str, name: str) -> str:

@@ -8,7 +8,7 @@ from tests.unit.vnf_descriptors.descriptor_support import changed, check_text
 from vnf_descriptors import DescriptorError, Finding, Report, Severity, to_sarif, to_text
 from vnf_descriptors.report import printable, quote
 
-BAD = changed("num_virtual_cpu: 4", "num_virtual_cpus: 4")
+BAD = changed("num_virtual_cpu: 4", "num_virtual_cpus: many")
 LINE = re.compile(r"^(?P<file>[^:!]+(!.+?)?):(\d+):(\d+): (error|warning|info) [A-Z]+\d{3} .+ \(.+\)$")
 
 
@@ -17,8 +17,9 @@ def test_the_text_is_one_line_for_each_finding(tmp_path: Path) -> None:
     lines = report.to_text().splitlines()
     assert len(lines) == len(report.findings) == 2
     assert all(LINE.match(line) for line in lines), lines
-    assert lines[1].startswith("vnfd.yaml:42:15: error TOSCA009 ")
-    assert "Did you mean 'num_virtual_cpu'?" in lines[1]
+    assert lines[0].startswith("vnfd.yaml:42:15: error TOSCA009 ")
+    assert "Did you mean 'num_virtual_cpu'?" in lines[0]
+    assert "TOSCA011 'num_virtual_cpu' is 'many'; expected an integer" in lines[1]
 
 
 def test_the_path_goes_before_the_file_when_there_are_several(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_the_json_says_the_same(tmp_path: Path) -> None:
     report = check_text(tmp_path, BAD)
     document = json.loads(json.dumps(report.to_json()))
     assert (document["ok"], document["signature"]) == (False, "none")
-    entry = document["findings"][1]
+    entry = document["findings"][0]
     assert (entry["line"], entry["column"], entry["code"], entry["severity"]) == (42, 15, "TOSCA009", "error")
     assert entry["hint"] and entry["clause"] and entry["file"] == "vnfd.yaml"
 
@@ -40,7 +41,7 @@ def test_sarif_names_rules_and_places(tmp_path: Path) -> None:
     log = json.loads(to_sarif([report, Report("other.csar")], "1.2"))
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert log["version"] == "2.1.0" and rules == ["TOSCA009", "TOSCA010"]
+    assert log["version"] == "2.1.0" and rules == ["TOSCA009", "TOSCA011"]
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"] and result["level"] == "error"
         place = result["locations"][0]["physicalLocation"]

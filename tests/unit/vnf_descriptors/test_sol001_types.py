@@ -56,9 +56,11 @@ node Lamp < tosca.nodes.Root @4
     [
         ("etsi_nfv_sol001_vnfd_types.yaml", "vnfd", "4.4.1"),
         ("https://forge.etsi.org/rep/nfv/SOL001/raw/v3.7.1/etsi_nfv_sol001_nsd_types.yaml", "nsd", "3.7.1"),
-        ("https://forge.etsi.org/rep/nfv/SOL001/raw/v2.5.1/etsi_nfv_sol001_vnfd_types.yaml", "vnfd", "2.6.1"),
-        ("Definitions/etsi_nfv_sol001_vnfd_2_5_1_types.yaml", "vnfd", "2.6.1"),
-        ("etsi_nfv_sol001_pnfd_2_7_1_types.yaml", "pnfd", "3.7.1"),
+        ("https://forge.etsi.org/rep/nfv/SOL001/raw/v2.5.1/etsi_nfv_sol001_vnfd_types.yaml", "vnfd", "2.5.1"),
+        ("Definitions/etsi_nfv_sol001_vnfd_2_5_1_types.yaml", "vnfd", "2.5.1"),
+        ("etsi_nfv_sol001_pnfd_2_7_1_types.yaml", "pnfd", "3.3.1"),
+        ("https://forge.etsi.org/rep/nfv/SOL001/blob/v3.6.1/etsi_nfv_sol001_nsd_types.yaml?a=b", "nsd", "3.7.1"),
+        ("ETSI_NFV_SOL001_VNFD_TYPES.yml", "vnfd", "4.4.1"),
         ("https://forge.etsi.org/rep/nfv/SOL001/raw/v5.2.1/etsi_nfv_sol001_vnfd_types.yaml", "vnfd", "4.4.1"),
     ],
 )
@@ -66,6 +68,19 @@ def test_imports_of_the_standard_are_recognised(reference: str, subject: str, ed
     found = types.recognise(reference)
     assert found is not None
     assert (found.subject, found.edition) == (subject, edition)
+
+
+@pytest.mark.parametrize("edition", ["2.5.1", "3.3.1"])
+def test_editions_between_the_others_differ_where_packages_notice(edition: str) -> None:
+    mine = types.definitions("vnfd", edition)
+    compute = mine["node_types"]["tosca.nodes.nfv.Vdu.Compute"]["properties"]
+    data = mine["data_types"]["tosca.datatypes.nfv.SwImageData"]["properties"]
+    assert compute["sw_image_data"] == {"type": "tosca.datatypes.nfv.SwImageData", "required": False}
+    assert data["checksum"]["type"] == ("string" if edition == "2.5.1" else "tosca.datatypes.nfv.ChecksumData")
+    image = mine["artifact_types"]["tosca.artifacts.nfv.SwImage"].get("properties", {})
+    assert bool(image) is (edition == "3.3.1") and not any(each["required"] for each in image.values())
+    assert "tosca.nodes.nfv.NS" in types.definitions("nsd", edition)["node_types"]
+    assert types.definitions("common", edition) and types.definitions("pnfd", edition)["node_types"]
 
 
 def test_an_edition_is_guessed_from_the_tosca_version() -> None:
