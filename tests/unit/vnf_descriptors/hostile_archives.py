@@ -104,7 +104,8 @@ def hostile_archives() -> Iterator[Case]:
     yield "end record that counts one", good[: end + 8] + struct.pack("<HH", 1, 1) + good[end + 12 :], {"ZIP006"}
     yield "one disk of several", good[: end + 4] + struct.pack("<HH", 1, 1) + good[end + 8 :], {"ZIP006"}
     at = good.rindex(b"install.sh") - 46
-    nameless = good[: at + 28] + b"\x00\x00" + struct.pack("<H", 10) + good[at + 32 :]
+    nameless = good[: at + 28] + struct.pack("<HH", 0, 10) + good[at + 32 : at + 46]
+    nameless += struct.pack("<HH", 0x9999, 6) + bytes(6) + good[at + 56 :]
     yield "a member without a name", nameless, {"ZIP002"}
     yield "two names", good.replace(b"install.sh", b"instead.sh", 1), {"ZIP006"}
     yield "two methods", in_local_header(good, b"install.sh", 8, b"\x00\x00"), {"ZIP006"}
