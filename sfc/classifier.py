@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import Chain, Classifier, Match, PortRange
+from sfc.model.chains import Chain, Classifier, ContextMatch, Match, PortRange
 from sfc.model.topology import Topology
 
 
@@ -57,11 +57,16 @@ class Overlap:
 
 
 def overlaps(chains: Iterable[Chain]) -> tuple[Overlap, ...]:
-    """Overlapping classifiers of different chains, by port and in the order of precedence."""
-    by_port: dict[str, list[Chain]] = {}
+    """Overlapping classifiers of different chains, by port and in the order of precedence.
+
+    Of a graph, those that choose at the end of the same chain are in each other's way.
+    """
+    together: dict[tuple[str, str], list[Chain]] = {}
     for chain in chains:
-        by_port.setdefault(chain.ingress, []).append(chain)
-    return tuple(overlap for port in sorted(by_port) for overlap in _overlaps_at(port, ranking(by_port[port])))
+        for before in chain.after or ("",):
+            together.setdefault((chain.ingress, before), []).append(chain)
+    found = (overlap for place in sorted(together) for overlap in _overlaps_at(place[0], ranking(together[place])))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,8 @@ def warnings(topology: Topology, chains: Iterable[Chain]) -> tuple[str, ...]:
 def intersect(one: Match, other: Match) -> bool:
     """True when some packet satisfies both."""
     return (
-        bool(set(one.versions) & set(other.versions))
+        _contexts_meet(one.context, other.context)
+        and bool(set(one.versions) & set(other.versions))
         and _meet(one.protocol, other.protocol)
         and _meet(one.dscp, other.dscp)
         and _meet(one.vlan, other.vlan)
@@ -113,7 +119,8 @@ def intersect(one: Match, other: Match) -> bool:
 def contains(outer: Match, inner: Match) -> bool:
     """True when every packet of ``inner`` satisfies ``outer``."""
     return (
-        set(inner.versions) <= set(outer.versions)
+        _context_contains(outer.context, inner.context)
+        and set(inner.versions) <= set(outer.versions)
         and outer.protocol in (None, inner.protocol)
         and outer.dscp in (None, inner.dscp)
         and outer.vlan in (None, inner.vlan)
@@ -152,6 +159,21 @@ def _possible(topology: Topology, chain: Chain, match: Match) -> bool:
 
 def _meet(one: int | None, other: int | None) -> bool:
     return one is None or other is None or one == other
+
+
+def _contexts_meet(one: ContextMatch | None, other: ContextMatch | None) -> bool:
+    if one is None or other is None or one.word != other.word:
+        return True
+    return (one.value ^ other.value) & one.mask & other.mask == 0
+
+
+def _context_contains(outer: ContextMatch | None, inner: ContextMatch | None) -> bool:
+    """True when the outer one takes what the inner one takes; a match on context is made before all others."""
+    if outer is None:
+        return inner is None
+    if inner is None or outer.word != inner.word:
+        return False
+    return not outer.mask & ~inner.mask and inner.value & outer.mask == outer.value
 
 
 def _prefixes_meet(one: IpNetwork | None, other: IpNetwork | None) -> bool:

@@ -7,7 +7,7 @@ load gets all of its instances: the chain then has a branch, with SPIs of its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -35,15 +35,68 @@ def plan_chains(
 
     Raises :class:`PathError` (and :class:`ModelError` for unknown names); nothing is allocated then.
     """
-    planned: list[PlannedChain] = []
-    for chain in chains:
-        spis, pool = pool.allocate((2 if chain.symmetric else 1) * len(branches(chain)))
-        pairs: list[Spis] = list(_pairs(spis)) if chain.symmetric else [(spi, None) for spi in spis]
+    wanted = tuple(chains)
+    spis: dict[str, list[Spis]] = {}
+    for chain in wanted:
+        if chain.id in spis:
+            raise PathError("CHAIN_TWICE", f"two chains have the id {chain.id}")
+        row, pool = pool.allocate((2 if chain.symmetric else 1) * len(branches(chain)))
+        spis[chain.id] = list(_pairs(row)) if chain.symmetric else [(spi, None) for spi in row]
+    planned: dict[str, tuple[PlannedChain, ...]] = {}
+    for chain in in_order(wanted):
+        begins_at = _begin(chain, [planned[name][0] for name in chain.after])
         if spreads(chain):
-            planned.extend(plan_branches(topology, chain, pairs, hop_cost))
+            planned[chain.id] = plan_branches(topology, chain, spis[chain.id], hop_cost)
         else:
-            planned.append(plan_chain(topology, chain, *pairs[0], hop_cost))
-    return tuple(planned), pool
+            planned[chain.id] = (plan_chain(topology, chain, *spis[chain.id][0], hop_cost, begins_at=begins_at),)
+    return tuple(each for chain in wanted for each in planned[chain.id]), pool
+
+
+def in_order(chains: Sequence[Chain]) -> tuple[Chain, ...]:
+    """Chains with those that they follow before them; :class:`PathError` for one that is not there, or a circle."""
+    by_id = {chain.id: chain for chain in chains}
+    done: dict[str, Chain] = {}
+    waiting = list(by_id.values())
+    while waiting:
+        ready = [chain for chain in waiting if all(name in done for name in chain.after)]
+        if not ready:
+            raise _no_order(waiting, by_id)
+        done.update((chain.id, chain) for chain in ready)
+        waiting = [chain for chain in waiting if chain.id not in done]
+    return tuple(done.values())
+
+
+def _no_order(waiting: Sequence[Chain], by_id: Mapping[str, Chain]) -> PathError:
+    for chain in waiting:
+        for name in chain.after:
+            if name not in by_id:
+                return PathError("GRAPH_UNKNOWN", f"chain {chain.id} follows {name}, which is not there")
+    names = ", ".join(sorted(chain.id for chain in waiting))
+    return PathError("GRAPH_CIRCLE", f"chains {names} follow each other in a circle", "a graph has no way back")
+
+
+def _begin(chain: Chain, before: Sequence[PlannedChain]) -> str | None:
+    """The forwarder where a chain begins that follows others; None for one that begins at its ingress."""
+    for planned in before:
+        if planned.chain.ingress != chain.ingress:
+            raise PathError(
+                "GRAPH_INGRESS",
+                f"chain {chain.id} follows {planned.chain.id}, but names ingress {chain.ingress} "
+                f"and not {planned.chain.ingress}",
+                "all chains of a graph have the ingress of its first one",
+            )
+        if planned.share is not None or spreads(chain):
+            raise PathError("GRAPH_SPREAD", f"chain {chain.id} or {planned.chain.id} spreads: no part of a graph may")
+        if chain.symmetric and (len(before) > 1 or planned.reverse is None):
+            raise PathError(
+                "GRAPH_JOIN",
+                f"chain {chain.id} is symmetric, and its answers would not know which chain they go back by",
+                "let it follow one symmetric chain, or be asymmetric",
+            )
+    places = sorted({planned.forward.end_sff for planned in before})
+    if len(places) > 1:
+        raise PathError("GRAPH_PLACES", f"chain {chain.id} would begin on {' and '.join(places)}")
+    return places[0] if places else None
 
 
 def _pairs(spis: tuple[int, ...]) -> Iterable[tuple[int, int]]:
@@ -63,15 +116,22 @@ def plan_chain(
     reverse_spi: int | None = None,
     hop_cost: HopCost = same_host_first,
     down: Collection[str] = (),
+    *,
+    begins_at: str | None = None,
 ) -> PlannedChain:
     """Choose the chain's instances and lay its directions out over them.
 
-    Instances that are ``down`` are chosen only where no other is left.
+    Instances that are ``down`` are chosen only where no other is left. A chain that follows others ``begins_at`` the
+    forwarder where these end.
     """
+    if (begins_at is None) == bool(chain.after):
+        raise PathError(
+            "GRAPH_BEGIN", f"chain {chain.id} begins at its ingress, or at a forwarder if it follows others"
+        )
     if spreads(chain):
         raise PathError("SPREAD", f"chain {chain.id} spreads over several instances", "use plan_branches()")
-    functions = choose_instances(topology, chain, hop_cost, down)
-    return _planned(topology, chain, functions, (forward_spi, reverse_spi))
+    functions = choose_instances(topology, chain, hop_cost, down, begins_at)
+    return _planned(topology, chain, functions, (forward_spi, reverse_spi), begins_at)
 
 
 def branches(chain: Chain) -> tuple[tuple[Chain, int], ...]:
@@ -128,14 +188,21 @@ def plan_branches(
     return tuple(planned)
 
 
-def _planned(topology: Topology, chain: Chain, functions: tuple[ServiceFunction, ...], spis: Spis) -> PlannedChain:
+def _planned(
+    topology: Topology,
+    chain: Chain,
+    functions: tuple[ServiceFunction, ...],
+    spis: Spis,
+    begins_at: str | None = None,
+) -> PlannedChain:
     forward_spi, reverse_spi = spis
     _check_ends(topology, chain, functions)
     _check_context(chain, functions)
-    forward = _lay_out(topology, chain, functions, Direction.FORWARD, forward_spi)
+    begin = begins_at or topology.port(chain.ingress).sff
+    forward = _lay_out(topology, chain, functions, Direction.FORWARD, forward_spi, begin)
     if reverse_spi is None:
         return PlannedChain(chain, forward)
-    return PlannedChain(chain, forward, _lay_out(topology, chain, functions, Direction.REVERSE, reverse_spi))
+    return PlannedChain(chain, forward, _lay_out(topology, chain, functions, Direction.REVERSE, reverse_spi, begin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +219,15 @@ class _Way:
 
 
 def choose_instances(
-    topology: Topology, chain: Chain, hop_cost: HopCost = same_host_first, down: Collection[str] = ()
+    topology: Topology,
+    chain: Chain,
+    hop_cost: HopCost = same_host_first,
+    down: Collection[str] = (),
+    begins_at: str | None = None,
 ) -> tuple[ServiceFunction, ...]:
     """One instance of each group, the cheapest way from the ingress to the egress; ``down`` ones for want of others."""
     ways = [_Way(0.0, 0, ())]
-    places = [topology.port(chain.ingress).sff]
+    places = [begins_at or topology.port(chain.ingress).sff]
     for group in chain.path:
         candidates = _candidates(group, down)
         here = [_sff_of(topology, topology.function(candidate.function)) for candidate in candidates]
@@ -240,7 +311,12 @@ def _check_context(chain: Chain, functions: tuple[ServiceFunction, ...]) -> None
 
 
 def _lay_out(
-    topology: Topology, chain: Chain, functions: tuple[ServiceFunction, ...], direction: Direction, spi: int
+    topology: Topology,
+    chain: Chain,
+    functions: tuple[ServiceFunction, ...],
+    direction: Direction,
+    spi: int,
+    begin: str,
 ) -> Rsp:
     forward = direction is Direction.FORWARD
     end = end_port(chain, functions)
@@ -253,14 +329,15 @@ def _lay_out(
         port_in, port_out = function.legs(forward)
         hops.append(Hop(SI_FIRST - index, topology.port(port_in).sff, function.id, port_in, port_out))
     ends = (chain.ingress, end) if forward else (end, chain.ingress)
+    sffs = (begin, topology.port(end).sff) if forward else (topology.port(end).sff, begin)
     return Rsp(
         chain=chain.id,
         direction=direction,
         spi=spi,
         start=ends[0],
         end=ends[1],
-        start_sff=topology.port(ends[0]).sff,
-        end_sff=topology.port(ends[1]).sff,
+        start_sff=sffs[0],
+        end_sff=sffs[1],
         hops=tuple(hops),
         terminator=terminator,
     )

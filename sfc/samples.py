@@ -58,7 +58,9 @@ def plain_samples(ingress: Port, to: Port) -> Iterator[Ethernet]:
 def takes(match: Match, frame: Ethernet) -> bool:
     """True when the packet satisfies the match; later fragments have no ports."""
     ip = frame.payload
-    if not isinstance(ip, Ip) or ip.source.version not in match.versions or match.vlan is not None:
+    if not isinstance(ip, Ip) or ip.source.version not in match.versions:
+        return False
+    if match.vlan is not None or match.context is not None:
         return False
     if match.protocol not in (None, ip.protocol) or match.dscp not in (None, ip.dscp):
         return False
@@ -84,7 +86,7 @@ def _takes_transport(match: Match, ip: Ip) -> bool:
 
 def chain_for(chains: Iterable[Chain], port: str, frame: Ethernet) -> Chain | None:
     """The chain that a packet from ``port`` enters."""
-    for chain, index in ranking(chain for chain in chains if chain.ingress == port):
+    for chain, index in ranking(chain for chain in chains if chain.ingress == port and not chain.after):
         if takes(chain.classifiers[index].match, frame):
             return chain
     return None

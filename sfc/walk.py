@@ -68,7 +68,7 @@ def stops(topology: Topology, chain: Chain, rsp: Rsp) -> tuple[Stop, ...]:
     """Every index of a path in order, its end included; :class:`PathError` when the TTL would run out."""
     result = []
     here, ttl = rsp.start_sff, TTL_IMPOSED
-    context: ContextWords = imposed_context(chain, rsp, SI_FIRST)
+    context = _first_context(chain, rsp)
     for si in range(SI_FIRST, rsp.end_si - 1, -1):
         hop = rsp.hop(si)
         there = hop.sff if hop else rsp.end_sff
@@ -84,6 +84,15 @@ def stops(topology: Topology, chain: Chain, rsp: Rsp) -> tuple[Stop, ...]:
                 context = (context[0], None, None, context[3])
         here, ttl = there, served
     return tuple(result)
+
+
+def _first_context(chain: Chain, rsp: Rsp) -> ContextWords:
+    """At the path's beginning; a chain that is chosen by context takes over what was written before it."""
+    first, second, third, fourth = imposed_context(chain, rsp, SI_FIRST)
+    taken_over = any(classifier.match.context is not None for classifier in chain.classifiers)
+    if taken_over and rsp.direction is Direction.FORWARD:
+        return (first, None, None, fourth)
+    return (first, second, third, fourth)
 
 
 def planned_walk(topology: Topology, planned: PlannedChain) -> tuple[Leg, ...]:

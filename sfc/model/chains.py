@@ -82,6 +82,27 @@ class PortRange:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextMatch:
+    """A value of one of the four context words of MD type 1, where ``mask`` has ones."""
+
+    word: int
+    """1 to 4. A function that speaks NSH writes the second one; what a proxy stands before is gone."""
+    value: int
+    mask: int = 0xFFFFFFFF
+
+    def __post_init__(self) -> None:
+        check_range("context word", self.word, 1, 4)
+        check_range("mask of a context word", self.mask, 1, 0xFFFFFFFF)
+        check_range("value of a context word", self.value, 0, 0xFFFFFFFF)
+        if self.value & ~self.mask:
+            raise ModelError("MATCH_CONTEXT", f"value {self.value:#x} has bits that its mask {self.mask:#x} lacks")
+
+    def takes(self, words: tuple[int, int, int, int]) -> bool:
+        """True when a packet with these context words has the value."""
+        return words[self.word - 1] & self.mask == self.value
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """Header values that select traffic; None means any."""
 
@@ -100,6 +121,8 @@ class Match:
     icmp_code: int | None = None
     source_mac: Mac | None = None
     destination_mac: Mac | None = None
+    context: ContextMatch | None = None
+    """Only for a chain that follows another, and then alone: what a function of that one wrote into the header."""
 
     def __post_init__(self) -> None:
         if self.ethertype not in (None, ETH_IPV4, ETH_IPV6):
@@ -122,6 +145,8 @@ class Match:
             check_range("ICMP code", self.icmp_code, 0, 255)
             if self.icmp_type is None:
                 raise ModelError("MATCH_ICMP", "a match on an ICMP code needs an ICMP type")
+        if self.context is not None and any(getattr(self, name) is not None for name in _OF_A_PACKET):
+            raise ModelError("MATCH_CONTEXT", "a match on a context word is on that alone: the packet is inside NSH")
         if len(self.versions) == 0:
             raise ModelError("MATCH_FAMILY", "ethertype, source and destination name different IP versions")
 
@@ -166,6 +191,12 @@ class Match:
             source_mac=self.destination_mac,
             destination_mac=self.source_mac,
         )
+
+
+_OF_A_PACKET = (
+    *("ethertype", "protocol", "source", "destination", "source_port", "destination_port", "vlan", "dscp"),
+    *("icmp_type", "icmp_code", "source_mac", "destination_mac"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +272,9 @@ class Chain:
     order: int = 0
     """Place of its NFP in the VNFFG: the lower wins between equal priorities."""
     on_miss: OnMiss = OnMiss.CLASSIFY
+    after: tuple[str, ...] = ()
+    """Of a graph: chains at whose end this one's classifiers choose, instead of at the ingress. What none of them takes
+    leaves there. All of these chains have one ingress; a symmetric chain follows one symmetric chain."""
     context: tuple[int, int, int] = (0, 0, 0)
     """MD type 1 context words 1 to 3 as imposed; 0 in the first means the library's marker with the SPI.
     The fourth always carries the position of the imposition."""
@@ -250,6 +284,13 @@ class Chain:
         check_range(f"chain {self.id}: hops", len(self.path), 1, SI_FIRST - 1)
         check_range(f"chain {self.id}: order", self.order, 0, 1 << 31)
         check_range(f"chain {self.id}: classifiers", len(self.classifiers), 1, CLASSIFIERS_MAX)
+        if self.id in self.after or len(set(self.after)) != len(self.after):
+            raise ModelError("GRAPH", f"chain {self.id} follows itself, or one chain twice")
+        for classifier in self.classifiers if not self.after else ():
+            if classifier.match.context is not None:
+                raise ModelError(
+                    "GRAPH", f"chain {self.id} follows no chain: its packets have no context yet", "name it in after"
+                )
         for word in self.context:
             check_range(f"chain {self.id}: context word", word, 0, (1 << 32) - 1)
 

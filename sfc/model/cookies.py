@@ -81,6 +81,7 @@ class Kind(IntEnum):
     PROBE_BACK = 63
     TO_TAP = 64
     TAP_COPY = 65
+    BRANCH = 66
 
     DROP_GUARD = 96
     DROP_FORGED_NSH = 97
@@ -135,7 +136,15 @@ _OF_A_CHAIN = frozenset(
         *(Kind.REVERSE_MARK, Kind.REVERSE_MISS, Kind.TO_PEER, Kind.TO_SF, Kind.TO_PROXY, Kind.TO_END, Kind.OAM_PASS),
         *(Kind.OAM_END, Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.MARK_RETURN, Kind.END, Kind.END_ERROR),
         *(Kind.SPREAD_MARK, Kind.SPREAD_CHOICE, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_SHARE),
-        *(Kind.TO_TAP, Kind.TAP_COPY, Kind.FAIL_OPEN, Kind.TO_LIVING, Kind.DROP_REVERSE_MISS, Kind.DROP_FAILED),
+        *(
+            Kind.BRANCH,
+            Kind.TO_TAP,
+            Kind.TAP_COPY,
+            Kind.FAIL_OPEN,
+            Kind.TO_LIVING,
+            Kind.DROP_REVERSE_MISS,
+            Kind.DROP_FAILED,
+        ),
     }
 )
 
@@ -170,6 +179,7 @@ _MEANINGS = MappingProxyType(
         Kind.SPREAD_SHARE_ERROR: "ICMP error to this branch, connection left as it is",
         Kind.REVERSE_SHARE: "back on this branch, by hash",
         Kind.FAIL_OPEN: "the function is down: passed by",
+        Kind.BRANCH: "on by the next chain of the graph",
         Kind.TO_TAP: "past the tap, a copy to it",
         Kind.TAP_COPY: "the tap's copy",
         Kind.TO_LIVING: "to the function while its legs have carrier, else past it",

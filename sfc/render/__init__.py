@@ -17,6 +17,7 @@ from sfc.model.topology import Sff, Topology
 from sfc.render.bridge import Bridge, Route, Section, World, routes_of
 from sfc.render.classify import classifiers_rest_on, render_classifier_misses, render_classifiers
 from sfc.render.forward import render_entry, render_path, render_path_misses
+from sfc.render.graph import render_branches
 from sfc.render.guard import render_guard, render_port
 from sfc.render.liveness import render_liveness
 from sfc.render.networks import render_networks
@@ -103,7 +104,7 @@ def _draw(bridge: Bridge) -> None:
     for spread in spreads_here(bridge):
         bridge.draw(("spread", spread.branches), partial(render_spread, bridge, spread))
     for route in bridge.routes:
-        bridge.draw(("path", route), partial(_render_route, bridge, route))
+        bridge.draw(("path", route, world.beside(route)), partial(_render_route, bridge, route))
     for function, through in functions_here(bridge):
         bridge.draw(("function", function.id, through), partial(render_function, bridge, function, through))
 
@@ -122,3 +123,4 @@ def _render_standing(bridge: Bridge) -> None:
 def _render_route(bridge: Bridge, route: Route) -> None:
     render_path(bridge, route)
     render_functions_of(bridge, route)
+    render_branches(bridge, route)

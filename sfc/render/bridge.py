@@ -167,6 +167,40 @@ class World:
         """Route by the chain's forward SPI and the direction."""
         return {(route.mark, route.rsp.direction): route for route in self.routes}
 
+    @cached_property
+    def following(self) -> dict[str, list[tuple[Route, int]]]:
+        """Of a graph: what chooses at the end of each chain, by id: routes and numbers of classifiers, best first.
+
+        Matches on context come first, for they are made before the header is taken off.
+        """
+        routes = {
+            route.chain.id: route
+            for route in self.routes
+            if route.chain.after and route.planned.classified and _is_forward(route)
+        }
+        grouped: dict[str, list[tuple[Route, int]]] = {}
+        for chain, index in ranking(route.chain for route in routes.values()):
+            for name in chain.after:
+                grouped.setdefault(name, []).append((routes[chain.id], index))
+        for rules in grouped.values():
+            rules.sort(key=lambda rule: rule[0].chain.classifiers[rule[1]].match.context is None)
+        return grouped
+
+    @cached_property
+    def _current_reverse(self) -> dict[str, Route]:
+        """Reverse routes of classified chains, by id."""
+        return {route.chain.id: route for route in self.routes if route.planned.classified and not _is_forward(route)}
+
+    def before(self, route: Route) -> Route | None:
+        """The reverse route by which the answers of a chain go on that follows another."""
+        if _is_forward(route) or not route.chain.after:
+            return None
+        return self._current_reverse.get(route.chain.after[0])
+
+    def beside(self, route: Route) -> tuple[tuple[Route, int] | Route | None, ...]:
+        """The other routes that its flows depend on."""
+        return (*(self.following.get(route.chain.id, ()) if _is_forward(route) else ()), self.before(route))
+
     def way_back(self, route: Route) -> Route:
         """The reverse route of connections that carry a reverse route's mark: its own, or its heir's."""
         if route.planned.heir is None:
@@ -233,8 +267,8 @@ class World:
 
     @cached_property
     def starts(self) -> dict[str, list[Route]]:
-        """Forward routes by the port of their classifier."""
-        return _by_start(self.routes, Direction.FORWARD)
+        """Forward routes by the port of their classifier; not those that follow others."""
+        return _by_start((route for route in self.routes if not route.chain.after), Direction.FORWARD)
 
     @cached_property
     def ends(self) -> dict[str, list[Route]]:

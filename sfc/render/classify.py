@@ -122,7 +122,7 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     """No mark or one that nobody knows any more: begun outside, before a restart, on a version that is gone."""
     match = route.chain.classifiers[index].match.reversed()
     ingress = bridge.world.topology.port(route.rsp.end)
-    if match.destination_mac not in (None, ingress.mac):
+    if match.destination_mac not in (None, ingress.mac) or match.context is not None:
         return
     match = replace(match, destination_mac=None)
     drops = route.chain.on_miss is OnMiss.DROP

@@ -87,7 +87,8 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     hop = route.rsp.hop(si)
     if hop is None:
         _oam(bridge, route, stop, to_responder(bridge, OAM_SOURCE_END), Kind.OAM_END)
-        _at(bridge, route, stop, _off(stop, Table.END), Kind.TO_END)
+        if bridge.world.before(route) is None:  # else sfc.render.graph leads it on
+            _at(bridge, route, stop, _off(stop, Table.END), Kind.TO_END)
         return
     function = bridge.world.topology.function(hop.function)
     if function.is_proxied:

@@ -50,7 +50,7 @@ def render_functions_of(bridge: Bridge, route: Route) -> None:
     for hop in route.rsp.hops:
         if hop.sff == bridge.sff.name:
             _hop(bridge, route, hop)
-    if route.rsp.end_sff == bridge.sff.name:
+    if route.rsp.end_sff == bridge.sff.name and bridge.world.before(route) is None:
         _end(bridge, route)
 
 

@@ -15,6 +15,7 @@ from sfc.render.tables import VLANS, vlan_tag
 def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> None:
     """Raises :class:`RenderError` naming the chains that do not go together."""
     _refuse_twins(chains)
+    _refuse_broken_graphs(chains)
     _refuse_shared_vlans(topology, chains)
     routers = {function.id: function for function in topology.functions if _routes(function)}
     for function, ends in _through(topology, chains, routers):
@@ -40,6 +41,26 @@ def _refuse_twins(chains: Sequence[PlannedChain]) -> None:
 def _are_branches(one: PlannedChain, other: PlannedChain) -> bool:
     ends = (one.forward.start, one.forward.end) == (other.forward.start, other.forward.end)
     return ends and one.chain == other.chain and None not in (one.share, other.share)
+
+
+def _refuse_broken_graphs(chains: Sequence[PlannedChain]) -> None:
+    current = {planned.chain.id: planned for planned in chains if planned.classified}
+    for planned in chains:
+        for name in planned.chain.after:
+            before = current.get(name)
+            if before is None:
+                raise RenderError(
+                    "GRAPH_UNKNOWN",
+                    f"chain {planned.chain.id} follows {name}, which is not there",
+                    "keep both, or none",
+                )
+            if planned.forward.start_sff != before.forward.end_sff:
+                raise RenderError(
+                    "GRAPH_PLACES",
+                    f"chain {planned.chain.id} begins on {planned.forward.start_sff}, but {name}, which it follows, "
+                    f"ends on {before.forward.end_sff}",
+                    "plan it anew",
+                )
 
 
 def _refuse_shared_vlans(topology: Topology, chains: Sequence[PlannedChain]) -> None:

@@ -55,6 +55,9 @@ CLASSIFIER_TOP = 60000
 """Priority of the first classifier; each following rank is one lower."""
 CLASSIFIER_BOTTOM = 1000
 
+BRANCH_TOP, BRANCHES_MAX = 199, 90
+"""Table 10: what chooses by context at a path's end, each rank one lower; how many classifiers may choose there."""
+
 SFF_MAC = Mac(0x02CA00000002)
 """Source of frames that an SFF makes for a function. SPI 0 is never given out, so it is no MAC tag."""
 OAM_SOURCE_TTL = Mac(0x020A000000FE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sfc.model.chains import Chain, Direction, Match, OnMiss, PlannedChain, Rsp
@@ -10,11 +11,15 @@ from sfc.model.cookies import Kind
 from sfc.model.topology import OnFailure, Port
 from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
 from sfc.simulator import Simulator, Trace
+from sfc.simulator.functions import NshModel
 from sfc.simulator.packets import Ethernet, Icmp, Ip, Packet, Sctp, Tcp, Udp, answer_to, ip_of
 from sfc.simulator.trace import nsh_of
+from sfc.verify.graph_check import chains_taken, graph_samples, written_values
+from sfc.verify.plan import Graph
 from sfc.verify.results import Report, Rule, Violation, inject
 from sfc.walk import Leg, planned_walk
 
+NO_GRAPH = Graph()
 VARIANTS_PER_BRANCH = 8
 VARIANTS_MAX = 64
 """Connections tried of each sample of a chain that spreads."""
@@ -29,6 +34,8 @@ class _Fate:
     end: str
     closed_at: int | None = None
     """Service index at which a function that is down ends it."""
+    paths: int = 1
+    """How many paths it gets to, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class ChainCheck:
     """Classified chains between the same ends: an answer without a mark may be any one's of them."""
     down: frozenset[str] = frozenset()
     """Functions on it that are down."""
+    graph: Graph = NO_GRAPH
+    """The chains that follow it."""
 
     @property
     def name(self) -> tuple[str, ...]:
@@ -60,6 +69,7 @@ class _Play:
         self.rivals = [other.chain for other in check.rivals]
         self.heirs = check.heirs
         self.down = check.down
+        self.graph = check.graph
         self.network = network
         self.topology = network.topology
         self.end = network.topology.port(check.branches[0].forward.end)
@@ -67,17 +77,71 @@ class _Play:
         """The planned crossings of each path, by SPI."""
 
     def run(self) -> Iterator[Violation]:
+        if self.graph.followers:
+            yield from self._run_graph()
+            return
         asked: list[tuple[PlannedChain, Ethernet]] = []
         for packet in self._taken():
             branch = yield from self._there(packet)
             if branch is not None and branch.reverse is not None and may_answer(self.end, packet) and may_begin(packet):
                 answer = _answer(self.end, packet)
                 asked.append((branch, answer))
-                if self._fate(branch.forward).closed_at is None:
-                    yield from self._back(branch.reverse, answer)
+                if self._fate((branch.forward,)).closed_at is None:
+                    yield from self._back((branch.reverse,), answer)
         self.network.forget_connections()
         for branch, answer in asked:
             yield from self._miss(branch, answer)
+
+    def _run_graph(self) -> Iterator[Violation]:
+        """Each packet by each way through the graph, there and back."""
+        first = self.branches[0]
+        inside = (packet for packet in graph_samples(self.topology, self.graph) if self._takes(packet))
+        packets = tuple(dict.fromkeys((*self._taken(), *inside)))
+        asked: list[tuple[PlannedChain, Ethernet]] = []
+        for written in written_values(self.topology, first, self.graph):
+            with self._writing(written):
+                for packet in packets:
+                    ways = chains_taken(self.topology, first, self.graph, packet, written)
+                    yield from self._along(ways, packet, asked if written is None else [])
+        self.network.forget_connections()
+        for last, answer in asked:
+            yield from self._miss(last, answer)
+
+    def _along(
+        self, ways: tuple[PlannedChain, ...], packet: Ethernet, asked: list[tuple[PlannedChain, Ethernet]]
+    ) -> Iterator[Violation]:
+        report = Report(self.branches[0].chain.id, Direction.FORWARD, ways[0].forward.start, packet)
+        trace = inject(self.network, report, ways[0].forward.start, packet)
+        if isinstance(trace, Violation):
+            yield trace
+            return
+        there = tuple(each.forward for each in ways)
+        yield from self._judged(report, trace, there)
+        end = self.topology.port(ways[-1].forward.end)
+        if ways[-1].reverse is not None and may_answer(end, packet) and may_begin(packet):
+            answer = _answer(end, packet)
+            asked.append((ways[-1], answer))
+            if self._fate(there).closed_at is None:
+                yield from self._back(tuple(each.reverse for each in ways[::-1] if each.reverse), answer)
+
+    @contextmanager
+    def _writing(self, value: int | None) -> Iterator[None]:
+        """Meanwhile, functions that write context write this into the second word."""
+        models = self.network.functions
+        kept = dict(models)
+        for name, model in kept.items():
+            if value is not None and isinstance(model, NshModel) and self.topology.function(name).writes_context:
+                models[name] = replace(model, writes=lambda _: value)
+        try:
+            yield
+        finally:
+            models.update(kept)
+
+    def _takes(self, packet: Ethernet) -> bool:
+        """True when the order of precedence leaves a packet to this chain."""
+        chain = self.branches[0].chain
+        taker = chain_for(self.rivals, chain.ingress, packet)
+        return taker is not None and taker.id == chain.id
 
     def _taken(self) -> Iterator[Ethernet]:
         """Samples that the order of precedence leaves to this chain; of one that spreads, many connections of each."""
@@ -86,8 +150,7 @@ class _Play:
         for index, classifier in enumerate(chain.classifiers):
             for sample in samples(self.topology, chain, self.end, index):
                 for packet in _variants(sample, classifier.match, count):
-                    taker = chain_for(self.rivals, chain.ingress, packet)
-                    if taker is not None and taker.id == chain.id:
+                    if self._takes(packet):
                         yield packet
 
     def _there(self, packet: Ethernet) -> Generator[Violation, None, PlannedChain | None]:
@@ -104,7 +167,7 @@ class _Play:
             return None
         if branch not in self._living():
             yield report.violation(Rule.BRANCH, "it takes a branch whose function is down", trace)
-        yield from self._judged(report, trace, branch.forward)
+        yield from self._judged(report, trace, (branch.forward,))
         if len(self.branches) > 1:
             again = inject(self.network, report, rsp.start, packet)
             if isinstance(again, Violation):
@@ -113,14 +176,15 @@ class _Play:
                 yield report.violation(Rule.BRANCH, "its connection's next packet takes another branch", again)
         return branch
 
-    def _back(self, rsp: Rsp, answer: Ethernet) -> Iterator[Violation]:
+    def _back(self, rsps: tuple[Rsp, ...], answer: Ethernet) -> Iterator[Violation]:
         """An answer by its connection's mark."""
+        rsp = rsps[0]
         report = Report(rsp.chain, rsp.direction, rsp.start, answer)
         trace = inject(self.network, report, rsp.start, answer)
         if isinstance(trace, Violation):
             yield trace
             return
-        yield from self._judged(report, trace, rsp)
+        yield from self._judged(report, trace, rsps)
         if Kind.REVERSE_MARK not in trace.kinds:
             yield report.violation(Rule.MARK, "no rule takes it by its mark", trace)
 
@@ -129,7 +193,8 @@ class _Play:
         ip = ip_of(answer)
         if ip is None or isinstance(ip.payload, Icmp):
             return
-        chain = chain_back_for(self.topology, _chains(self.heirs), answer)
+        heirs = self._heirs_of(branch)
+        chain = chain_back_for(self.topology, _chains(heirs), answer)
         if chain is None:
             return
         start = branch.forward.end
@@ -142,14 +207,30 @@ class _Play:
                 yield report.violation(Rule.MISS, "it is not dropped and counted", trace)
         else:
             own = chain.id == branch.chain.id
-            ways = (branch,) if own else tuple(other for other in self.heirs if other.chain.id == chain.id)
-            fates = [self._fate(way.reverse) for way in ways if way.reverse is not None]
+            ways = (branch,) if own else tuple(other for other in heirs if other.chain.id == chain.id)
+            fates = [self._fate(self._reverse_ways(way)) for way in ways if way.reverse is not None]
             if not any(_met(fate, trace) for fate in fates):
                 branched = " on the branch of its question" if len(self.branches) > 1 and own else ""
                 yield report.violation(Rule.MISS, f"it does not come back on chain {chain.id}{branched}", trace)
 
-    def _judged(self, report: Report, trace: Trace, rsp: Rsp) -> Iterator[Violation]:
-        fate = self._fate(rsp)
+    def _heirs_of(self, planned: PlannedChain) -> tuple[PlannedChain, ...]:
+        if planned in self.graph.followers:
+            return self.graph.heirs[self.graph.followers.index(planned)]
+        return self.heirs
+
+    def _reverse_ways(self, planned: PlannedChain) -> tuple[Rsp, ...]:
+        """The way back of a chain, and of those that it follows."""
+        ways: list[Rsp] = []
+        known = {each.chain.id: each for each in self.graph.before}
+        while planned.reverse is not None:
+            ways.append(planned.reverse)
+            if not planned.chain.after or planned.chain.after[0] not in known:
+                break
+            planned = known[planned.chain.after[0]]
+        return tuple(ways)
+
+    def _judged(self, report: Report, trace: Trace, rsps: tuple[Rsp, ...]) -> Iterator[Violation]:
+        fate = self._fate(rsps)
         if trace.functions != fate.functions:
             met, wanted = ", ".join(trace.functions) or "none", ", ".join(fate.functions) or "none"
             yield report.violation(Rule.FUNCTIONS, f"it meets {met} instead of {wanted}", trace)
@@ -160,14 +241,18 @@ class _Play:
             )
         if fate.closed_at is not None and not _ended_by(trace, Kind.DROP_FAILED):
             yield report.violation(Rule.FAILURE, "a function on its way is down, and it is not dropped there", trace)
-        legs = [leg for leg in self._legs(rsp) if leg.position.si >= (fate.closed_at or 0)]
+        legs = [leg for rsp in rsps[: fate.paths] for leg in self._legs(rsp)]
+        if fate.closed_at is not None:
+            last = rsps[fate.paths - 1].spi
+            legs = [leg for leg in legs if leg.position.spi != last or leg.position.si >= fate.closed_at]
         yield from _crossings(legs, report, trace)
         if not _falls(trace):
             yield report.violation(Rule.INDEX, "its service index or TTL does not fall on the way", trace)
 
     def _legs(self, rsp: Rsp) -> list[Leg]:
         if rsp.spi not in self.legs:
-            planned = next(each for each in self.branches if any(rsp is path for path in each.rsps))
+            everything = (*self.branches, *self.graph.followers)
+            planned = next(each for each in everything if any(rsp is path for path in each.rsps))
             walk = planned_walk(self.topology, planned)
             self.legs[rsp.spi] = [leg for leg in walk if leg.direction is rsp.direction]
         return self.legs[rsp.spi]
@@ -179,15 +264,18 @@ class _Play:
         living = [branch for branch in self.branches if dead.isdisjoint(branch.forward.functions)]
         return living or list(self.branches)
 
-    def _fate(self, rsp: Rsp) -> _Fate:
+    def _fate(self, rsps: tuple[Rsp, ...]) -> _Fate:
+        """Of a packet that takes these paths one behind the other."""
         met = []
-        for hop in rsp.hops:
-            if hop.function not in self.down:
-                met.append(hop.function)
-            elif self.topology.function(hop.function).policy is not OnFailure.OPEN:
-                return _Fate(tuple(met), rsp.end, hop.si)
-        last = (rsp.terminator,) if rsp.terminator and rsp.direction is Direction.FORWARD else ()
-        return _Fate((*met, *last), rsp.end)
+        for number, rsp in enumerate(rsps, 1):
+            for hop in rsp.hops:
+                if hop.function not in self.down:
+                    met.append(hop.function)
+                elif self.topology.function(hop.function).policy is not OnFailure.OPEN:
+                    return _Fate(tuple(met), rsp.end, hop.si, number)
+        last = rsps[-1]
+        end = (last.terminator,) if last.terminator and last.direction is Direction.FORWARD else ()
+        return _Fate((*met, *end), last.end, None, len(rsps))
 
 
 def _chains(planned: Iterable[PlannedChain]) -> list[Chain]:

@@ -28,6 +28,21 @@ class LegPlan:
     """Of an NSH-aware function: where its packets come back; of another: where they were handed over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The chains that follow another, directly or not, and what stands around them."""
+
+    followers: tuple[PlannedChain, ...] = ()
+    heirs: tuple[tuple[PlannedChain, ...], ...] = ()
+    """For each of them, classified chains between the same ends."""
+    before: tuple[PlannedChain, ...] = ()
+    """Chains that any of all these follow."""
+
+    def behind(self, chain: str) -> tuple[PlannedChain, ...]:
+        """Those that choose at the end of a chain."""
+        return tuple(each for each in self.followers if chain in each.chain.after)
+
+
 class Plan:
     """A topology with planned chains, ready to be asked."""
 
@@ -39,13 +54,48 @@ class Plan:
 
     @cached_property
     def offers(self) -> dict[str, tuple[PlannedChain, ...]]:
-        """What takes each chain's packets: one planned chain, or the branches over which they are spread."""
-        return _grouped((planned.chain.id, planned) for planned in self.classified)
+        """What takes each chain's packets: one planned chain, or the branches over which they are spread.
+
+        Chains that follow others are left out: their packets are those of the first chain of their graph.
+        """
+        return _grouped((planned.chain.id, planned) for planned in self.classified if not planned.chain.after)
 
     @cached_property
     def starting_at(self) -> dict[str, tuple[PlannedChain, ...]]:
-        """Classified chains by the port where they begin."""
-        return _grouped((planned.forward.start, planned) for planned in self.classified)
+        """Classified chains by the port where they begin; not those that follow others."""
+        return _grouped((planned.forward.start, planned) for planned in self.classified if not planned.chain.after)
+
+    @cached_property
+    def _following(self) -> tuple[PlannedChain, ...]:
+        return tuple(planned for planned in self.classified if planned.chain.after)
+
+    def graph_of(self, first: PlannedChain) -> Graph:
+        """Everything that follows a chain."""
+        reached: dict[str, PlannedChain] = {}
+        names, waiting = {first.chain.id}, self._following
+        while found := [each for each in waiting if not names.isdisjoint(each.chain.after)]:
+            reached.update((each.chain.id, each) for each in found)
+            names |= reached.keys()
+            waiting = tuple(each for each in waiting if each.chain.id not in reached)
+        followers = tuple(reached.values())
+        heirs = tuple(self.between_the_ends_of(each) for each in followers)
+        around = (each for group in (self.between_the_ends_of(first), *heirs) for each in group)
+        return Graph(followers, heirs, self._before(around))
+
+    def _before(self, chains: Iterable[PlannedChain]) -> tuple[PlannedChain, ...]:
+        """Those that some chains follow, directly or not."""
+        found: dict[str, PlannedChain] = {}
+        waiting = [name for planned in chains for name in planned.chain.after]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in self._by_id:
+                found[name] = self._by_id[name]
+                waiting.extend(found[name].chain.after)
+        return tuple(found.values())
+
+    @cached_property
+    def _by_id(self) -> dict[str, PlannedChain]:
+        return {planned.chain.id: planned for planned in self.classified}
 
     @cached_property
     def ending_at(self) -> dict[str, tuple[PlannedChain, ...]]:

@@ -105,7 +105,10 @@ def _checks(plan: Plan) -> Iterator[Check]:
     for branches in plan.offers.values():
         first = branches[0]
         down = plan.down.intersection(name for planned in branches for name in planned.forward.functions)
-        yield ChainCheck(branches, plan.starting_at[first.forward.start], plan.between_the_ends_of(first), down)
+        graph = plan.graph_of(first)
+        down |= plan.down.intersection(name for planned in graph.followers for name in planned.forward.functions)
+        rivals, heirs = plan.starting_at[first.forward.start], plan.between_the_ends_of(first)
+        yield ChainCheck(branches, rivals, heirs, down, graph)
     for planned in plan.chains:
         for rsp in planned.rsps:
             yield OamCheck(rsp, plan.down.intersection(hop.function for hop in rsp.hops))

@@ -1,4 +1,4 @@
-"""Hand-off by VLAN and copies to taps, on real Open vSwitch with real packets."""
+"""Hand-off by VLAN, copies to taps, graphs: on real Open vSwitch with real packets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from sfc.model import Awareness, Chain, PathGroup
+from sfc.model import (
+    Awareness,
+    Chain,
+    Classifier,
+    ContextMatch,
+    Cookie,
+    Kind,
+    Match,
+    PathGroup,
+    PortRange,
+)
 from sfc.ovs.lab import BRIDGE, Lab
 from sfc.ovs.openflow import compare_tables
+from sfc.ovs.stats import flow_counters
 from sfc.render.tables import vlan_tag
 from tests.plugins.labs import remains_of
 
@@ -90,3 +101,27 @@ def test_a_tap_gets_every_packet_of_both_directions(lab: Lab, awareness: Awarene
     assert {kind for _, kind in seen} == {0x894F if awareness is Awareness.NSH else 0x0800}
     assert any(b"question" in octets for octets, _ in seen)
     assert any(b"answer" in octets for octets, _ in seen)
+
+
+def test_a_graph_branches_by_the_packet_and_by_the_context_word(lab: Lab):
+    ends = lab.station("client", "10.0.0.1/24"), lab.station("server", "10.0.0.2/24")
+    first, cache, scrubber = map(lab.bridging_function, ("first", "cache", "scrubber"))
+    web = Classifier(Match(protocol=6, destination_port=PortRange(80, 80)))
+    marked = Classifier(Match(context=ContextMatch(2, 0xBAD0, 0xFFF0)))
+    all_ = Chain("all", ends[0], (PathGroup.of(first),), egress=ends[1], context=(0, 0xBAD1, 0))
+    by_packet = Chain("cached", ends[0], (PathGroup.of(cache),), (web,), egress=ends[1], after=("all",))
+    by_context = Chain("scrubbed", ends[0], (PathGroup.of(scrubber),), (marked,), egress=ends[1], after=("all",))
+    for graph, branch in (((all_, by_packet), cache), ((all_, by_packet, by_context), scrubber)):
+        lab.program(*graph)
+        assert not compare_tables(lab.location, BRIDGE, lab.tables)
+        with listening(lab, "first") as there, listening(lab, branch) as taken:
+            connect(lab)
+            for packets in (there, taken):
+                seen = [octets for octets, _ in frames(packets)]
+                assert any(b"question" in octets for octets in seen)
+        handed = {
+            Cookie.decode(each.cookie).chain
+            for each in flow_counters(lab.location, BRIDGE)
+            if each.packets and Cookie.decode(each.cookie).kind is Kind.HAND_OFF
+        }
+        assert handed >= {lab.chains[0].forward.spi, lab.chains[-1].forward.spi}
