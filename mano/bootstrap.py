@@ -23,8 +23,13 @@ from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
 from mano.api.services import Services
 from mano.assurance.alarms import Alarms
-from mano.assurance.fan_out import fan_out
+from mano.assurance.capacity import Capacity, CapacityWatch
+from mano.assurance.fan_out import follow_up
+from mano.assurance.indicators import Indicators
+from mano.assurance.measuring import Measuring
+from mano.assurance.metering import Metering
 from mano.assurance.observing import BridgeObserver, InstanceObserver, Observer, ResourceObserver
+from mano.assurance.performance import Performance
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
@@ -38,6 +43,7 @@ from mano.nfvo.granting import Granting
 from mano.nfvo.keeping import Keeper
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.nfvi import Nfvi
+from mano.nfvo.ns_change_stories import ChangeNs
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
 from mano.nfvo.ns_world import NsWorld
@@ -47,6 +53,7 @@ from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import PlacementRequest, PlacementResult
+from mano.ports.metering import Meter
 from mano.ports.service_paths import Drift, ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
@@ -64,6 +71,9 @@ SERVER_ID_FILE = "server-id"
 PACKAGES_DIRECTORY = "packages"
 LOCAL_VIM = "local"
 HEALTH_DEADLINE_S = 2.0
+PERFORMANCE_S = 1.0
+"""How often it is looked whether a PM job is due: their periods are whole seconds."""
+
 FORGET_S = 3600.0
 """How often it is looked for what nobody needs to know any more."""
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
@@ -264,14 +274,36 @@ def _wire(
         *change_stories(vnfm_world),
         InstantiateNs(ns_world),
         TerminateNs(ns_world),
+        *(ChangeNs(ns_world, following, operation) for operation in ("SCALE", "HEAL", "UPDATE")),
         ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
     )
     for story in stories:
         engine.register(story)
-    store.fan_out = fan_out
+    store.fan_out = follow_up
     web, background = WebClient(settings.calls), BackgroundThreads()
     alarms = Alarms(open_unit, clock)
-    watch = _watch(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables))
+    postman = WebPostman(web)
+    meters = {name: vim for name, vim in vims.items() if isinstance(vim, Meter)}
+    counters = partial(_chain_counters, chains)
+    measuring = Measuring(open_unit, meters, counters)
+    performance = Performance(open_unit, measuring, postman, clock, random_id)
+    capacity = Capacity(open_unit, vims)
+    indicators = Indicators(open_unit, meters, clock, _declared_indicators)
+    metering = Metering(open_unit, counters, clock)
+    watch = Watch(
+        [
+            *_observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
+            Round("performance", PERFORMANCE_S, performance.collect),
+            Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
+            Round("indicators", settings.watch_s, indicators.watch),
+            Round("chains' use", 12 * settings.watch_s, metering.read_chains),
+            Round("old alarms", FORGET_S, lambda: _count(alarms.forget_old)),
+            Round("old usage", FORGET_S, lambda: _count(metering.forget_old)),
+        ],
+        open_unit,
+        owner=server_id(settings.data_dir),
+        alone=store.engines.is_sqlite,
+    )
     services = Services(
         open_unit=open_unit,
         signal=store.signal,
@@ -286,8 +318,12 @@ def _wire(
         chains=chain_changes,
         logical_networks=logical_networks,
         port_chaining=port_chaining,
-        subscriptions=Subscriptions(open_unit, WebPostman(web), clock, random_id),
+        subscriptions=Subscriptions(open_unit, postman, clock, random_id),
         alarms=alarms,
+        performance=performance,
+        capacity=capacity,
+        indicators=indicators,
+        metering=metering,
         package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
@@ -319,14 +355,14 @@ def _wire(
     )
 
 
-def _watch(
+def _observers(
     settings: Settings,
     store: SqlStore,
     alarms: Alarms,
     vims: Mapping[str, VimDriver],
     drift: Callable[[], Sequence[Drift]],
-) -> Watch:
-    """What is looked at, and how often."""
+) -> list[Round]:
+    """What is looked at for alarms, and how often."""
     certificates = {name: path for name, path in settings.certificates.items() if path.is_file()}
     observers: tuple[tuple[str, float, Observer], ...] = (
         ("instances", settings.watch_s, InstanceObserver(store.open_unit, vims)),
@@ -342,9 +378,23 @@ def _watch(
             ),
         ),
     )
-    rounds = [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in observers]
-    rounds.append(Round("old alarms", FORGET_S, lambda: _count(alarms.forget_old)))
-    return Watch(rounds, store.open_unit, owner=server_id(settings.data_dir), alone=store.engines.is_sqlite)
+    return [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in observers]
+
+
+def _chain_counters(chains: ServiceChains, id: str, tenant_id: str) -> tuple[int, int]:
+    """(packets, octets) that came to the end of a chain's paths."""
+    paths = chains.statistics(id, tenant_id)["paths"]
+    packets = sum(int(path.get("endPackets", 0)) for path in paths)
+    octets = sum(int(path["hops"][-1]["bytes"]) for path in paths if path.get("hops"))
+    return packets, octets
+
+
+def _declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:
+    """Identifier and name of every indicator that a VNFD's document declares."""
+    flavours = descriptor.get("flavours") or ()
+    found = [one for flavour in flavours for one in flavour.get("indicators") or ()]
+    found += list(descriptor.get("indicators") or ())
+    return {str(one["id"]): str(one.get("name") or one["id"]) for one in found if one.get("id")}
 
 
 def _count(call: Callable[[], int]) -> None:

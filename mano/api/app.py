@@ -20,12 +20,14 @@ from mano.api.api_versions import (
     NSD,
     NSFM,
     NSLCM,
+    NSPM,
     ROOTS,
     VNFFM,
     VNFIND,
     VNFLCM,
     VNFPKGM,
     VNFPKGM_1,
+    VNFPM,
     VRQAN,
     ApiRoot,
     VersionNegotiation,
@@ -35,15 +37,16 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
-from mano.api.native import chains, events, hosts, placements
+from mano.api.native import chains, events, hosts, or_vnfm, placements, usage
 from mano.api.openapi_document import complete
+from mano.api.performance import PerformanceResources
 from mano.api.problem_details import error_from_http, error_from_validation
 from mano.api.resource_routes import new_router
-from mano.api.services import Alarms, Services, Subscriptions
+from mano.api.services import Alarms, Performance, Services, Subscriptions
 from mano.api.sfc_neutron import router as sfc_neutron
 from mano.api.sfc_neutron.errors import error_response
-from mano.api.sol003 import vnflcm
-from mano.api.sol005 import nsd, nslcm, vnfpkgm
+from mano.api.sol003 import granting, vnfind, vnflcm
+from mano.api.sol005 import nfvici, nsd, nslcm, vnfpkgm
 from mano.api.subscriptions import SubscriptionResources
 from mano.api.uploads import UploadThreads
 from mano.api.version_resources import VersionResources
@@ -133,8 +136,20 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield chains.router(services.forwarding_graphs, services.chains)
     if services.alarms is not None:
         yield from _alarms(services, services.alarms)
+    if services.performance is not None:
+        yield from _performance(services, services.performance)
+    if services.indicators is not None:
+        yield vnfind.router(services.indicators, services.open_unit)
+    if services.metering is not None:
+        yield usage.router(services.metering)
     if services.subscriptions is not None:
         yield from _subscriptions(services, services.subscriptions)
+    if services.granting is not None:
+        yield granting.router(services.granting, services.open_unit)
+        if services.vnf_records is not None:
+            yield or_vnfm.nfvo_router(services.granting, services.vnf_records)
+    if services.vnf_lifecycle is not None:
+        yield or_vnfm.vnfm_router(services.open_unit)
     if services.logical_networks is not None or services.port_chaining is not None:
         yield sfc_neutron.router(services.logical_networks, services.port_chaining)
     yield events.router(services.open_unit, services.signal, stopping.is_set)
@@ -166,3 +181,18 @@ def _alarms(services: Services, alarms: Alarms) -> Iterator[APIRouter]:
         router = new_router(prefix, tag)
         AlarmResources(alarms, services.open_unit, prefix, level).add_routes(router)
         yield router
+
+
+def _performance(services: Services, performance: Performance) -> Iterator[APIRouter]:
+    """Performance management of the blocks that this server's role has, and capacity where there is an NFVO."""
+    served: list[tuple[ApiRoot, Interface]] = []
+    if services.ns_lifecycle is not None:
+        served.append((NSPM, Interface.NSPM))
+    if services.vnf_lifecycle is not None:
+        served.append((VNFPM, Interface.VNFPM))
+    for root, interface in served:
+        router = new_router(root.prefix, root.name)
+        PerformanceResources(performance, services.open_unit, root, interface).add_routes(router)
+        yield router
+    if services.capacity is not None:
+        yield nfvici.router(services.capacity, performance, services.open_unit)

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from mano.domain.alarm import AckState, Alarm, AlarmLevel
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
+from mano.domain.grant import Grant, GrantRequest
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc
 from mano.domain.ns_instance import NsInstance
+from mano.domain.performance import PmCriteria, PmJob, Threshold
 from mano.domain.subscription import Authentication, Interface, Subscription
+from mano.domain.vnf_instance import VnfInstance
 from mano.nfvo.placing import Search
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import CommitSignal, UnitOfWorkFactory
@@ -367,6 +371,116 @@ class Alarms(Protocol):
         """Set the acknowledgement state; :class:`~mano.errors.Conflict` when it is that already."""
 
 
+class Performance(Protocol):
+    """Performance management (SOL003 clause 6, SOL005 clause 7) and thresholds on capacity (SOL005 clause 10)."""
+
+    def create_job(
+        self,
+        interface: Interface,
+        tenant_id: str,
+        root: str,
+        *,
+        kind: str,
+        object_ids: Sequence[str],
+        sub_object_ids: Sequence[str],
+        criteria: PmCriteria,
+        callback_uri: str,
+        authentication: Authentication,
+    ) -> PmJob:
+        """A job whose callback answers; ``root`` begins the links in its notifications."""
+
+    def redirect_job(
+        self,
+        interface: Interface,
+        id: str,
+        tenant_id: str,
+        *,
+        callback_uri: str | None,
+        authentication: Authentication | None,
+        generation: int | None,
+    ) -> PmJob:
+        """Another callback or other credentials."""
+
+    def delete_job(self, interface: Interface, id: str, tenant_id: str) -> None:
+        """End it, with its reports."""
+
+    def create_threshold(self, threshold: Threshold, root: str, authentication: Authentication) -> Threshold:
+        """A threshold whose callback answers; identifier and time are given here."""
+
+    def redirect_threshold(
+        self,
+        interface: Interface,
+        id: str,
+        tenant_id: str,
+        *,
+        callback_uri: str | None,
+        authentication: Authentication | None,
+        generation: int | None,
+    ) -> Threshold:
+        """Another callback or other credentials."""
+
+    def delete_threshold(self, interface: Interface, id: str, tenant_id: str) -> None:
+        """End it."""
+
+
+class Capacity(Protocol):
+    """NFVI capacity (SOL005 clause 10)."""
+
+    def all(self) -> Sequence[Any]:
+        """Every VIM: ``vim_id``, ``zones`` and ``total`` of measurements with ``document()``."""
+
+    def get(self, vim_id: str) -> Any:
+        """One VIM."""
+
+
+class Indicators(Protocol):
+    """VNF indicators (SOL003 clause 8)."""
+
+    def of(self, vnf_instance_id: str, tenant_id: str) -> Sequence[Any]:
+        """Those of one instance: ``id``, ``name``, ``value``, ``vnf_instance_id``."""
+
+    def one(self, vnf_instance_id: str, indicator_id: str, tenant_id: str) -> Any:
+        """One of them."""
+
+
+class Metering(Protocol):
+    """What tenants used."""
+
+    def usage(
+        self, tenant_id: str | None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        """Totals per tenant and network service."""
+
+
+class Granting(Protocol):
+    """The NFVO towards VNFMs (SOL003 clause 9); the same object as the Or-Vnfm port's ``Nfvo``."""
+
+    def grant(self, request: GrantRequest, tenant_id: str) -> Grant:
+        """Decide; the same answer for the same operation occurrence. Raises :class:`~mano.errors.Refused`."""
+
+    def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
+        """Nothing of what was granted for addition was used, or what was to be removed is free."""
+
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+        """An operation that changed a running VNF ended."""
+
+    def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
+        """A VNF's ports came or went; networks and chains have followed when this returns."""
+
+    def vnfcs_leave(self, vnf_instance_id: str, tenant_id: str, vnfcs: Sequence[str]) -> None:
+        """VNFCs are about to go; no chain points at them when this returns."""
+
+
+class VnfRecords(Protocol):
+    """The NFVO's copies of VNF instances that a VNFM in another process manages."""
+
+    def keep(self, instance: VnfInstance) -> None:
+        """Store a copy, or replace an older one."""
+
+    def forget(self, id: str, tenant_id: str) -> None:
+        """It is gone."""
+
+
 class Health(Protocol):
     """Is this server able to do its work?"""
 
@@ -396,5 +510,11 @@ class Services:
     subscriptions: Subscriptions | None = None
     package_sources: PackageSources | None = None
     alarms: Alarms | None = None
+    performance: Performance | None = None
+    capacity: Capacity | None = None
+    indicators: Indicators | None = None
+    metering: Metering | None = None
     logical_networks: LogicalNetworks | None = None
     port_chaining: PortChaining | None = None
+    granting: Granting | None = None
+    vnf_records: VnfRecords | None = None

@@ -11,7 +11,6 @@ from mano.errors import NotFound, StaleGeneration
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 
-
 KEPT = timedelta(days=7)
 """How long an alarm is remembered after it was cleared."""
 

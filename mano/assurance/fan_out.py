@@ -10,10 +10,17 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from mano.assurance.metering import keep_records
 from mano.assurance.notices import notices
 from mano.domain.events import Event
 from mano.domain.subscription import Notice, Subscription, concerns, message
 from mano.ports.repositories import UnitOfWork
+
+
+def follow_up(uow: UnitOfWork, events: Sequence[Event]) -> None:
+    """Everything that a transaction's events bring with them: the records of metering, and notifications."""
+    keep_records(uow, events)
+    fan_out(uow, events)
 
 
 def fan_out(uow: UnitOfWork, events: Sequence[Event]) -> None:

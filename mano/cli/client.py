@@ -79,6 +79,11 @@ class Client:
         """The document at a path."""
         return self.call("GET", _with_query(path, query)).json
 
+    def text(self, path: str, media_type: str, *, query: Mapping[str, str] | None = None) -> str:
+        """The resource as text of a media type."""
+        answer = self.call("GET", _with_query(path, query), headers={"Accept": media_type})
+        return answer.body.decode("utf-8", "replace")
+
     def post(self, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Answer:
         """Send a JSON document, or nothing."""
         return self._send("POST", _with_query(path, query), body, "application/json")

@@ -32,6 +32,7 @@ BRANCHES: Mapping[str, Branch] = {
     "vim": Branch("mano.cli.vims", "vim", "VIMs and where SAPs can end."),
     "alarm": Branch("mano.cli.alarms", "alarm", "Alarms: what is wrong, and that somebody knows."),
     "subscription": Branch("mano.cli.subscriptions", "subscription", "Who is told what."),
+    "usage": Branch("mano.cli.usage", "usage", "What each tenant held and for how long."),
     "explain": Branch("mano.cli.explain", "explain", "What an error or finding code means."),
     "completion": Branch("mano.cli.completion", "completion", "Completion for a shell."),
 }

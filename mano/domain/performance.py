@@ -32,10 +32,10 @@ class Metric:
 
 
 _COMPUTE = (
-    Metric("VcpuUsageMeanVnf", "VirtualisedComputeResource", "%"),
-    Metric("VmemoryUsageMeanVnf", "VirtualisedComputeResource", "%"),
-    Metric("VcpuTimeVnf", "VirtualisedComputeResource", "s"),
-    Metric("VmemoryBytesVnf", "VirtualisedComputeResource", "B"),
+    Metric("VCpuUsageMeanVnf", "VirtualisedComputeResource", "%"),
+    Metric("VMemoryUsageMeanVnf", "VirtualisedComputeResource", "%"),
+    Metric("VCpuTimeVnf", "VirtualisedComputeResource", "s"),
+    Metric("VMemoryBytesVnf", "VirtualisedComputeResource", "B"),
 )
 _PORTS = (
     Metric("ByteIncomingVnfExtCp", "VnfExternalCp", "B"),
@@ -56,12 +56,15 @@ _CHAINS = (
 
 METRICS: Mapping[str, Sequence[Metric]] = {
     "Vnf": _COMPUTE,
-    "Vnfc": tuple(replace(metric, name=metric.name + "c") for metric in _COMPUTE),
+    "Vnfc": _COMPUTE,
     "VnfExtCp": _PORTS,
-    "Ns": (*_SAPS, *_CHAINS),
+    "Ns": _CHAINS,
     "Sap": _SAPS,
 }
 """Measured object type to what is measured of it (IFA 027 clauses 7.2 and 7.3; the chains' are our own)."""
+
+CUMULATIVE = frozenset({"VCpuTimeVnf"} | {metric.name for metric in (*_PORTS, *_SAPS, *_CHAINS)})
+"""Counters that only grow: their values are told as they are read."""
 
 OBJECT_TYPES: Mapping[Interface, tuple[str, ...]] = {
     Interface.VNFPM: ("Vnf", "Vnfc", "VnfExtCp"),
@@ -69,20 +72,34 @@ OBJECT_TYPES: Mapping[Interface, tuple[str, ...]] = {
 }
 
 
-def metrics_of(object_type: str, names: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+def object_type(interface: Interface, name: str) -> str:
+    """The measured object type of that name in any case; raises :class:`~mano.errors.InvalidInput`."""
+    found = next((known for known in OBJECT_TYPES[interface] if known.lower() == name.lower()), None)
+    if found is None:
+        raise InvalidInput(
+            "nothing is measured of this object type",
+            hint=f"objectType: {', '.join(OBJECT_TYPES[interface])}",
+            facts={"pointer": "/objectType"},
+        )
+    return found
+
+
+def metrics_of(kind: str, names: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
     """The metrics that are asked for by name or by group, in our order.
 
-    Raises :class:`~mano.errors.InvalidInput` for one that nobody measures.
+    A name may carry a measured object after a dot, as IFA 027 writes them (``VCpuUsageMeanVnf.<object>``). Raises
+    :class:`~mano.errors.InvalidInput` for one that nobody measures.
     """
-    known = METRICS[object_type]
-    missing = {*names} - {metric.name for metric in known} | {*groups} - {metric.group for metric in known}
-    if missing:
+    known = METRICS[kind]
+    plain = {name.partition(".")[0] for name in names}
+    if plain - {metric.name for metric in known} or {*groups} - {metric.group for metric in known}:
         raise InvalidInput(
-            f"a performance metric or group is not measured of {object_type}",
+            f"a performance metric or group is not measured of {kind}",
             hint=f"metrics: {', '.join(metric.name for metric in known)}; "
             f"groups: {', '.join(dict.fromkeys(metric.group for metric in known))}",
+            facts={"pointer": "/criteria"},
         )
-    return tuple(metric.name for metric in known if metric.name in names or metric.group in groups)
+    return tuple(metric.name for metric in known if metric.name in plain or metric.group in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class PmJob:
-    """PmJob (SOL003 clause 6.5.2.7). ``reports`` are (identifier, ready, expiry) of the reports that are kept."""
+    """PmJob (SOL003 clause 6.5.2.7).
+
+    ``object_type`` is as the client wrote it. ``reports`` are (identifier, ready, expiry, octets) of the reports that
+    are kept, the oldest first.
+    """
 
     id: str
     tenant_id: str
@@ -182,6 +203,8 @@ class Threshold:
     hysteresis: float
     callback_uri: str
     created_at: datetime
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the client said of the metric: ``capacityMetric`` of a capacity threshold."""
     sub_object_ids: tuple[str, ...] = ()
     above: Mapping[str, bool] = field(default_factory=dict)
     generation: int = 0

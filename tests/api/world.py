@@ -17,7 +17,12 @@ from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, DispatchPolicy, WebPostman
 from mano.api.services import Health, Services
 from mano.assurance.alarms import Alarms
-from mano.assurance.fan_out import fan_out
+from mano.assurance.capacity import Capacity
+from mano.assurance.fan_out import follow_up
+from mano.assurance.indicators import Indicators
+from mano.assurance.measuring import Measuring
+from mano.assurance.metering import Metering
+from mano.assurance.performance import Performance
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
@@ -37,6 +42,7 @@ from mano.nfvo.package_sources import PackageSources
 from mano.nfvo.placing import Placing
 from mano.placement import inventory_from_document
 from mano.ports.descriptors import PackageMembers, ReadPackage
+from mano.ports.metering import ComputeUsage, PortCounters
 from mano.ports.or_vnfm import Nfvo
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Step
@@ -225,6 +231,24 @@ class SmallChains:
         return {**self.get(id, tenant_id), "everyS": 5.0, "samples": []}
 
 
+class SmallMeter:
+    """Implements :class:`mano.ports.metering.Meter` by what a test says."""
+
+    def __init__(self) -> None:
+        self.cpu_s = 0.0
+        self.memory_bytes = 0
+        self.values: dict[str, float] = {}
+
+    def compute_usage(self, compute_id: str, host: str) -> ComputeUsage:
+        return ComputeUsage(self.cpu_s, self.memory_bytes)
+
+    def port_counters(self, host: str) -> Mapping[int, PortCounters]:
+        return {5: PortCounters(100, 200, 1, 2)}
+
+    def compute_values(self, compute_id: str, host: str) -> Mapping[str, float]:
+        return self.values
+
+
 class World:
     """Everything that a conversation can look at or break."""
 
@@ -245,9 +269,17 @@ class World:
         self.chains = SmallChains(store.open_unit)
         self.web = WebClient(Outbound(loopback=True, deadline_s=2.0))
         self.dispatcher = Dispatcher(store, self.web, policy=DispatchPolicy(first_s=0.05, longest_s=0.2))
-        store.fan_out = fan_out
+        store.fan_out = follow_up
         catalogue = Catalogue(store.open_unit, packages, NamedDescriptors(), clock, random_id)
         self.background = BackgroundThreads()
+        postman = WebPostman(self.web)
+        self.meter = SmallMeter()
+        measuring = Measuring(store.open_unit, {"local": self.meter}, lambda id, tenant: (7, 700))
+        self.performance = Performance(store.open_unit, measuring, postman, clock, random_id)
+        self.indicators = Indicators(
+            store.open_unit, {"local": self.meter}, clock, lambda descriptor: {"load": "load of the function"}
+        )
+        self.metering = Metering(store.open_unit, lambda id, tenant: (7, 700), clock)
         self.services = Services(
             open_unit=store.open_unit,
             signal=store.signal,
@@ -255,6 +287,10 @@ class World:
             new_id=random_id,
             catalogue=catalogue,
             alarms=Alarms(store.open_unit, clock),
+            performance=self.performance,
+            capacity=Capacity(store.open_unit, ("local",)),
+            indicators=self.indicators,
+            metering=self.metering,
             package_sources=PackageSources(
                 catalogue, store.open_unit, WebFetcher(self.web), self.background, max_bytes=1 << 20
             ),
@@ -263,7 +299,7 @@ class World:
             nfvi=self.nfvi,
             placing=Placing(store.open_unit, {}, clock),
             forwarding_graphs=self.chains,
-            subscriptions=Subscriptions(store.open_unit, WebPostman(self.web), clock, random_id),
+            subscriptions=Subscriptions(store.open_unit, postman, clock, random_id),
         )
 
     def fail_next(self, level: Level, operation: str, *errors: Exception) -> None:

@@ -14,14 +14,16 @@ from mano.adapters.vim_local.directory import Directory
 from mano.adapters.vim_local.effects import Effects, Watcher
 from mano.adapters.vim_local.fabric import Fabric
 from mano.adapters.vim_local.hosts import Hosts
-from mano.adapters.vim_local.lab import Lab, lab_id_of
+from mano.adapters.vim_local.lab import INTEGRATION_BRIDGE, Lab, lab_id_of
+from mano.adapters.vim_local.measuring import COUNTERS_FILE, counters_of, usage_of, values_of
 from mano.adapters.vim_local.networks import Networks
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.realisations import Judged, judge_cpus, judge_hugepages, judge_memory, judge_sriov
 from mano.adapters.vim_local.registry import Registry
-from mano.adapters.vim_local.switch import location_of
+from mano.adapters.vim_local.switch import location_of, switch_errors
 from mano.domain.nfvi import Host
-from mano.errors import CatenaError, InUse
+from mano.errors import CatenaError, InUse, NotFound
+from mano.ports.metering import ComputeUsage, PortCounters
 from mano.ports.vim import (
     Attachment,
     ComputeSpec,
@@ -151,6 +153,25 @@ class LocalVim(VimDriver):
     def read_file(self, compute_id: str, name: str) -> bytes:
         """A file below ``/vnf`` of a running VNFC, such as its counters; 4 MiB at most."""
         return self._computes.read_file(compute_id, name)
+
+    def compute_usage(self, compute_id: str, host: str) -> ComputeUsage:
+        """CPU time and memory of the VNFC's processes; implements :class:`mano.ports.metering.Meter`."""
+        usage = usage_of(ControlGroups(self.lab.cgroup).processes(self.lab.compute_key(compute_id)))
+        if usage is None:
+            raise NotFound(f"VNFC {compute_id} does not run")
+        return usage
+
+    def port_counters(self, host: str) -> Mapping[int, PortCounters]:
+        """Open vSwitch's counters of the host's integration bridge."""
+        with switch_errors():
+            return counters_of(self.switch_of(host), INTEGRATION_BRIDGE)
+
+    def compute_values(self, compute_id: str, host: str) -> Mapping[str, float]:
+        """What the VNFC wrote into its counters file."""
+        try:
+            return values_of(self.read_file(compute_id, COUNTERS_FILE))
+        except NotFound:
+            return {}
 
     @contextmanager
     def _registered(self) -> Iterator[None]:

@@ -40,6 +40,7 @@ from mano.domain.nfvi import Host
 from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
 from mano.errors import AlreadyExists, InUse, InvalidInput, NotFound, Unreachable
+from mano.ports.metering import ComputeUsage, PortCounters
 from mano.ports.vim import (
     MEND_HINT,
     Attachment,
@@ -208,6 +209,30 @@ class SimulatedVim(VimDriver):
         ports = self._world.things("ports")
         networks = {*self._world.things("networks"), *(port["network"] for port in ports.values())}
         return Observed(tuple(sorted(networks)), tuple(sorted(ports)), tuple(sorted(self._world.things("computes"))))
+
+    def compute_usage(self, compute_id: str, host: str) -> ComputeUsage:
+        """What :meth:`use` said; nothing is used here by itself."""
+        present = self._world.get("computes", compute_id)
+        if present is None or present["state"] == "failed":
+            raise NotFound(f"VNFC {compute_id} does not run")
+        return ComputeUsage(float(present.get("cpuS", 0.0)), int(present.get("memoryBytes", 0)))
+
+    def port_counters(self, host: str) -> Mapping[int, PortCounters]:
+        """Every port of the host's bridge; no packet passes here."""
+        ports = [port for port in self._world.things("ports").values() if port["host"] == host]
+        return {int(port["ofport"]): PortCounters(0, 0, 0, 0) for port in ports if port["ofport"]}
+
+    def compute_values(self, compute_id: str, host: str) -> Mapping[str, float]:
+        """What :meth:`use` said."""
+        present = self._world.get("computes", compute_id) or {}
+        return dict(present.get("values", {}))
+
+    def use(self, compute_id: str, *, cpu_s: float, memory_bytes: int, **values: float) -> None:
+        """For tests: let a VNFC have used so much, and tell these numbers of its work."""
+        with self._world.locked():
+            if self._world.get("computes", compute_id) is None:
+                raise NotFound(f"there is no VNFC {compute_id}")
+            self._world.put("use", "computes", compute_id, cpuS=cpu_s, memoryBytes=memory_bytes, values=values)
 
     def kill_switch(self, host: str) -> None:
         """A fault: the host's switch is dead until the host is ensured again."""

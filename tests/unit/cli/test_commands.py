@@ -51,6 +51,7 @@ ROUND_ONE = {
     "vim": {"list", "attach"},
     "alarm": {"list", "show", "ack"},
     "subscription": {"list", "delete"},
+    "usage": set(),
     "explain": set(),
     "completion": set(),
 }
