@@ -7,9 +7,12 @@ directly. Nothing is read from the machine here.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9890
@@ -90,6 +93,8 @@ class Limits:
     page_size: int = 100
     token_lifetime_s: int = 900
     event_heartbeat_s: float = 15.0
+    grant_wait_s: float = 5.0
+    """A decision on a grant that takes longer is answered with 202."""
 
     def __post_init__(self) -> None:
         for name in ("json_body", "archive", "json_depth", "upload_pause_s", "page_size", "token_lifetime_s"):
@@ -119,6 +124,62 @@ class Outbound:
             ipaddress.ip_network(network)
         if (self.cert_file is None) is not (self.key_file is None):
             raise ValueError("a client certificate and its key go together")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A functional block in another process: where it is, and how this server proves to it who it is.
+
+    ``url`` is the beginning of its addresses, ``http(s)://host[:port]``. With a ``client_id`` tokens are asked for at
+    ``token_endpoint``, which is the peer's own ``/oauth2/token`` unless said. ``identifiers`` are the VNFM identifiers
+    by which packages ask for a VNFM (``vnfm_info``); one without takes every package that asks for no other.
+    """
+
+    url: str
+    client_id: str = ""
+    client_secret: str = ""
+    token_endpoint: str = ""
+    identifiers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+            raise ValueError("a peer's address is http(s)://host[:port]")
+        if bool(self.client_id) is not bool(self.client_secret):
+            raise ValueError("a peer's client needs a name and a secret")
+
+    @classmethod
+    def from_document(cls, document: Any) -> Peer:
+        """``{url, clientId, clientSecret, tokenEndpoint, vnfmInfo}``; :class:`ValueError` says what is wrong."""
+        known = {"url", "clientId", "clientSecret", "tokenEndpoint", "vnfmInfo"}
+        if not isinstance(document, Mapping) or not known >= document.keys() or "url" not in document:
+            raise ValueError(f"a peer is an object with url, and perhaps {', '.join(sorted(known - {'url'}))}")
+        return cls(
+            url=str(document["url"]).rstrip("/"),
+            client_id=str(document.get("clientId", "")),
+            client_secret=str(document.get("clientSecret", "")),
+            token_endpoint=str(document.get("tokenEndpoint", "")),
+            identifiers=tuple(str(each) for each in document.get("vnfmInfo", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The NFVO of a VNFM, the VNFMs of an NFVO, and where the other side reaches this server."""
+
+    nfvo: Peer | None = None
+    vnfms: tuple[Peer, ...] = ()
+
+    @classmethod
+    def from_document(cls, document: Any) -> Peers:
+        """``{"nfvo": peer}`` or ``{"vnfms": [peer, ...]}``; :class:`ValueError` says what is wrong."""
+        if not isinstance(document, Mapping) or not {"nfvo", "vnfms"} >= document.keys():
+            raise ValueError("the peers are an object with nfvo or vnfms")
+        nfvo = document.get("nfvo")
+        vnfms = document.get("vnfms", ())
+        if not isinstance(vnfms, list | tuple):
+            raise ValueError("vnfms is a list of peers")
+        return cls(None if nfvo is None else Peer.from_document(nfvo), tuple(Peer.from_document(p) for p in vnfms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +223,9 @@ class Settings:
     """How long what is on a chain's old path may take to come out of it before the path goes (seconds)."""
     limits: Limits = field(default_factory=Limits)
     packages: PackagePolicy = field(default_factory=PackagePolicy)
+    peers: Peers = field(default_factory=Peers)
+    vim_dir: Path | None = None
+    """Where the VIM's driver keeps its records; the data directory unless said. NFVO and VNFM share it."""
     outbound: Outbound | None = None
     """None: whatever is not forbidden to everybody. Loopback is allowed when the server itself listens there."""
 
@@ -188,5 +252,9 @@ class Settings:
                 f"--auth none would let anybody who reaches {self.listen} command the network: "
                 "listen on 127.0.0.1 or use --auth oauth2"
             )
+        if self.role is Role.VNFM and self.peers.nfvo is None:
+            raise ValueError("a VNFM on its own needs its NFVO: name it with --peers")
+        if self.role is Role.NFVO and not self.peers.vnfms:
+            raise ValueError("an NFVO on its own needs a VNFM: name one with --peers")
         if not (self.lab.isascii() and self.lab.isalnum() and self.lab.islower() and len(self.lab) <= 8):
             raise ValueError(f"lab {self.lab!r} must be 1 to 8 lower-case letters and digits, with a letter in it")

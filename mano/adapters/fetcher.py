@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -34,10 +34,12 @@ class WebFetcher:
         """Raise for a URI that is never called."""
         self._client.policy.require_uri(uri)
 
-    def fetch(self, uri: str, authentication: Authentication, max_bytes: int) -> Iterator[bytes]:
+    def fetch(
+        self, uri: str, authentication: Authentication, max_bytes: int, headers: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
         """The content in pieces."""
         arrived: queue.Queue[bytes | CatenaError | None] = queue.Queue(WAITING_CHUNKS)
-        download = self._client.submit(self._download(uri, authentication, max_bytes, arrived))
+        download = self._client.submit(self._download(uri, authentication, max_bytes, arrived, headers))
         try:
             while True:
                 try:
@@ -58,6 +60,7 @@ class WebFetcher:
         authentication: Authentication,
         max_bytes: int,
         arrived: queue.Queue[bytes | CatenaError | None],
+        headers: Mapping[str, str] | None,
     ) -> None:
         import asyncio
 
@@ -70,7 +73,9 @@ class WebFetcher:
                     await asyncio.sleep(0.01)
 
         try:
-            async with self._client.request("GET", uri, authentication, deadline_s=WHOLE_S) as response:
+            async with self._client.request(
+                "GET", uri, authentication, deadline_s=WHOLE_S, headers=headers
+            ) as response:
                 if response.status != 200:
                     raise InvalidInput(f"the source answers {response.status}, not 200")
                 size = 0

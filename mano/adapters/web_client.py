@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +87,7 @@ class WebClient:
         *,
         body: Any = None,
         deadline_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, with the proof of identity that the other side takes.
 
@@ -96,13 +97,13 @@ class WebClient:
         import aiohttp
 
         self.policy.require_uri(uri)
-        headers = {"Accept": "application/json, */*;q=0.5"} | await self._proof(authentication)
+        sent = {"Accept": "application/json, */*;q=0.5"} | dict(headers or {}) | await self._proof(authentication)
         timeout = aiohttp.ClientTimeout(
             total=deadline_s or self._outbound.deadline_s, sock_connect=self._outbound.deadline_s
         )
         try:
             async with self._open().request(
-                method, uri, json=body, headers=headers, timeout=timeout, allow_redirects=False
+                method, uri, json=body, headers=sent, timeout=timeout, allow_redirects=False
             ) as response:
                 yield response
         except TimeoutError as error:

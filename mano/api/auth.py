@@ -14,7 +14,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ from mano.settings import AuthMode
 ISSUER = "catena"
 ALGORITHM = "HS256"
 SCOPE_KEY = "catena.principal"
+TENANT_HEADER = "Catena-Tenant"
 
 PUBLIC = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/oauth2/token", "/ui"})
 PUBLIC_PREFIX = "/ui/"
@@ -126,7 +127,7 @@ class Authentication:
             _require_host(headers, loopback_only=self.open_to_loopback)
             path = scope["path"]
             if path not in PUBLIC and not path.startswith(PUBLIC_PREFIX):
-                principal = self._principal(headers)
+                principal = _acting_for(self._principal(headers), headers)
                 _require_right(principal, scope["method"], path)
                 scope[SCOPE_KEY] = principal
         await self.app(scope, receive, send)
@@ -144,6 +145,19 @@ class Authentication:
             hint="send Authorization: Bearer TOKEN; POST /oauth2/token issues one",
             headers={"WWW-Authenticate": 'Bearer realm="catena"'},
         )
+
+
+def _acting_for(principal: Principal, headers: Headers) -> Principal:
+    """An administrator may act for any tenant: NFVO and VNFM of two processes do, for the tenant of the resource."""
+    wanted = headers.get(TENANT_HEADER)
+    if wanted is None:
+        return principal
+    if not principal.is_admin:
+        raise Forbidden(f"only an administrator may name a tenant in {TENANT_HEADER}")
+    try:
+        return replace(principal, tenant_id=str(uuid.UUID(wanted)))
+    except ValueError:
+        raise RequestFault(f"{TENANT_HEADER} is not a UUID") from None
 
 
 def _require_right(principal: Principal, method: str, path: str) -> None:

@@ -18,6 +18,7 @@ class VnfOperation:
     id: str
     state: OperationState
     error: Mapping[str, Any] | None = None
+    vnf_instance_id: str = ""
 
 
 class Vnfm(Protocol):

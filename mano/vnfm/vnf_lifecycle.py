@@ -142,7 +142,7 @@ class VnfLifecycle:
         """Observe an operation occurrence."""
         with self._open_unit(read_only=True) as uow:
             op = _vnf_operation(uow, op_id, tenant_id)
-        return VnfOperation(op.id, op.state, op.error)
+        return VnfOperation(op.id, op.state, op.error, op.instance_id)
 
     def vnf_instance(self, vnf_instance_id: str, tenant_id: str) -> VnfInstance | None:
         """The VNF instance, ``None`` when there is none."""

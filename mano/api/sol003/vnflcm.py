@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mano.api.api_versions import VNFLCM
-from mano.api.auth import Caller
+from mano.api.auth import Caller, Principal, caller
 from mano.api.bodies import Body, CreateVnf, InstantiateVnf, TerminateVnf
 from mano.api.collections import answer_list
 from mano.api.conditional import etag, is_unchanged, required_generation
@@ -33,7 +34,7 @@ from mano.api.sol003.requests import (
 from mano.api.sol003.vnf_instance import SHAPE, VNF_INSTANCES, vnf_instance
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, Level
 from mano.domain.vnf_instance import VnfInstance
-from mano.errors import NotFound
+from mano.errors import InvalidInput, NotFound
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWorkFactory
 
@@ -52,12 +53,27 @@ _OURS = frozenset({"catenaParent", "nsInstanceId", "vnfProfileId"})
 """Parameters and metadata that only the NFVO sets: a client cannot claim to act for an NS."""
 
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""A UUID of an administrator's: the identifier of what is made, so that a repetition makes nothing else."""
+
+
 def router(lifecycle: VnfLifecycle, open_unit: UnitOfWorkFactory, new_id: IdFactory) -> APIRouter:
     """The resources of the API."""
     routes = new_router(VNFLCM.prefix, VNFLCM.name)
     VnfInstances(lifecycle, open_unit, new_id).add_routes(routes)
     VnfLcmOpOccs(lifecycle, open_unit).add_routes(routes)
     return routes
+
+
+def _peer_key(request: Request, caller: Principal) -> str:
+    """The identifier that an NFVO chose for what it asks for; empty for every other client."""
+    key = request.headers.get(IDEMPOTENCY_KEY, "")
+    if not key or not caller.is_admin:
+        return ""
+    try:
+        return str(uuid.UUID(key))
+    except ValueError:
+        raise InvalidInput(f"{IDEMPOTENCY_KEY} is not a UUID") from None
 
 
 class VnfInstances:
@@ -93,11 +109,12 @@ class VnfInstances:
 
     def create(self, request: Request, caller: Caller, body: CreateVnf) -> Response:
         """Create a VNF instance resource of an on-boarded VNFD."""
-        metadata = {name: value for name, value in (body.metadata or {}).items() if name not in _OURS}
+        peer = _peer_key(request, caller)
+        metadata = {name: value for name, value in (body.metadata or {}).items() if peer or name not in _OURS}
         if body.vnf_instance_description:
             metadata["description"] = body.vnf_instance_description
         id = self._lifecycle.create_vnf(
-            self._new_id(), caller.tenant_id, body.vnfd_id, body.vnf_instance_name or "", metadata
+            peer or self._new_id(), caller.tenant_id, body.vnfd_id, body.vnf_instance_name or "", metadata
         )
         instance = self._find(id, caller.tenant_id)
         document = vnf_instance(instance, api_root(request))
@@ -159,10 +176,11 @@ class VnfInstances:
         tenant_id: str,
         parameters: dict[str, Any],
     ) -> Response:
+        peer = _peer_key(request, caller(request))
         extra = parameters.get("additionalParams")
-        if extra:
+        if extra and not peer:
             parameters["additionalParams"] = {name: value for name, value in extra.items() if name not in _OURS}
-        op_id = operation(id, tenant_id, self._new_id(), parameters)
+        op_id = operation(id, tenant_id, peer or self._new_id(), parameters)
         return empty_answer(HTTPStatus.ACCEPTED, Location=uri(request, f"{VNF_OP_OCCS}/{op_id}"))
 
     def _find(self, id: str, tenant_id: str) -> VnfInstance:

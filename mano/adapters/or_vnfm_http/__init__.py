@@ -1,0 +1,8 @@
+"""Or-Vnfm as SOL003 has it: HTTP between an NFVO and a VNFM of two processes."""
+
+from mano.adapters.or_vnfm_http.nfvo import HttpNfvo
+from mano.adapters.or_vnfm_http.peer import PeerClient
+from mano.adapters.or_vnfm_http.reporter import Reporter
+from mano.adapters.or_vnfm_http.vnfm import HttpVnfm
+
+__all__ = ["HttpNfvo", "HttpVnfm", "PeerClient", "Reporter"]
