@@ -11,6 +11,7 @@ from mano.api.problem_details import problem_of_document
 from mano.api.resource_routes import timestamp
 from mano.api.sol003.vnf_instance import ext_link
 from mano.domain.lcm_op_occ import RUNNING, LcmOpOcc, OperationState, StepRecord
+from mano.nfvo.ns_resource_changes import ns_resource_changes
 from mano.vnfm import resource_changes as vnf_changes
 
 VNF_OP_OCCS = "/vnflcm/v2/vnf_lcm_op_occs"
@@ -74,12 +75,13 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
     return document
 
 
-def ns_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
+def ns_lcm_op_occ(op: LcmOpOcc, root: str, vnfs: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """NsLcmOpOcc.
 
     In the OpenAPI document of SOL005 v3.7.1 ``operationParams`` is one word of an enumeration, in the standard's text
     the request's body. Both cannot be met: the body is told as ``catena.operationParams``. The document also requires
-    ``statusEnteredTime`` where it and the text define ``stateEnteredTime``: both are told.
+    ``statusEnteredTime`` where it and the text define ``stateEnteredTime``: both are told. ``vnfs`` are facts of the
+    NS's VNFs, as :func:`~mano.nfvo.ns_resource_changes.ns_resource_changes` takes them.
     """
     entered = timestamp(op.state_entered_at)
     return {
@@ -94,6 +96,7 @@ def ns_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         "isCancelPending": op.is_cancel_pending,
         **_cancel_mode(op),
         **_error(op),
+        **_resources(ns_resource_changes(op, vnfs)),
         "catena": {"operationParams": dict(op.parameters), **progress(op)},
         "_links": _links(op, f"{root}{NS_OP_OCCS}/{op.id}", _NS_TASKS)
         | {"nsInstance": link(f"{root}/nslcm/v2/ns_instances/{op.instance_id}")},

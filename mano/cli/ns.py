@@ -14,6 +14,14 @@ from mano.cli.operations import finish, wait_options
 from mano.cli.output import Column, note, output_option, show_list, show_one
 from mano.cli.resolve import NS, NSD, UUID, identify
 
+file_option = click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    help="The request as SOL005 has it (YAML or JSON).",
+)
+
 COLUMNS = (
     Column("ID", "id"),
     Column("NAME", "nsInstanceName"),
@@ -125,6 +133,119 @@ def _only_flavour(client: Client, id: str) -> str:
     if len(flavours) != 1:
         raise Failure(f"the NSD has {len(flavours)} flavours", hint=f"--flavour {' | '.join(flavours)}")
     return flavours[0]
+
+
+@ns.command("scale")
+@click.argument("name")
+@click.option("--out", "direction", flag_value="SCALE_OUT", help="More of it.")
+@click.option("--in", "direction", flag_value="SCALE_IN", help="Less of it.")
+@click.option("--aspect", help="Scaling aspect of the service, or of the VNF that --vnf names.")
+@click.option("--steps", type=click.IntRange(min=1), help="How many steps; 1 unless said.")
+@click.option("--vnf", help="Scale this VNF of the service, by its name or identifier.")
+@file_option
+@wait_options
+@output_option
+@with_client
+def scale(
+    client: Client,
+    name: str,
+    direction: str | None,
+    aspect: str | None,
+    steps: int | None,
+    vnf: str | None,
+    file: Path | None,
+    wait: bool,
+    timeout: float,
+    output: str,
+) -> None:
+    """Scale a network service by steps, or one VNF of it, or as a ScaleNsRequest says."""
+    id = identify(client, NS, name)
+    if file is None:
+        if not direction or not aspect:
+            raise click.UsageError("say --out or --in and --aspect, or give a --file")
+        request = _scale_request(client, id, direction, aspect, steps, vnf)
+    else:
+        request = read_document(file)
+    finish(client, client.post(f"{NS.path}/{id}/scale", request), wait=wait, timeout=timeout, output=output)
+
+
+def _scale_request(
+    client: Client, id: str, direction: str, aspect: str, steps: int | None, vnf: str | None
+) -> dict[str, Any]:
+    by: dict[str, Any] = {"aspectId": aspect} | ({"numberOfSteps": steps} if steps else {})
+    if vnf is None:
+        return {
+            "scaleType": "SCALE_NS",
+            "scaleNsData": {"scaleNsByStepsData": {"scalingDirection": direction, **by}},
+        }
+    data = {"vnfInstanceId": _vnf_of(client, id, vnf), "scaleVnfType": direction, "scaleByStepData": by}
+    return {"scaleType": "SCALE_VNF", "scaleVnfData": [data]}
+
+
+def _vnf_of(client: Client, ns_id: str, text: str) -> str:
+    """Identifier of a VNF of the service, given by name or identifier."""
+    vnfs = client.get(f"{NS.path}/{ns_id}").get("vnfInstance") or ()
+    for one in vnfs:
+        if text in (one["id"], one.get("vnfInstanceName")):
+            return str(one["id"])
+    known = ", ".join(str(one.get("vnfInstanceName") or one["id"]) for one in vnfs)
+    raise Failure(f"the service has no VNF {text!r}", hint=f"it has: {known}")
+
+
+@ns.command("heal")
+@click.argument("name")
+@click.option("--vnf", "vnfs", multiple=True, help="Heal this VNF, by name or identifier; may be repeated.")
+@click.option("--cause", help="Why, for the record.")
+@wait_options
+@output_option
+@with_client
+def heal(
+    client: Client, name: str, vnfs: tuple[str, ...], cause: str | None, wait: bool, timeout: float, output: str
+) -> None:
+    """Heal what does not work of a network service, or the VNFs named."""
+    id = identify(client, NS, name)
+    request: dict[str, Any] = {"healNsData": {"degreeHealing": "HEAL_RESTORE"}}
+    if vnfs:
+        extra = {"cause": cause} if cause else {}
+        request = {"healVnfData": [{"vnfInstanceId": _vnf_of(client, id, vnf), **extra} for vnf in vnfs]}
+    finish(client, client.post(f"{NS.path}/{id}/heal", request), wait=wait, timeout=timeout, output=output)
+
+
+@ns.command("update")
+@click.argument("name")
+@click.option("--add-vnf", multiple=True, metavar="PROFILE", help="One more VNF of this profile.")
+@click.option("--remove-vnf", multiple=True, metavar="VNF", help="Terminate and remove this VNF.")
+@click.option("--add-sap", multiple=True, metavar="SAPD", help="Attach this SAP at the attachment of its name.")
+@click.option("--remove-sap", multiple=True, metavar="SAPD", help="Detach this SAP.")
+@click.option("--add-vnffg", multiple=True, metavar="VNFFGD", help="The chains of this forwarding graph.")
+@click.option("--remove-vnffg", multiple=True, metavar="VNFFGD", help="Remove its chains.")
+@file_option
+@wait_options
+@output_option
+@with_client
+def update(client: Client, name: str, file: Path | None, wait: bool, timeout: float, output: str, **what: Any) -> None:
+    """Change what a network service is made of: one kind of change at a time, or an UpdateNsRequest."""
+    id = identify(client, NS, name)
+    asked = {kind: names for kind, names in what.items() if names}
+    if bool(file) == bool(asked) or len(asked) > 1:
+        raise click.UsageError("give one kind of change, or a --file")
+    request = read_document(file) if file else _update_request(client, id, *next(iter(asked.items())))
+    finish(client, client.post(f"{NS.path}/{id}/update", request), wait=wait, timeout=timeout, output=output)
+
+
+def _update_request(client: Client, id: str, kind: str, names: tuple[str, ...]) -> dict[str, Any]:
+    if kind == "add_vnf":
+        return {"updateType": "INSTANTIATE_VNF", "instantiateVnfData": [{"vnfProfileId": n} for n in names]}
+    if kind == "remove_vnf":
+        return {"updateType": "REMOVE_VNF", "removeVnfInstanceId": [_vnf_of(client, id, n) for n in names]}
+    if kind == "add_sap":
+        data = [{"sapdId": n, "sapName": n, "description": ""} for n in names]
+        return {"updateType": "ADD_SAP", "addSap": data}
+    if kind == "remove_sap":
+        return {"updateType": "REMOVE_SAP", "removeSapId": list(names)}
+    if kind == "add_vnffg":
+        return {"updateType": "ADD_VNFFG", "addVnffg": [{"vnffgName": n, "description": ""} for n in names]}
+    return {"updateType": "REMOVE_VNFFG", "removeVnffgId": list(names)}
 
 
 @ns.command("terminate")

@@ -80,6 +80,8 @@ class NsInstance:
     vnf_instances: Mapping[str, str] = field(default_factory=dict)
     saps: tuple[SapInstance, ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
+    scale_levels: Mapping[str, int] = field(default_factory=dict)
+    """NS scaling aspect to the number of its scale level."""
     generation: int = 0
 
 

@@ -113,7 +113,7 @@ def _neighbourhood(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance
         flavour=_flavour(uow, request, tenant_id),
         links=links,
         networks=networks,
-        taken=_taken(uow, networks, tenant_id),
+        taken=addresses_taken(uow, networks, tenant_id),
         declared={},
     )
 
@@ -127,7 +127,7 @@ def _flavour(uow: UnitOfWork, request: GrantRequest, tenant_id: str) -> VnfFlavo
     return vnfd.flavour(request.flavour_id or None)
 
 
-def _taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id: str) -> dict[str, list[str]]:
+def addresses_taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id: str) -> dict[str, list[str]]:
     """Who has which address: by the plans of the services that the networks belong to, and VNFs on their own."""
     found: dict[str, list[str]] = {network_id: [] for network_id in networks}
     for ns_id in sorted({network.ns_instance_id for network in networks.values() if network.ns_instance_id}):

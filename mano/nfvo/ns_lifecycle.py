@@ -23,6 +23,8 @@ from mano.domain.ns_instance import NsInstance
 from mano.domain.vnf_instance import InstantiationState
 from mano.errors import NotFound, WrongState
 from mano.nfvo.catalogue import find_usable, mark_usage
+from mano.nfvo.ns_changes import decide
+from mano.nfvo.ns_situation import service_of
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
@@ -76,7 +78,14 @@ class NsLifecycle:
         return self._start(id, tenant_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
 
     def change(self, id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> str:
-        """SCALE, HEAL or UPDATE (SOL005 clauses 6.4.5 to 6.4.7): store the operation and start it; its identifier."""
+        """SCALE, HEAL or UPDATE (SOL005 clauses 6.4.5 to 6.4.7): store the operation and start it; its identifier.
+
+        Raises InvalidInput at once for what the NSD or the present NS does not allow.
+        """
+        with self._open_unit(read_only=True) as uow:
+            ns = uow.ns_instances.get(id, tenant_id)
+            if ns.state is InstantiationState.INSTANTIATED and uow.operations.active(ns.id) is None:
+                decide(service_of(uow, ns), operation, request)
         return self._start(id, tenant_id, operation, request, InstantiationState.INSTANTIATED)
 
     def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:

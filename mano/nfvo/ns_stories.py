@@ -26,7 +26,7 @@ POLL_S = 0.05
 """Pause between two looks at an operation of a VNF."""
 
 
-class _NsStory:
+class NsStory:
     """What the stories share."""
 
     level = Level.NS
@@ -77,22 +77,47 @@ class _NsStory:
         self._world.graphs.refresh([sap.host])
         self._world.vim_of_sap(sap).remove_port(sap_port(sap, plan.network(sap.network_id)))
 
-    def _remove_chains(self, op: LcmOpOcc) -> None:
+    def _remove_chains(self, op: LcmOpOcc, vnffgd_id: str | None = None, plan: NsPlan | None = None) -> None:
+        """The NS's chains go, or those of one VNFFG."""
         with self._world.open_unit() as uow:
             for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
+                if vnffgd_id is not None and chain.spec.get("vnffgdId") != vnffgd_id:
+                    continue
                 uow.chains.remove(chain.id)
                 self._world.announce(uow, "chain", "removed", chain.id, op.tenant_id, {"name": chain.name})
                 release_numbers(uow, chain)
-        self._world.graphs.refresh(self._world.hosts_of(op))
+        self._world.graphs.refresh(self._world.hosts_of(op, plan))
 
     def _release(self, op: LcmOpOcc) -> None:
         with self._world.open_unit() as uow:
             for reservation in uow.reservations.list(op.tenant_id, ns_instance_id=op.instance_id):
                 uow.reservations.remove(reservation.id)
 
+    def _start_vnf(self, op: LcmOpOcc, plan: NsPlan, vnf: PlannedVnf) -> Mapping[str, Any]:
+        """Create the VNF instance and start its operation; a failed one is tried again."""
+        vnfm = self._world.vnfm
+        metadata = {"nsInstanceId": op.instance_id, "vnfProfileId": vnf.profile_id}
+        vnfm.create_vnf(vnf.vnf_instance_id, op.tenant_id, vnf.vnfd_id, vnf.name, metadata)
+        request = self._world.instantiate_request(op, plan, vnf)
+        vnfm.instantiate(vnf.vnf_instance_id, op.tenant_id, vnf.operation_id, request)
+        return {"vnfInstanceId": vnf.vnf_instance_id, "vnfLcmOpOccId": vnf.operation_id}
+
+    def _await_vnfs(self, op: LcmOpOcc, vnfs: Sequence[PlannedVnf]) -> None:
+        """Wait for all; on a retry, an operation that failed before is tried again first."""
+        deadline = self._deadline()
+        if op.attempt > 1:
+            for vnf in vnfs:
+                self._world.retry_if_failed(vnf.operation_id, op)
+        failed = [vnf for vnf in vnfs if self._settled(vnf.operation_id, op, deadline).value != "COMPLETED"]
+        if failed:
+            first = failed[0]
+            state = self._world.vnfm.operation(first.operation_id, op.tenant_id).state
+            error = self._failure(first.operation_id, op.tenant_id, state)
+            raise type(error)(f"VNF {first.name}: {error.detail}", hint=error.hint, facts=error.facts)
+
     def _terminate_vnf(self, op: LcmOpOcc, vnf: PlannedVnf) -> None:
         """Whatever state the VNF is in, it ends gone: half-made ones are rolled back, whole ones terminated."""
-        vnfm, deadline = self._world.vnfm, self._world.clock.monotonic() + VNF_DEADLINE_S
+        vnfm, deadline = self._world.vnfm, self._deadline()
         if vnfm.vnf_instance(vnf.vnf_instance_id, op.tenant_id) is None:
             return
         self._end_instantiation(op, vnf, deadline)
@@ -100,34 +125,41 @@ class _NsStory:
         if instance is not None and instance.instantiation_state is InstantiationState.INSTANTIATED:
             undo_id = self._world.derived_op_id(op, vnf, "terminate")
             vnfm.terminate(vnf.vnf_instance_id, op.tenant_id, undo_id, {"terminationType": "FORCEFUL"})
-            self._await(undo_id, op.tenant_id, deadline)
+            self._await(undo_id, op, deadline)
         vnfm.delete_vnf(vnf.vnf_instance_id, op.tenant_id)
 
     def _end_instantiation(self, op: LcmOpOcc, vnf: PlannedVnf, deadline: float) -> None:
         state = self._world.vnf_operation_state(vnf.operation_id, op.tenant_id)
         if state in (OperationState.STARTING, OperationState.PROCESSING):
-            state = self._settled(vnf.operation_id, op.tenant_id, deadline)
+            state = self._settled(vnf.operation_id, op, deadline)
         if state is OperationState.FAILED_TEMP:
             self._world.vnfm.rollback(vnf.operation_id, op.tenant_id)
             state = OperationState.ROLLING_BACK
         if state is OperationState.ROLLING_BACK:
-            self._await(vnf.operation_id, op.tenant_id, deadline, wanted=OperationState.ROLLED_BACK)
+            self._await(vnf.operation_id, op, deadline, wanted=OperationState.ROLLED_BACK)
 
-    def _settled(self, op_id: str, tenant_id: str, deadline: float) -> OperationState:
-        """The state in which the operation stops moving by itself."""
+    def _deadline(self) -> float:
+        return self._world.clock.monotonic() + VNF_DEADLINE_S
+
+    def _settled(self, op_id: str, op: LcmOpOcc, deadline: float) -> OperationState:
+        """The state in which the VNF's operation stops moving by itself.
+
+        A FORCEFUL cancellation of ours is handed on to it.
+        """
         moving = (OperationState.STARTING, OperationState.PROCESSING, OperationState.ROLLING_BACK)
-        while (state := self._world.vnfm.operation(op_id, tenant_id).state) in moving:
+        while (state := self._world.vnfm.operation(op_id, op.tenant_id).state) in moving:
+            self._world.hand_on_cancellation(op, op_id)
             if self._world.clock.monotonic() > deadline:
                 raise DeadlineExceeded(f"VNF operation {op_id} is {state.value} after {VNF_DEADLINE_S:.0f} s")
             self._world.clock.sleep(POLL_S)
         return state
 
     def _await(
-        self, op_id: str, tenant_id: str, deadline: float, wanted: OperationState = OperationState.COMPLETED
+        self, op_id: str, op: LcmOpOcc, deadline: float, wanted: OperationState = OperationState.COMPLETED
     ) -> None:
-        state = self._settled(op_id, tenant_id, deadline)
+        state = self._settled(op_id, op, deadline)
         if state is not wanted:
-            raise self._failure(op_id, tenant_id, state)
+            raise self._failure(op_id, op.tenant_id, state)
 
     def _failure(self, op_id: str, tenant_id: str, state: OperationState) -> CatenaError:
         error = self._world.vnfm.operation(op_id, tenant_id).error
@@ -136,7 +168,7 @@ class _NsStory:
         return error_from_document(error)
 
 
-class InstantiateNs(_NsStory):
+class InstantiateNs(NsStory):
     """InstantiateNs: plan and reserve everything, then networks, SAPs, VNFs side by side, then the chains."""
 
     operation = "INSTANTIATE"
@@ -180,28 +212,6 @@ class InstantiateNs(_NsStory):
             uow.numbers.release("vni", network.id)
         uow.ns_instances.save(replace(ns, plan={}, vnf_instances={}, saps=()))
 
-    def _start_vnf(self, op: LcmOpOcc, plan: NsPlan, vnf: PlannedVnf) -> Mapping[str, Any]:
-        """Create the VNF instance and start its operation; a failed one is tried again."""
-        vnfm = self._world.vnfm
-        metadata = {"nsInstanceId": op.instance_id, "vnfProfileId": vnf.profile_id}
-        vnfm.create_vnf(vnf.vnf_instance_id, op.tenant_id, vnf.vnfd_id, vnf.name, metadata)
-        request = self._world.instantiate_request(op, plan, vnf)
-        vnfm.instantiate(vnf.vnf_instance_id, op.tenant_id, vnf.operation_id, request)
-        return {"vnfInstanceId": vnf.vnf_instance_id, "vnfLcmOpOccId": vnf.operation_id}
-
-    def _await_vnfs(self, op: LcmOpOcc, vnfs: Sequence[PlannedVnf]) -> None:
-        """Wait for all; on a retry, an operation that failed before is tried again first."""
-        deadline = self._world.clock.monotonic() + VNF_DEADLINE_S
-        if op.attempt > 1:
-            for vnf in vnfs:
-                self._world.retry_if_failed(vnf.operation_id, op)
-        failed = [vnf for vnf in vnfs if self._settled(vnf.operation_id, op.tenant_id, deadline).value != "COMPLETED"]
-        if failed:
-            first = failed[0]
-            state = self._world.vnfm.operation(first.operation_id, op.tenant_id).state
-            error = self._failure(first.operation_id, op.tenant_id, state)
-            raise type(error)(f"VNF {first.name}: {error.detail}", hint=error.hint, facts=error.facts)
-
     def _program_graphs(self, op: LcmOpOcc) -> Mapping[str, Any]:
         """Store the chains of the NSD's VNFFGs, prove and program them."""
         self._world.add_chains(op)
@@ -209,7 +219,7 @@ class InstantiateNs(_NsStory):
         return self._world.activate_chains(op, plane)
 
 
-class TerminateNs(_NsStory):
+class TerminateNs(NsStory):
     """TerminateNs: chains first, then VNFs, SAPs, networks, reservations."""
 
     operation = "TERMINATE"

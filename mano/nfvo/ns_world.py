@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
-from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
+from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, OperationState
 from mano.domain.ns_instance import Network, NsInstance
 from mano.domain.service_chain import ChainState
 from mano.errors import CatenaError, InvalidInput, NotFound, WrongState
@@ -18,13 +19,18 @@ from mano.nfvo.catalogue import find_usable
 from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, with_paths
 from mano.nfvo.graph_translation import LiveVnf, chain_documents
-from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.growing import cp_config
+from mano.nfvo.growth import addresses_taken
+from mano.nfvo.ns_changes import NsChange
+from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
 from mano.nfvo.planning import (
     Constituent,
     PlanInputs,
     SapRequest,
     chain_requests,
     count_instances,
+    grow_ns,
+    growth_request,
     placement_request,
     plan_ns,
 )
@@ -70,6 +76,51 @@ class NsWorld:
             raise
         return plan
 
+    def grow(self, op: LcmOpOcc, change: NsChange) -> NsPlan:
+        """Plan what an operation adds to a service that runs, place and reserve it; the newcomers alone.
+
+        ``op.plan`` then holds the change and the newcomers, and the instance's plan has them among the rest.
+        """
+        with self.open_unit() as uow:
+            ns = uow.ns_instances.get(op.instance_id, op.tenant_id)
+            plan = plan_from_json(ns.plan)
+            inputs = self._growth_inputs(uow, op, ns, plan, change)
+            networks = {network.id: network for network in plan.networks}
+            taken = addresses_taken(uow, networks, op.tenant_id)
+            new = grow_ns(inputs, plan, change.add, [str(sap["sapdId"]) for sap in change.add_saps], taken)
+        ids = {vnfc.key: vnfc.reservation_id for vnf in new.vnfs for vnfc in vnf.vnfcs}
+
+        def keep(uow: UnitOfWork) -> None:
+            _keep_growth(uow, op, change, new)
+
+        if ids:
+            self.reserving.reserve(op.instance_id, op.tenant_id, growth_request(inputs, plan, new), ids, also=keep)
+        else:
+            with self.open_unit() as uow:
+                keep(uow)
+        return new
+
+    def _growth_inputs(
+        self, uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, plan: NsPlan, change: NsChange
+    ) -> PlanInputs:
+        nsd = _nsd(uow, ns)
+        flavour = nsd.flavour(plan.flavour_id)
+        known = {name: attachment for vim in self.vims.values() for name, attachment in vim.attachments().items()}
+        saps = {str(sap["sapdId"]): sap_request(sap, flavour, known) for sap in change.add_saps}
+        return PlanInputs(
+            ns_instance_id=ns.id,
+            tenant_id=op.tenant_id,
+            operation_id=op.id,
+            nsd=nsd,
+            flavour=flavour,
+            constituents=_constituents(uow, flavour, op.tenant_id) if change.add else {},
+            saps=saps,
+            counts={},
+            underlay_mtu=_underlay_mtu(uow),
+            vni_of=lambda key: uow.numbers.allocate("vni", key, FIRST_VNI, LAST_VNI),
+            subnet_for=lambda key: _own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
+        )
+
     def keep_plan_of_instance(self, op: LcmOpOcc) -> Mapping[str, Any]:
         """Copy the instance's plan to an operation that takes it down; the operation's own on a repeat."""
         if op.plan:
@@ -83,11 +134,20 @@ class NsWorld:
         """The identifier of the VNF operation that this NS operation starts for a purpose."""
         return derive_id(op.id, "vnf", vnf.name, purpose)
 
-    def hosts_of(self, op: LcmOpOcc) -> tuple[str, ...]:
+    def hand_on_cancellation(self, op: LcmOpOcc, vnf_op_id: str) -> None:
+        """Cancel a VNF's operation that an operation waits for which itself is cancelled FORCEFUL."""
+        with self.open_unit(read_only=True) as uow:
+            mode = uow.operations.get(op.id).cancel_mode
+        if mode is CancelMode.FORCEFUL:
+            with suppress(WrongState):  # it ended meanwhile
+                self.vnfm.cancel(vnf_op_id, op.tenant_id, mode)
+
+    def hosts_of(self, op: LcmOpOcc, plan: NsPlan | None = None) -> tuple[str, ...]:
         """The hosts that the NS is on: its reservations' and its SAPs'."""
         with self.open_unit(read_only=True) as uow:
             reserved = {r.host for r in uow.reservations.list(op.tenant_id, ns_instance_id=op.instance_id)}
-        saps = {sap.host for sap in plan_from_json(op.plan).saps if sap.host}
+        planned = plan or plan_from_json(op.plan)
+        saps = {sap.host for sap in planned.saps if sap.host}
         return tuple(sorted(reserved | saps))
 
     def vim_of_sap(self, sap: PlannedSap) -> VimDriver:
@@ -115,7 +175,7 @@ class NsWorld:
         for vnfc in vnf.vnfcs:
             for cp in vnfc.cps:
                 configs = links.setdefault(cp.network_id, {}).setdefault(cp.ext_cpd_id, {})
-                configs[f"{vnfc.index:04d}"] = _cp_config(cp)
+                configs[f"{vnfc.index:04d}"] = cp_config(cp)
         extra = next(
             (
                 item.get("additionalParams") or {}
@@ -138,14 +198,15 @@ class NsWorld:
             "additionalParams": {**extra, "catenaParent": op.id},
         }
 
-    def add_chains(self, op: LcmOpOcc) -> None:
-        """Store a chain for each NFP of the NSD, with service path identifiers of its own; once per operation."""
-        plan = plan_from_json(op.plan)
+    def add_chains(self, op: LcmOpOcc, plan: NsPlan | None = None, vnffgd_id: str | None = None) -> None:
+        """Store a chain for each NFP of the NSD, or of one VNFFG, with SPIs of its own; once per operation."""
+        plan = plan or plan_from_json(op.plan)
         with self.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id)
             flavour = _nsd(uow, ns).flavour(plan.flavour_id)
             for document in chain_documents(ns, flavour, self._live_by_profile(uow, op, plan), op.id):
-                if uow.chains.find(document["id"]) is None:
+                wanted = vnffgd_id is None or document["vnffgdId"] == vnffgd_id
+                if wanted and uow.chains.find(document["id"]) is None:
                     uow.chains.add(self.graphs.new_chain(uow, document, ns.tenant_id, ns.id))
 
     def activate_chains(self, op: LcmOpOcc, plane: DataPlane) -> Mapping[str, Any]:
@@ -290,6 +351,22 @@ def _constituents(uow: UnitOfWork, flavour: NsFlavour, tenant_id: str) -> dict[s
     return found
 
 
+def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan) -> None:
+    uow.operations.save(replace(uow.operations.get(op.id), plan={"change": change.to_json(), "new": new.to_json()}))
+    ns = uow.ns_instances.get(op.instance_id)
+    plan = plan_from_json(ns.plan)
+    grown = replace(plan, vnfs=(*plan.vnfs, *new.vnfs), saps=(*plan.saps, *new.saps))
+    uow.ns_instances.save(replace(ns, plan=grown.to_json()))
+
+
+def sap_request(data: Mapping[str, Any], flavour: NsFlavour, known: Mapping[str, Attachment]) -> SapRequest:
+    """How a SAP of an UpdateNsRequest is attached: where its sapName says, else where its own name does."""
+    sap_id = str(data["sapdId"])
+    name = str(data.get("sapName") or sap_id)
+    wish = {"attachment": name if name in known else sap_id}
+    return _attached(sap_id, flavour, wish, known, _fixed_addresses(data), {"pointer": "/addSap"})
+
+
 def _underlay_mtu(uow: UnitOfWork) -> int:
     mtus = [int(host.dataplane["underlay_mtu"]) for host in uow.hosts.list() if host.dataplane]
     if not mtus:
@@ -306,6 +383,19 @@ def _sap_request(
     sap_id: str, flavour: NsFlavour, wish: Mapping[str, Any], known: Mapping[str, Attachment], op: LcmOpOcc
 ) -> SapRequest:
     pointer = {"pointer": f"/additionalParamsForNs/catena/saps/{sap_id}"}
+    address = wish.get("address")
+    fixed = (str(address),) if address else _sap_data_addresses(op, sap_id)
+    return _attached(sap_id, flavour, wish, known, fixed, pointer)
+
+
+def _attached(
+    sap_id: str,
+    flavour: NsFlavour,
+    wish: Mapping[str, Any],
+    known: Mapping[str, Attachment],
+    fixed: tuple[str, ...],
+    pointer: Mapping[str, Any],
+) -> SapRequest:
     name = str(wish.get("attachment") or sap_id)
     attachment = known.get(name)
     if attachment is None:
@@ -323,8 +413,6 @@ def _sap_request(
             hint="choose an attachment on the same network",
             facts=pointer,
         )
-    address = wish.get("address")
-    fixed = (str(address),) if address else _sap_data_addresses(op, sap_id)
     return SapRequest(attachment=name, host=attachment.host, addresses=fixed)
 
 
@@ -332,20 +420,14 @@ def _sap_data_addresses(op: LcmOpOcc, sap_id: str) -> tuple[str, ...]:
     """Fixed addresses of SOL005's SapData (clause 6.5.3.10)."""
     for data in op.parameters.get("sapData") or ():
         if data.get("sapdId") == sap_id:
-            return tuple(
-                address
-                for protocol in data.get("sapProtocolData") or ()
-                for entry in (protocol.get("ipOverEthernet") or {}).get("ipAddresses") or ()
-                for address in entry.get("fixedAddresses") or ()
-            )
+            return _fixed_addresses(data)
     return ()
 
 
-def _cp_config(cp: PlannedCp) -> dict[str, Any]:
-    """VnfExtCpConfig (SOL003 clause 4.4.1.10a)."""
-    data: dict[str, Any] = {"macAddress": cp.mac}
-    if cp.addresses:
-        data["ipAddresses"] = [
-            {"type": "IPV6" if ":" in text else "IPV4", "fixedAddresses": [text.split("/")[0]]} for text in cp.addresses
-        ]
-    return {"cpProtocolData": [{"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": data}]}
+def _fixed_addresses(data: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        address
+        for protocol in data.get("sapProtocolData") or ()
+        for entry in (protocol.get("ipOverEthernet") or {}).get("ipAddresses") or ()
+        for address in entry.get("fixedAddresses") or ()
+    )

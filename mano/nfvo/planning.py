@@ -7,7 +7,7 @@ never takes what a descriptor fixes), then the placement request over all VDUs o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -151,6 +151,14 @@ class _Links:
             raise InvalidInput(f"{owner} is connected to virtual link '{link_id}', which the NSD does not have")
         return self.networks[link_id]
 
+    def take(self, taken: Mapping[str, Iterable[str]]) -> None:
+        """These addresses are in use."""
+        for link_id, network in self.networks.items():
+            for text in taken.get(network.id, ()):
+                address = parse_address(text, network.vld_id)
+                for subnet in self.subnets.get(link_id, ()):
+                    subnet.taken.add(address)
+
     def hold(self, link_id: str, addresses: Sequence[str], owner: str) -> None:
         self.network_of(link_id, owner)
         for text in addresses:
@@ -275,6 +283,41 @@ def _sap(inputs: PlanInputs, links: _Links, sapd_id: str, link_id: str) -> Plann
         addresses=addresses,
         gateway=gateway_for(subnets, addresses),
     )
+
+
+def grow_ns(
+    inputs: PlanInputs, plan: NsPlan, add: Mapping[str, int], sapds: Sequence[str], taken: Mapping[str, Iterable[str]]
+) -> NsPlan:
+    """What comes to a service that runs: so many more VNFs of each profile, and these SAPs, on the networks it has.
+
+    ``taken`` maps a network to the addresses in use. The result holds the newcomers alone, and all networks.
+    """
+    links = _Links(inputs, {network.vld_id: network for network in plan.networks})
+    links.take(taken)
+    vnfs = tuple(
+        _vnf(inputs, links, inputs.constituents[profile], index)
+        for profile, count in add.items()
+        for index in _free_indices(plan, profile, count)
+    )
+    saps = tuple(_sap(inputs, links, sapd_id, inputs.flavour.sap(sapd_id).virtual_link_id) for sapd_id in sapds)
+    return NsPlan(plan.flavour_id, plan.networks, vnfs, saps)
+
+
+def _free_indices(plan: NsPlan, profile_id: str, count: int) -> list[int]:
+    held = {vnf.index for vnf in plan.vnfs if vnf.profile_id == profile_id}
+    return [index for index in range(len(held) + count) if index not in held][:count]
+
+
+def growth_request(inputs: PlanInputs, plan: NsPlan, new: NsPlan) -> dict[str, Any]:
+    """The PlacementRequest for newcomers; those that are there already bind them by their reservations."""
+    document = placement_request(inputs, new, ())
+    there = tuple(
+        replace(vnf, vnfcs=tuple(replace(vnfc, key=vnfc.reservation_id) for vnfc in vnf.vnfcs)) for vnf in plan.vnfs
+    )
+    keys = {vnfc.key for vnf in new.vnfs for vnfc in vnf.vnfcs}
+    together = replace(new, vnfs=(*there, *new.vnfs))
+    binding = [group for group in _ns_groups(inputs, together) if keys & set(group["members"])]
+    return {**document, "groups": [*_vnf_groups(inputs, new), *binding]}
 
 
 def count_instances(flavour: NsFlavour, level_id: str | None) -> dict[str, int]:

@@ -31,17 +31,21 @@ class Remedy(StrEnum):
     """It goes to another host, with its addresses."""
 
 
+ILL = "ill"
+"""The action that leaves alone what works, even where everything does."""
+
+
 def remedy_of(request: Mapping[str, Any]) -> Remedy | None:
     """The remedy that ``additionalParams.catena.action`` asks for; ``None`` to choose what is needed."""
     wanted = catena_parameters(request, ("action",)).get("action")
-    if wanted in (None, "auto"):
+    if wanted in (None, "auto", ILL):
         return None
     try:
         return Remedy(wanted)
     except ValueError:
         raise InvalidInput(
             "additionalParams.catena.action is no remedy",
-            hint=f"choose one of auto, {', '.join(Remedy)}",
+            hint=f"choose one of auto, {ILL}, {', '.join(Remedy)}",
             facts={"pointer": "/additionalParams/catena/action"},
         ) from None
 
@@ -98,7 +102,8 @@ class HealVnf(ChangeVnf):
         ill = [c for c in computes if states[c.compute_id] != RUNNING]
         half_made = len(situation.standing.computes) != len(computes)
         chosen: Sequence[PlannedCompute] = [c for c in computes if c.vnfc in named] if named else ill
-        if not named and not ill and not half_made:
+        only_ill = catena_parameters(situation.op.parameters, ("action",)).get("action") == ILL
+        if not named and not ill and not half_made and not only_ill:
             chosen = computes
         return {c.vnfc: asked or _needed(states[c.compute_id]) for c in chosen}
 

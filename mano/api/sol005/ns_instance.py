@@ -101,7 +101,7 @@ def _sap(sap: SapInstance) -> dict[str, Any]:
 def _links(ns: NsInstance, here: str) -> dict[str, Any]:
     links = {"self": link(here)}
     if ns.state is InstantiationState.INSTANTIATED:
-        links["terminate"] = link(f"{here}/terminate")
+        links |= {task: link(f"{here}/{task}") for task in ("terminate", "scale", "heal", "update")}
     else:
         links["instantiate"] = link(f"{here}/instantiate")
     return links

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mano.api.api_versions import NSLCM
 from mano.api.auth import Caller
-from mano.api.bodies import CreateNs, InstantiateNs, TerminateNs
+from mano.api.bodies import Body, CreateNs, InstantiateNs, TerminateNs
 from mano.api.collections import answer_list
 from mano.api.conditional import etag
 from mano.api.links import api_root, uri
@@ -18,8 +18,10 @@ from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import NS_OP_OCCS, NS_SHAPE, ns_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.services import NsLifecycle
+from mano.api.sol003.requests import CancelOperation
 from mano.api.sol005.ns_instance import NS_INSTANCES, SHAPE, Parts, ns_instance
-from mano.domain.lcm_op_occ import LcmOpOcc, Level
+from mano.api.sol005.requests import HealNs, ScaleNs, UpdateNs
+from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, Level
 from mano.domain.ns_instance import NsInstance
 from mano.errors import NotFound
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -49,6 +51,9 @@ class NsInstances:
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
         add(router, "POST", f"{one}/instantiate", self.instantiate, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/terminate", self.terminate, HTTPStatus.ACCEPTED)
+        add(router, "POST", f"{one}/scale", self.scale, HTTPStatus.ACCEPTED)
+        add(router, "POST", f"{one}/heal", self.heal, HTTPStatus.ACCEPTED)
+        add(router, "POST", f"{one}/update", self.update, HTTPStatus.ACCEPTED)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the NS instances; takes filter, attribute selectors and the marker of the next page."""
@@ -93,6 +98,21 @@ class NsInstances:
         op_id = self._lifecycle.terminate(id, caller.tenant_id, body.document())
         return self._accepted(request, op_id)
 
+    def scale(self, request: Request, caller: Caller, id: ResourceId, body: ScaleNs) -> Response:
+        """Scale the NS by steps or to levels, or VNFs of it; the operation occurrence is at Location."""
+        return self._changed(request, caller, id, "SCALE", body)
+
+    def heal(self, request: Request, caller: Caller, id: ResourceId, body: HealNs) -> Response:
+        """Heal the NS, or VNFs of it; the operation occurrence is at Location."""
+        return self._changed(request, caller, id, "HEAL", body)
+
+    def update(self, request: Request, caller: Caller, id: ResourceId, body: UpdateNs) -> Response:
+        """Add and remove VNFs, SAPs and VNFFGs, or change VNFs; the operation occurrence is at Location."""
+        return self._changed(request, caller, id, "UPDATE", body)
+
+    def _changed(self, request: Request, caller: Caller, id: str, operation: str, body: Body) -> Response:
+        return self._accepted(request, self._lifecycle.change(id, caller.tenant_id, operation, body.document()))
+
     def _accepted(self, request: Request, op_id: str) -> Response:
         return empty_answer(HTTPStatus.ACCEPTED, Location=uri(request, f"{NS_OP_OCCS}/{op_id}"))
 
@@ -103,6 +123,16 @@ def _parts(uow: UnitOfWork, ns: NsInstance) -> Parts:
         networks=uow.networks.list(ns.tenant_id, ns_instance_id=ns.id),
         chains=uow.chains.list(ns.tenant_id, ns_instance_id=ns.id),
     )
+
+
+def _vnf_facts(uow: UnitOfWork, op: LcmOpOcc) -> dict[str, dict[str, str]]:
+    """What an operation's resource changes tell of the NS's VNFs."""
+    if "change" not in op.plan:
+        return {}
+    return {
+        vnf.id: {"vnfdId": vnf.vnfd_id, "vnfProfileId": vnf.vnf_profile_id, "vnfName": vnf.name}
+        for vnf in uow.vnf_instances.list(op.tenant_id, ns_instance_id=op.instance_id)
+    }
 
 
 class NsLcmOpOccs:
@@ -121,6 +151,7 @@ class NsLcmOpOccs:
         add(router, "POST", f"{one}/rollback", self.rollback, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/continue", self.proceed, HTTPStatus.ACCEPTED)
         add(router, "POST", f"{one}/fail", self.fail)
+        add(router, "POST", f"{one}/cancel", self.cancel, HTTPStatus.ACCEPTED)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the operation occurrences; takes filter, attribute selectors and the marker of the next page."""
@@ -130,11 +161,11 @@ class NsLcmOpOccs:
             def page(after: str, limit: int) -> Sequence[LcmOpOcc]:
                 return uow.operations.list(caller.tenant_id, after=after, limit=limit, level=Level.NS.value)
 
-            return answer_list(request, NS_SHAPE, page, lambda op: ns_lcm_op_occ(op, root))
+            return answer_list(request, NS_SHAPE, page, lambda op: ns_lcm_op_occ(op, root, _vnf_facts(uow, op)))
 
     def read(self, request: Request, caller: Caller, id: ResourceId) -> Response:
         """Read one operation occurrence."""
-        return json_answer(ns_lcm_op_occ(self._find(id, caller.tenant_id), api_root(request)))
+        return self._told(request, id, caller.tenant_id)
 
     def retry(self, request: Request, caller: Caller, id: ResourceId) -> Response:
         """Run a failed operation again."""
@@ -152,7 +183,19 @@ class NsLcmOpOccs:
         """Give a failed operation up."""
         self._find(id, caller.tenant_id)
         self._lifecycle.fail(id, caller.tenant_id)
-        return json_answer(ns_lcm_op_occ(self._find(id, caller.tenant_id), api_root(request)))
+        return self._told(request, id, caller.tenant_id)
+
+    def _told(self, request: Request, id: str, tenant_id: str) -> Response:
+        op = self._find(id, tenant_id)
+        with self._open_unit(read_only=True) as uow:
+            facts = _vnf_facts(uow, op)
+        return json_answer(ns_lcm_op_occ(op, api_root(request), facts))
+
+    def cancel(self, request: Request, caller: Caller, id: ResourceId, body: CancelOperation) -> Response:
+        """Stop an operation that runs."""
+        self._find(id, caller.tenant_id)
+        self._lifecycle.cancel(id, caller.tenant_id, CancelMode(body.cancel_mode))
+        return empty_answer(HTTPStatus.ACCEPTED, Location=uri(request, f"{NS_OP_OCCS}/{id}"))
 
     def _task(self, request: Request, task: Callable[[str, str], None], id: str, tenant_id: str) -> Response:
         self._find(id, tenant_id)

@@ -14,7 +14,7 @@ from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
 from mano.adapters.vim_simulated import SimulatedVim
 from mano.adapters.vim_simulated.faults import Fault, Faults, Kind
 from mano.bootstrap import build
-from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
+from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationState
 from mano.domain.ns_instance import Reservation
 from mano.domain.vnf_instance import VnfInstance
 from mano.placement import document_from_text
@@ -55,6 +55,30 @@ def scalable(text: str, vdu: str) -> str:
     return text.rstrip("\n") + "\n" + SCALABLE.format(vdu=vdu).lstrip("\n")
 
 
+NS_SCALING = """  - service_aspects:
+      type: tosca.policies.nfv.NsScalingAspects
+      properties:
+        aspects:
+          inspection:
+            name: inspection
+            description: More inspectors
+            ns_scale_levels: {0: {description: One}, 1: {description: Two}}
+  - dpi_numbers:
+      type: tosca.policies.nfv.VnfToLevelMapping
+      targets: [dpi]
+      properties:
+        aspect: inspection
+        number_of_instances: {0: 1, 1: 2}
+"""
+
+
+def growing(text: str) -> str:
+    """The sample's NSD with a scaling aspect of the service: a second instance of the dpi."""
+    head, dpi, tail = text.partition("      type: catena.nodes.Dpi\n")
+    tail = tail.replace("max_number_of_instances: 1", "max_number_of_instances: 3", 1)
+    return (head + dpi + tail).rstrip("\n") + "\n" + NS_SCALING
+
+
 PROFILE = "vdu_profile: {min_number_of_instances: 1, max_number_of_instances: 4}"
 
 
@@ -76,9 +100,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         name: variant(name, directory, lambda text, name=name: scalable(text, name)) for name in ("dpi", "firewall")
     }
-    for name in ("nat", "gi-lan"):
-        made[name] = directory / f"{name}.csar"
-        build_package(SAMPLES / name, made[name])
+    made["nat"] = directory / "nat.csar"
+    build_package(SAMPLES / "nat", made["nat"])
+    made["gi-lan"] = variant("gi-lan", directory, growing)
     return made
 
 
@@ -133,6 +157,12 @@ class Running:
     def fail_at(self, *moments: str) -> None:
         """Let the VIM fail at these moments from now on, and at no other."""
         self.job.faults.planned = tuple(Fault(moment, Kind.FAIL, times=1000) for moment in moments)
+
+    def change_ns(self, operation: str, request: Mapping[str, Any]) -> LcmOpOcc:
+        """One operation on the service, from its request to where it stops."""
+        return self.job.operation(
+            self.job.services.ns_lifecycle.change(self.ns_id, self.job.tenant, operation, dict(request))
+        )
 
     def reservations(self) -> list[Reservation]:
         with self.job.catena.store.open_unit(read_only=True) as uow:
@@ -239,7 +269,8 @@ def fail_everywhere(
         op = act(there)
         assert op.state is OperationState.FAILED_TEMP, (moment, op.state, op.error)
         there.fail_at()
-        there.job.services.vnf_lifecycle.rollback(op.id, there.job.tenant)
+        lifecycle = "ns_lifecycle" if op.level is Level.NS else "vnf_lifecycle"
+        getattr(there.job.services, lifecycle).rollback(op.id, there.job.tenant)
         ended = there.job.operation(op.id)
         assert ended.state is OperationState.ROLLED_BACK, (moment, ended.error)
         assert there.picture() == before, moment

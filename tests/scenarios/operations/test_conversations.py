@@ -149,3 +149,51 @@ def test_only_what_runs_can_be_cancelled(service_api: Api) -> None:
     assert (
         service_api.post(f"{OPS}/11111111-1111-4111-8111-111111111111/cancel", {"cancelMode": "FORCEFUL"}).status == 404
     )
+
+
+def test_a_service_is_scaled_healed_and_updated(api: Api, there: Running) -> None:
+    one = f"/nslcm/v2/ns_instances/{there.ns_id}"
+    assert {"scale", "heal", "update", "terminate"} <= api.get(one).json["_links"].keys()
+    there.add_spare_host()
+    steps = {"scalingDirection": "SCALE_OUT", "aspectId": "inspection"}
+    op = ns_accepted(
+        api, api.post(f"{one}/scale", {"scaleType": "SCALE_NS", "scaleNsData": {"scaleNsByStepsData": steps}})
+    )
+    (affected,) = op["resourceChanges"]["affectedVnfs"]
+    assert (affected["vnfName"], affected["changeType"]) == ("dpi-1", "INSTANTIATE")
+    data = [{"vnfInstanceId": affected["vnfInstanceId"], "cause": "a test"}]
+    op = ns_accepted(api, api.post(f"{one}/heal", {"healVnfData": data}))
+    assert op["resourceChanges"]["affectedVnfs"][0]["changeType"] == "HEAL"
+    gone = {"updateType": "REMOVE_VNF", "removeVnfInstanceId": [affected["vnfInstanceId"]]}
+    op = ns_accepted(api, api.post(f"{one}/update", gone))
+    assert op["resourceChanges"]["affectedVnfs"][0]["changeType"] == "REMOVE"
+    there.consistent()
+
+
+def ns_accepted(api: Api, answer: Answer) -> Any:
+    assert (answer.status, answer.body) == (202, b""), answer.body
+    document = api.get(answer.headers["location"].split(f":{api.port}", 1)[1]).json
+    assert document["operationState"] == "COMPLETED", document
+    official("NsLcmOpOcc", document, "SOL005-NSLifecycleManagement")
+    return document
+
+
+@pytest.mark.parametrize(
+    ("task", "body"),
+    [
+        ("scale", {}),
+        ("scale", {"scaleType": "SCALE_NS"}),
+        ("scale", {"scaleType": "SCALE_VNF", "scaleVnfData": [{"vnfInstanceId": "x", "scaleVnfType": "SCALE_OUT"}]}),
+        ("heal", {}),
+        ("heal", {"healVnfData": [{"vnfInstanceId": "x"}]}),
+        ("heal", {"healNsData": {"degreeHealing": "A_BIT"}}),
+        ("update", {"updateType": "MOVE_VNF"}),
+        ("update", {"updateType": "explode"}),
+        ("update", {"updateType": "REMOVE_SAP", "removeSapId": ["x"]}),
+    ],
+)
+def test_what_is_wrong_with_a_service_request_is_refused(service_api: Api, task: str, body: Any) -> None:
+    (ns,) = service_api.get("/nslcm/v2/ns_instances").json
+    answer = service_api.post(f"/nslcm/v2/ns_instances/{ns['id']}/{task}", body)
+    assert answer.status == 400
+    answer.problem()

@@ -1,0 +1,129 @@
+"""What an operation has done to a network service so far: SOL005's ``resourceChanges`` (clause 6.5.2.3). Pure.
+
+It follows from the operation's plan and the records of its steps: what is done and not undone counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mano.domain.lcm_op_occ import LcmOpOcc, StepState
+from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
+
+Document = dict[str, Any]
+COMPLETED = "COMPLETED"
+
+KINDS: Mapping[str, str] = {
+    "SCALE": "SCALE",
+    "SCALE_TO_LEVEL": "SCALE",
+    "HEAL": "HEAL",
+    "OPERATE": "OPERATE",
+    "CHANGE_FLAVOUR": "CHANGE_FLAVOUR",
+    "MODIFY_INFO": "MODIFY_INFORMATION",
+    "CHANGE_EXT_CONN": "CHANGE_EXTERNAL_VNF_CONNECTIVITY",
+    "CHANGE_VNFPKG": "CHANGE_VNFPKG",
+}
+"""Operation of a VNF to ``changeType`` of AffectedVnf (SOL005 clause 6.5.3.2)."""
+
+
+def ns_resource_changes(op: LcmOpOcc, vnfs: Mapping[str, Mapping[str, str]]) -> Document:
+    """The affected VNFs, virtual links, SAPs and forwarding graphs; empty while nothing was touched.
+
+    ``vnfs`` tells of VNF instances that exist their ``vnfdId``, ``vnfProfileId`` and ``vnfName``.
+    """
+    if not op.plan:
+        return {}
+    done = [step.name for step in op.steps if step.state is StepState.DONE]
+    found = {
+        "affectedVnfs": list(_vnfs(op, done, vnfs)),
+        "affectedVls": list(_links(op, done)),
+        "affectedVnffgs": list(_vnffgs(op, done)),
+        "affectedSaps": list(_saps(op, done)),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _plan(op: LcmOpOcc) -> NsPlan:
+    return plan_from_json(op.plan.get("new", op.plan))
+
+
+def _is_end(op: LcmOpOcc) -> bool:
+    return op.operation == "TERMINATE"
+
+
+def _vnfs(op: LcmOpOcc, done: list[str], known: Mapping[str, Mapping[str, str]]) -> Iterator[Document]:
+    kind = "TERMINATE" if _is_end(op) else "INSTANTIATE"
+    for vnf in _plan(op).vnfs:
+        if f"vnf:{vnf.name}" in done:
+            yield _vnf(vnf, kind)
+    change = op.plan.get("change")
+    if change is None:
+        return
+    for number, work in enumerate(change["work"]):
+        if f"work:{number + 1}" in done:
+            vnf_id = work["vnf_instance_id"]
+            yield {"vnfInstanceId": vnf_id, **_facts(known, vnf_id), **_vnf_result(KINDS[work["operation"]])}
+    gone = [name.partition(":")[2] for name in done if name.startswith("gone-vnf:")]
+    for vnf_id, name in zip(change["remove"], gone, strict=False):
+        yield {"vnfInstanceId": vnf_id, **_facts(known, vnf_id), "vnfName": name, **_vnf_result("REMOVE")}
+
+
+def _vnf_result(kind: str) -> Document:
+    """The OpenAPI document of SOL005 v3.7.1 requires ``changedExtConnectivity`` at this level, the text below
+    ``changedInfo`` and only where connectivity was changed."""
+    return {**_result(kind), "changedExtConnectivity": []}
+
+
+def _facts(known: Mapping[str, Mapping[str, str]], vnf_id: str) -> Document:
+    empty = {"vnfdId": "", "vnfProfileId": "", "vnfName": ""}
+    return {**empty, **known.get(vnf_id, {})}
+
+
+def _vnf(vnf: PlannedVnf, kind: str) -> Document:
+    return {
+        "vnfInstanceId": vnf.vnf_instance_id,
+        "vnfdId": vnf.vnfd_id,
+        "vnfProfileId": vnf.profile_id,
+        "vnfName": vnf.name,
+        **_vnf_result(kind),
+    }
+
+
+def _result(kind: str) -> Document:
+    return {"changeType": kind, "changeResult": COMPLETED}
+
+
+def _links(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
+    if "new" in op.plan:
+        return
+    for network in _plan(op).networks:
+        if f"network:{network.vld_id}" in done:
+            yield {
+                "nsVirtualLinkInstanceId": network.id,
+                "nsVirtualLinkDescId": network.vld_id,
+                "vlProfileId": network.vld_id,
+                **_result("DELETE" if _is_end(op) else "ADD"),
+            }
+
+
+def _saps(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
+    for sap in _plan(op).saps:
+        if f"sap:{sap.sapd_id}" in done:
+            yield _sap(sap, "REMOVE" if _is_end(op) else "ADD")
+    for name in done:
+        if name.startswith("gone-sap:"):
+            sapd_id = name.partition(":")[2]
+            yield {"sapInstanceId": sapd_id, "sapdId": sapd_id, **_result("REMOVE")}
+
+
+def _sap(sap: PlannedSap, kind: str) -> Document:
+    return {"sapInstanceId": sap.id, "sapdId": sap.sapd_id, "sapName": sap.attachment, **_result(kind)}
+
+
+def _vnffgs(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
+    for prefix, kind in (("vnffg:", "ADD"), ("no-vnffg:", "DELETE")):
+        for name in done:
+            if name.startswith(prefix):
+                descriptor = name.removeprefix(prefix)
+                yield {"vnffgInstanceId": descriptor, "vnffgdId": descriptor, **_result(kind)}
