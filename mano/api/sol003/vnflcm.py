@@ -15,11 +15,11 @@ from mano.api.auth import Caller, Principal, caller
 from mano.api.bodies import Body, CreateVnf, InstantiateVnf, TerminateVnf
 from mano.api.collections import answer_list
 from mano.api.conditional import etag, is_unchanged, required_generation
+from mano.api.life_cycles import VnfLifecycle
 from mano.api.links import api_root, uri
 from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import VNF_OP_OCCS, VNF_SHAPE, vnf_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
-from mano.api.services import VnfLifecycle
 from mano.api.sol003.requests import (
     CancelOperation,
     ChangeExtConnectivity,

@@ -13,11 +13,11 @@ from mano.api.auth import Caller
 from mano.api.bodies import Body, CreateNs, InstantiateNs, TerminateNs
 from mano.api.collections import answer_list
 from mano.api.conditional import etag
+from mano.api.life_cycles import NsLifecycle
 from mano.api.links import api_root, uri
 from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import NS_OP_OCCS, NS_SHAPE, ns_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
-from mano.api.services import NsLifecycle
 from mano.api.sol003.requests import CancelOperation
 from mano.api.sol005.ns_instance import NS_INSTANCES, SHAPE, Parts, ns_instance
 from mano.api.sol005.requests import HealNs, ScaleNs, UpdateNs

@@ -1,0 +1,88 @@
+"""Life-cycle management as the HTTP interfaces call it; gathered with the rest in :mod:`mano.api.services`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from mano.domain.lcm_op_occ import CancelMode
+from mano.domain.ns_instance import NsInstance
+
+Document = Mapping[str, Any]
+"""A JSON object with camelCase keys."""
+
+
+class OperationTasks(Protocol):
+    """What a client can do with a failed operation occurrence."""
+
+    def retry(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to PROCESSING."""
+
+    def rollback(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to ROLLING_BACK."""
+
+    def fail(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to FAILED: nobody will repair it."""
+
+
+class NsLifecycle(OperationTasks, Protocol):
+    """NS life-cycle management (SOL005 clause 6)."""
+
+    def create(self, tenant_id: str, nsd_id: str, name: str, description: str) -> NsInstance:
+        """A new instance of the on-boarded and enabled NSD whose descriptor identifier is ``nsd_id``."""
+
+    def delete(self, id: str, tenant_id: str) -> None:
+        """Delete an instance that is not instantiated."""
+
+    def instantiate(self, id: str, tenant_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def terminate(self, id: str, tenant_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def change(self, id: str, tenant_id: str, operation: str, request: Document) -> str:
+        """SCALE, HEAL or UPDATE an instantiated NS: store the operation and start it; its identifier."""
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop what runs; :class:`~mano.errors.WrongState` when nothing does."""
+
+    def continue_(self, op_id: str, tenant_id: str) -> None:
+        """FAILED_TEMP to PROCESSING, skipping what cannot be done (SOL005 clause 6.4.13)."""
+
+
+class VnfLifecycle(OperationTasks, Protocol):
+    """VNF life-cycle management (SOL003 clause 5); the same object as the Or-Vnfm port's ``Vnfm``.
+
+    ``op_id`` is a fresh UUID from the API.
+    """
+
+    def create_vnf(
+        self,
+        vnf_instance_id: str,
+        tenant_id: str,
+        vnfd_id: str,
+        name: str,
+        metadata: Mapping[str, Any],
+    ) -> str:
+        """A new instance of the on-boarded and enabled package whose VNFD identifier is ``vnfd_id``.
+
+        ``metadata["description"]`` describes it.
+        """
+
+    def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Document) -> str:
+        """Store the operation and start it; its identifier."""
+
+    def change(self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Document) -> str:
+        """Any other operation of SOL003 clause 5.4: store it and start it; its identifier.
+
+        Raises InvalidInput and NotFound at once where the descriptor does not allow it.
+        """
+
+    def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
+        """Stop what runs; :class:`~mano.errors.WrongState` when nothing does."""
+
+    def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
+        """Delete an instance that is not instantiated; nothing to do when it is gone."""
