@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mano.domain.nfvi import Host, Inventory
+from mano.domain.nfvi import Host, Inventory, Link
 from mano.placement.arrays import FleetArrays
 from mano.placement.free import FreeHost, FreeHosts
 from mano.placement.groups import GroupBook, Seat
 from mano.placement.numa import Fit
-from mano.placement.paths import Chains, ChainState, Underlay, hop_cost
+from mano.placement.paths import Chains, ChainState, Underlay, graph_of, hop_cost
 from mano.placement.request import PlacementRequest, VduRequest
 from mano.placement.result import Code, Objective
 
@@ -27,6 +28,7 @@ class Fleet:
     """An inventory prepared for decisions. `sync` follows a changed inventory at the price of what changed."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self._graph: tuple[Sequence[Link], Any] | None = None
         self._load(inventory)
 
     def _load(self, inventory: Inventory) -> None:
@@ -42,6 +44,13 @@ class Fleet:
         self.tagged: dict[str, list[str]] = {}
         for position in range(len(self.hosts)):
             self._seat_allocations(position)
+
+    def underlay(self) -> Underlay:
+        """The links with all that is free of them; the graph is made once."""
+        links = self.inventory.links
+        if self._graph is None or self._graph[0] is not links:
+            self._graph = (links, graph_of(links))
+        return Underlay(links, self._graph[1])
 
     def _seat_allocations(self, position: int) -> None:
         host = self.inventory.hosts[position]
@@ -104,7 +113,7 @@ class Board:
         self.request = request
         self.vdus: dict[str, VduRequest] = {vdu.id: vdu for vdu in request.vdus}
         self.groups = GroupBook(request.groups, fleet.tagged)
-        self.chains = Chains(request.chains, Underlay(fleet.inventory.links))
+        self.chains = Chains(request.chains, fleet.underlay() if request.chains else Underlay(()))
         self.seats: ChainMap[str, Seat] = ChainMap({}, fleet.seats)
         self.places: dict[str, str] = {}
         self.fits: dict[str, Fit] = {}

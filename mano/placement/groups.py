@@ -10,7 +10,8 @@ are on different NICs, affine ones on the same; ports of a virtual switch are on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mano.domain.nfvi import Allocation
@@ -57,15 +58,40 @@ class Bounds:
         self.only_zones = zones if self.only_zones is None else self.only_zones & zones
 
 
+class Members:
+    """The members of a group, and those of them that have a seat."""
+
+    __slots__ = ("_set", "names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._set = frozenset(names)
+
+    def seated(self, seats: Mapping[str, Seat], but: str) -> Iterator[Seat]:
+        """The seats of the members but one, found from the shorter side where seats come in layers."""
+        layers = seats.maps if isinstance(seats, ChainMap) else [seats]
+        for layer in layers:
+            if len(layer) < len(self.names):
+                yield from (seat for member, seat in layer.items() if member != but and member in self._set)
+            else:
+                yield from (layer[member] for member in self.names if member != but and member in layer)
+
+
+def _all_members(group: Group, tagged: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Allocations that carry the group's id are members too."""
+    known = set(group.members)
+    return (*group.members, *(one for one in tagged.get(group.id or "", ()) if one not in known))
+
+
 class GroupBook:
     """All groups of a request, and the soft ones among them."""
 
     def __init__(self, groups: Sequence[Group], tagged: Mapping[str, Sequence[str]]) -> None:
         """`tagged` lists allocations of the inventory by the group ids that they carry."""
-        self._of: dict[str, list[tuple[Group, tuple[str, ...]]]] = {}
+        self._of: dict[str, list[tuple[Group, Members]]] = {}
         for group in groups:
-            members = (*group.members, *(one for one in tagged.get(group.id or "", ()) if one not in group.members))
-            for holder in dict.fromkeys(_holder(group, member) for member in members):
+            members = Members(_all_members(group, tagged))
+            for holder in dict.fromkeys(_holder(group, member) for member in members.names):
                 self._of.setdefault(holder, []).append((group, members))
 
     def groups_of(self, vdu: str) -> tuple[Group, ...]:
@@ -78,10 +104,9 @@ class GroupBook:
             if group.strict is soft:
                 continue
             if group.scope is Scope.NIC:
-                _bind_nics(bounds, group, members, vdu, seats)
+                _bind_nics(bounds, group, members.names, vdu, seats)
             else:
-                others = [seats[member] for member in members if member != vdu and member in seats]
-                _bind(bounds, group, others)
+                _bind(bounds, group, members.seated(seats, vdu))
         return bounds
 
     def violations(self, vdu: VduRequest, host: int, zone: str, fit: Fit, seats: Mapping[str, Seat]) -> int:
@@ -169,15 +194,12 @@ def _bind_to_nic(bounds: Bounds, host: int, interfaces: Sequence[str], pci: str,
     bounds.rules[host] = FitRules(known.forbidden_nodes, known.exact_nodes, nics)
 
 
-def _keeps(group: Group, members: Sequence[str], vdu: str, seat: Seat, seats: Mapping[str, Seat]) -> bool:
+def _keeps(group: Group, members: Members, vdu: str, seat: Seat, seats: Mapping[str, Seat]) -> bool:
     """Whether a member at `seat` keeps the group, given the others."""
     apart = group.kind is GroupKind.ANTI_AFFINITY
     if group.scope is Scope.NIC:
-        return _keeps_nics(members, vdu, seat, seats, apart)
-    for member in members:
-        if member == vdu or member not in seats:
-            continue
-        other = seats[member]
+        return _keeps_nics(members.names, vdu, seat, seats, apart)
+    for other in members.seated(seats, vdu):
         if group.scope is Scope.HOST:
             together = other.host == seat.host
         elif group.scope is Scope.ZONE:
@@ -201,15 +223,3 @@ def _keeps_nics(members: Sequence[str], vdu: str, seat: Seat, seats: Mapping[str
             places.append((at.host, attached.pci))
     distinct = len(set(places))
     return distinct == len(places) if apart else distinct <= 1
-
-
-def keeps_all(groups: Sequence[Group], tagged: Mapping[str, Sequence[str]], seats: Mapping[str, Seat]) -> bool:
-    """Whether every strict group is kept by the members that have a seat; for results that were found elsewhere."""
-    for group in groups:
-        if not group.strict:
-            continue
-        members = (*group.members, *(one for one in tagged.get(group.id or "", ()) if one not in group.members))
-        for holder in dict.fromkeys(_holder(group, member) for member in members):
-            if holder in seats and not _keeps(group, members, holder, seats[holder], seats):
-                return False
-    return True

@@ -7,7 +7,7 @@ a latency is never refused for the underlay's sake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,9 @@ from typing import Any
 from mano.domain.nfvi import Link
 from mano.placement.request import ChainRequest
 from mano.placement.result import ChainRoute, Code, Hop
+
+FARTHEST = 16
+"""Waypoints that are looked through for one with a place, before and behind a VDU: what is farther binds loosely."""
 
 SAME_HOST, SAME_ZONE, OTHER_ZONE = 0, 1, 3
 """Hop costs; a switch has no zone, so that a hop to it counts like one to another zone."""
@@ -29,7 +32,7 @@ class Route:
     latency_us: int
 
 
-def _graph(links: Sequence[Link]) -> Any:
+def graph_of(links: Sequence[Link]) -> Any:
     """The links as a multigraph. The library is loaded where there are links: that takes longer than most plans."""
     if not links:
         return ()
@@ -44,10 +47,11 @@ def _graph(links: Sequence[Link]) -> Any:
 class Underlay:
     """The links and what is left of them. `reserve` and `release` change it; everything else looks."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
+    def __init__(self, links: Sequence[Link], graph: Any = None) -> None:
+        """`graph` is that of `graph_of`, where it was made already."""
         self.links = links
         self.left = [max(0, link.mbps - link.reserved_mbps) for link in links]
-        self._graph = _graph(links)
+        self._graph = graph_of(links) if graph is None else graph
         self._reach: dict[tuple[str, int], dict[str, int]] = {}
 
     @property
@@ -128,11 +132,16 @@ class Chains:
     def __init__(self, chains: Sequence[ChainRequest], underlay: Underlay) -> None:
         self.chains = chains
         self.underlay = underlay
+        self._waypoints = {chain.id: _waypoints(chain) for chain in chains}
+        self._spots: dict[str, dict[str, list[int]]] = {}
         self._of: dict[str, list[ChainRequest]] = {}
         for chain in chains:
-            for member in dict.fromkeys(chain.path):
-                self._of.setdefault(member, []).append(chain)
-        self._waypoints = {chain.id: _waypoints(chain) for chain in chains}
+            for at, (is_member, name) in enumerate(self._waypoints[chain.id]):
+                if is_member:
+                    spots = self._spots.setdefault(name, {})
+                    if chain.id not in spots:
+                        self._of.setdefault(name, []).append(chain)
+                    spots.setdefault(chain.id, []).append(at)
         self._mbps = {chain.id: chain.bandwidth_mbps for chain in chains}
         self._routes: dict[tuple[str, int], Route] = {}
 
@@ -142,27 +151,31 @@ class Chains:
     def bounded(self, chain: ChainRequest) -> bool:
         return self.underlay.known and (chain.bandwidth_mbps > 0 or chain.max_latency_us is not None)
 
+    def _hops_at(self, chain: ChainRequest, vdu: str) -> list[int]:
+        """The hops of a chain that begin or end at `vdu`, in order."""
+        last = len(self._waypoints[chain.id]) - 1
+        ends = self._spots[vdu][chain.id]
+        return sorted({hop for at in ends for hop in (at - 1, at) if 0 <= hop < last})
+
     def neighbours(self, vdu: str, places: Mapping[str, str]) -> Iterator[str]:
         """The names of hosts (or switches) next to `vdu` on its chains, one for each hop whose other end is known."""
+        me = (True, vdu)
         for chain in self.of(vdu):
             points = self._waypoints[chain.id]
-            for a, b in pairwise(points):
-                if (a == (True, vdu)) is not (b == (True, vdu)):
-                    other = b if a == (True, vdu) else a
-                    name = _place_of(other, places)
-                    if name is not None:
-                        yield name
+            for hop in self._hops_at(chain, vdu):
+                other = points[hop + 1] if points[hop] == me else points[hop]
+                name = None if other == me else _place_of(other, places)
+                if name is not None:
+                    yield name
 
     def anchors(
         self, chain: ChainRequest, vdu: str, places: Mapping[str, str]
     ) -> Iterator[tuple[str | None, str | None]]:
         """For each time the chain visits `vdu`: the nearest known names before and after it."""
         points = self._waypoints[chain.id]
-        names = [None if point == (True, vdu) else _place_of(point, places) for point in points]
-        for at, point in enumerate(points):
-            if point == (True, vdu):
-                before = next((name for name in reversed(names[:at]) if name is not None), None)
-                yield before, next((name for name in names[at + 1 :] if name is not None), None)
+        for at in self._spots[vdu][chain.id]:
+            before, behind = range(at - 1, -1, -1)[:FARTHEST], range(at + 1, len(points))[:FARTHEST]
+            yield _first_known(points, before, vdu, places), _first_known(points, behind, vdu, places)
 
     def refusal(self, vdu: str, host: str, places: Mapping[str, str]) -> tuple[Code, int] | None:
         """Why the underlay keeps `vdu` from `host`, with Mbit/s or microseconds short; None when it does not.
@@ -207,16 +220,20 @@ class Chains:
         """Route and reserve the hops that become known with `vdu`'s place, which `places` has; on refusal nothing."""
         done: list[tuple[str, int]] = []
         for chain in self.of(vdu):
-            code = self._route_hops(chain, places, done) if self.underlay.known else None
+            hops = self._hops_at(chain, vdu) if self.underlay.known else ()
+            code = self._route_hops(chain, hops, places, done)
             if code is not None:
                 for key in done:
                     self._drop(key)
                 return code
         return None
 
-    def _route_hops(self, chain: ChainRequest, places: Mapping[str, str], done: list[tuple[str, int]]) -> Code | None:
-        for index, (a, b) in enumerate(pairwise(self._waypoints[chain.id])):
-            source, target = _place_of(a, places), _place_of(b, places)
+    def _route_hops(
+        self, chain: ChainRequest, hops: Iterable[int], places: Mapping[str, str], done: list[tuple[str, int]]
+    ) -> Code | None:
+        points = self._waypoints[chain.id]
+        for index in hops:
+            source, target = _place_of(points[index], places), _place_of(points[index + 1], places)
             if source is None or target is None or (chain.id, index) in self._routes:
                 continue
             route = self.underlay.route(source, target, chain.bandwidth_mbps)
@@ -241,8 +258,8 @@ class Chains:
     def leave(self, vdu: str) -> None:
         """Take back every hop that begins or ends at `vdu`."""
         for chain in self.of(vdu):
-            for index, points in enumerate(pairwise(self._waypoints[chain.id])):
-                if (True, vdu) in points and (chain.id, index) in self._routes:
+            for index in self._hops_at(chain, vdu):
+                if (chain.id, index) in self._routes:
                     self._drop((chain.id, index))
 
     def snapshot(self) -> ChainState:
@@ -283,6 +300,16 @@ def _waypoints(chain: ChainRequest) -> tuple[Waypoint, ...]:
     ends = [(False, chain.ingress)] if chain.ingress is not None else []
     tail = [(False, chain.egress)] if chain.egress is not None else []
     return (*ends, *((True, member) for member in chain.path), *tail)
+
+
+def _first_known(
+    points: Sequence[Waypoint], indices: Iterable[int], vdu: str, places: Mapping[str, str]
+) -> str | None:  # fmt: skip
+    """The place of the first of these points that has one, that of `vdu` itself not counting."""
+    for index in indices:
+        if points[index] != (True, vdu) and (name := _place_of(points[index], places)) is not None:
+            return name
+    return None
 
 
 def _place_of(point: Waypoint, places: Mapping[str, str]) -> str | None:

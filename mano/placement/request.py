@@ -18,6 +18,9 @@ MAX_VCPUS = 4_096
 MAX_INTERFACES = 64
 MAX_CELLS = 64
 
+MAX_WAYPOINTS = 50_000
+"""VDUs on the paths of all chains of a request together, each as often as it is there."""
+
 Path = tuple[str | int, ...]
 
 
@@ -310,6 +313,9 @@ class PlacementRequest:
     def __post_init__(self) -> None:
         _each_once([vdu.id for vdu in self.vdus], ("vdus",), "VDU id")
         _each_once([chain.id for chain in self.chains], ("chains",), "chain id")
+        waypoints = sum(len(chain.path) for chain in self.chains)
+        if waypoints > MAX_WAYPOINTS:
+            raise RequestError(("chains",), f"paths of at most {MAX_WAYPOINTS} VDUs together, found {waypoints}")
         interfaces = {vdu.id: {one.id for one in vdu.interfaces} for vdu in self.vdus}
         for place, group in enumerate(self.groups):
             if group.scope is not Scope.NIC:
