@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,7 @@ from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
+from mano.adapters.or_vnfm_http import HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch, certificate_ends, disk_of
 from mano.adapters.web_client import WebClient
@@ -52,12 +53,15 @@ from mano.nfvo.placing import Placing
 from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
+from mano.nfvo.vnf_managers import KnownVnfm, VnfManagers, VnfRecords
 from mano.placement import PlacementRequest, PlacementResult
 from mano.ports.metering import Meter
+from mano.ports.or_vnfm import Nfvo, Vnfm
+from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import Drift, ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
-from mano.settings import AuthMode, Settings, Tier
+from mano.settings import AuthMode, Role, Settings, Tier
 from mano.vnfm.operations import change_stories
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
@@ -230,14 +234,15 @@ def _store(settings: Settings) -> SqlStore:
 
 
 def _drivers(settings: Settings, tier: Tier) -> tuple[Mapping[str, VimDriver], ServicePaths | None]:
+    records = settings.vim_dir or settings.data_dir
     if tier is Tier.SIMULATED:
         from mano.adapters.vim_simulated import SimulatedVim
 
-        return {LOCAL_VIM: SimulatedVim(settings.data_dir)}, None
+        return {LOCAL_VIM: SimulatedVim(records)}, None
     from mano.adapters.sfc_paths import OvsServicePaths
     from mano.adapters.vim_local import LocalVim
 
-    vim = LocalVim(settings.data_dir, lab=settings.lab)
+    vim = LocalVim(records, lab=settings.lab)
     return {LOCAL_VIM: vim}, OvsServicePaths(vim.switch_of)
 
 
@@ -260,23 +265,36 @@ def _wire(
     reserving = Reserving(open_unit, placement_engine, clock)
     following = ChainFollowing(open_unit, graphs, engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock, following)
-    vnf_lifecycle = VnfLifecycle(open_unit, engine, granting, clock, random_id)
+    peer_web = WebClient(replace(settings.calls, loopback=True))
+    nfvo: Nfvo = granting
+    reporters: tuple[Reporter, ...] = ()
+    if settings.peers.nfvo is not None:
+        remote = HttpNfvo(
+            PeerClient(peer_web, settings.peers.nfvo), open_unit, packages, reader, f"http://{settings.listen}"
+        )
+        nfvo, reporters = remote, (Reporter(open_unit, store.signal, remote),)
+    vnf_lifecycle = VnfLifecycle(open_unit, engine, nfvo, clock, random_id)
+    records = VnfRecords(open_unit)
+    vnfm = _vnfms(settings, peer_web, open_unit, records, vnf_lifecycle)
     counts = CountHistory()
     chains = ServiceChains(open_unit, graphs, paths, counts)
     chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)
     logical_networks = LogicalNetworks(open_unit, vims, graphs, random_id)
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
-    vnfm_world = VnfmWorld(open_unit, granting, _finder(vims), clock, random_id)
-    ns_world = NsWorld(open_unit, vims, vnf_lifecycle, graphs, reserving, clock, random_id)
-    stories: tuple[Story, ...] = (
+    vnfm_world = VnfmWorld(open_unit, nfvo, _finder(vims), clock, random_id)
+    ns_world = NsWorld(open_unit, vims, vnfm, graphs, reserving, clock, random_id)
+    of_vnfm: tuple[Story, ...] = (
         InstantiateVnf(vnfm_world),
         TerminateVnf(vnfm_world),
         *change_stories(vnfm_world),
+    )
+    of_nfvo: tuple[Story, ...] = (
         InstantiateNs(ns_world),
         TerminateNs(ns_world),
         *(ChangeNs(ns_world, following, operation) for operation in ("SCALE", "HEAL", "UPDATE")),
         ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
     )
+    stories = {Role.ALL: of_vnfm + of_nfvo, Role.VNFM: of_vnfm, Role.NFVO: of_nfvo}[settings.role]
     for story in stories:
         engine.register(story)
     store.fan_out = follow_up
@@ -318,6 +336,8 @@ def _wire(
         chains=chain_changes,
         logical_networks=logical_networks,
         port_chaining=port_chaining,
+        granting=granting,
+        vnf_records=records if settings.peers.vnfms else None,
         subscriptions=Subscriptions(open_unit, postman, clock, random_id),
         alarms=alarms,
         performance=performance,
@@ -343,14 +363,21 @@ def _wire(
     )
     return Catena(
         settings,
-        services,
+        _of_role(settings.role, services),
         config,
         engine,
         store,
         catalogue,
         graphs,
-        beside=(dispatcher.start, watch.start, *(each.start for each in kept)),
-        ends=(*(each.stop for each in kept), watch.stop, dispatcher.stop, background.stop, web.close),
+        beside=(dispatcher.start, watch.start, *(each.start for each in (*kept, *reporters))),
+        ends=(
+            *(each.stop for each in (*reporters, *kept)),
+            watch.stop,
+            dispatcher.stop,
+            background.stop,
+            web.close,
+            peer_web.close,
+        ),
         recoveries=recoveries,
     )
 
@@ -404,6 +431,41 @@ def _count(call: Callable[[], int]) -> None:
 def _observe(alarms: Alarms, observer: Observer) -> None:
     for name, causes in observer.look().items():
         alarms.observed(name, causes)
+
+
+def _vnfms(
+    settings: Settings, web: WebClient, open_unit: UnitOfWorkFactory, records: VnfRecords, own: VnfLifecycle
+) -> Vnfm:
+    """Who manages VNFs: this server, VNFMs in other processes, or both."""
+    known = [KnownVnfm(HttpVnfm(PeerClient(web, peer)), peer.identifiers) for peer in settings.peers.vnfms]
+    if not known:
+        return own
+    if settings.role is Role.ALL:
+        known.append(KnownVnfm(own, is_local=True))
+    return VnfManagers(open_unit, records, known)
+
+
+def _of_role(role: Role, services: Services) -> Services:
+    """What a server of this role serves."""
+    if role is Role.NFVO:
+        return replace(services, vnf_lifecycle=None)
+    if role is Role.VNFM:
+        return replace(
+            services,
+            catalogue=None,
+            ns_lifecycle=None,
+            nfvi=None,
+            placing=None,
+            forwarding_graphs=None,
+            chains=None,
+            logical_networks=None,
+            port_chaining=None,
+            granting=None,
+            vnf_records=None,
+            capacity=None,
+            package_sources=None,
+        )
+    return services
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

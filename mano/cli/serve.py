@@ -17,6 +17,7 @@ import click
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.outbound import outbound_options
 from mano.cli.output import note
+from mano.cli.peers import read_peers
 from mano.cli.places import default_data_dir
 from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, Outbound, PackagePolicy, Role, Settings, Tier
 
@@ -46,7 +47,26 @@ class ListenerType(click.ParamType[Listener]):
 
 
 @click.command()
-@click.option("--role", type=click.Choice([Role.ALL.value]), default="all", show_default=True, help="NFVO and VNFM.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    envvar="CATENA_ROLE",
+    default="all",
+    show_default=True,
+    help="Which functional blocks this server is; nfvo and vnfm find each other by --peers.",
+)
+@click.option(
+    "--peers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="CATENA_PEERS",
+    help="JSON file (mode 0600) that names the NFVO, or the VNFMs, in other processes.",
+)
+@click.option(
+    "--vim-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CATENA_VIM_DIR",
+    help="Where the local VIM keeps its records, shared by nfvo and vnfm; the data directory unless said.",
+)
 @click.option(
     "--listen",
     type=ListenerType(),
@@ -99,6 +119,8 @@ class ListenerType(click.ParamType[Listener]):
 )
 def serve(
     role: str,
+    peers: Path | None,
+    vim_dir: Path | None,
     listen: Listener,
     data_dir: Path | None,
     database: str,
@@ -127,6 +149,8 @@ def serve(
             data_dir=(data_dir or default_data_dir()).absolute(),
             database=database,
             role=Role(role),
+            peers=read_peers(peers),
+            vim_dir=vim_dir.absolute() if vim_dir else None,
             listen=listen,
             auth=AuthMode(auth),
             lenient_version=lenient_version,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,6 +109,8 @@ class PeerClient:
                 problem = _problem(answer)
             except (Unreachable, DeadlineExceeded) as error:
                 problem = error
+            except CancelledError:
+                raise Unreachable("this server stops") from None
             if time.monotonic() + pause > end:
                 raise problem
             time.sleep(pause)
