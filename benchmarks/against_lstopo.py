@@ -99,7 +99,11 @@ def compare(name: str, root: Path) -> Comparison:
         host = discover(root / "sys", root / "proc")
     except SysfsError as error:
         return Comparison(name, 1, (Difference("discover", str(error), "a topology"),))
-    pairs = [*of_lstopo(host, lstopo(root), root), *of_files(host, root / "sys", root / "proc")]
+    try:
+        told = lstopo(root)
+    except subprocess.SubprocessError as error:
+        return Comparison(name, 1, (Difference("lstopo", "a topology", str(error)),))
+    pairs = [*of_lstopo(host, told), *of_files(host, root / "sys", root / "proc")]
     differences = tuple(Difference(field, ours, theirs) for field, ours, theirs in pairs if ours != theirs)
     return Comparison(name, len(pairs), differences)
 
@@ -116,7 +120,7 @@ def lstopo(root: Path) -> ElementTree.Element:
 Pair = tuple[str, object, object]
 
 
-def of_lstopo(host: HostTopology, tree: ElementTree.Element, root: Path) -> Iterator[Pair]:
+def of_lstopo(host: HostTopology, tree: ElementTree.Element) -> Iterator[Pair]:
     """What hwloc tells as well."""
     yield "online CPUs", format_list(host.cpus), format_list(int(one.attrib["os_index"]) for one in of_type(tree, "PU"))
     packages = sorted((package.cpus, package.id) for package in host.packages)

@@ -27,6 +27,10 @@ Clock = Callable[[], float]
 Preparation = Callable[[], Iterator[Call]]
 
 
+class Skipped(Exception):
+    """A preparation raises it when what it would measure is not there; the text says what, and how to get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """A named preparation, and how many calls one repetition makes."""

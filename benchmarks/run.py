@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.harness import Benchmark, Result, discover, measure
+from benchmarks.harness import Benchmark, Result, Skipped, discover, measure
 
 FOLDER = Path(__file__).resolve().parent
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
@@ -62,6 +62,8 @@ def measure_all(
     for subject in subjects:
         try:
             result = measure(subject, repeat)
+        except Skipped as reason:
+            print(f"{subject.name:<56} skipped: {reason}", flush=True)
         except Exception as error:  # one that fails must not hide the others' figures
             failed.append(subject.name)
             print(f"{subject.name:<56} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from dpdk_helpers.pci import NETWORK_CLASS, PciAddress, PciError
 from dpdk_helpers.sysfs.tree import Tree, printable
@@ -15,7 +15,7 @@ _DRIVER = re.compile(r"^DRIVER=(.+)$", re.MULTILINE)
 
 def read_nics(tree: Tree, nodes: Iterable[NumaNode], online: Iterable[int]) -> tuple[Nic, ...]:
     """Every device of the network class, by address; the same address written in two ways is one device."""
-    place = _Place(tuple(nodes), frozenset(online))
+    place = _Place(tuple(nodes), frozenset(online), _by_device(tree))
     found: dict[PciAddress, Nic] = {}
     for name in tree.names(_PCI):
         try:
@@ -29,9 +29,12 @@ def read_nics(tree: Tree, nodes: Iterable[NumaNode], online: Iterable[int]) -> t
 
 
 class _Place:
-    """The nodes that a device can be near to."""
+    """What lies around the devices: nodes that one can be near to, and interfaces by the devices they name."""
 
-    def __init__(self, nodes: tuple[NumaNode, ...], online: frozenset[int]) -> None:
+    def __init__(
+        self, nodes: tuple[NumaNode, ...], online: frozenset[int], interfaces: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.interfaces = interfaces
         self.nodes = nodes
         self.ids = frozenset(node.id for node in nodes)
         self.online = online
@@ -47,7 +50,7 @@ def _nic(tree: Tree, address: PciAddress, base: str, place: _Place) -> Nic:
     number = tree.whole(f"{base}/numa_node")
     numa_node = number if number in place.ids else None
     local = () if numa_node is not None else tree.cpus(f"{base}/local_cpulist", f"{base}/local_cpus") or ()
-    interfaces = _interfaces(tree, base)
+    interfaces = _interfaces(tree, base) or tuple(place.interfaces.get(base.rpartition("/")[2], ()))
     return Nic(
         address=address,
         vendor_id=tree.whole(f"{base}/vendor", 16),
@@ -75,6 +78,16 @@ def _driver(tree: Tree, base: str) -> str | None:
 def _interfaces(tree: Tree, base: str) -> tuple[str, ...]:
     """Network interfaces of a device, those of a virtio device below it included."""
     return tuple(sorted(name for place in _net(tree, base) for name in tree.names(place) if printable(name)))
+
+
+def _by_device(tree: Tree) -> Mapping[str, Sequence[str]]:
+    """Interfaces by the device that `class/net` names for them, as older kernels and lossy copies have it alone."""
+    found: dict[str, list[str]] = {}
+    for name in tree.names("class/net"):
+        device = tree.target(f"class/net/{name}/device")
+        if device is not None and printable(name):
+            found.setdefault(device, []).append(name)
+    return found
 
 
 def _net(tree: Tree, base: str) -> list[str]:

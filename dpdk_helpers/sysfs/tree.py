@@ -102,8 +102,10 @@ class Tree:
 
     def target(self, name: str) -> str | None:
         """The last part of what a symbolic link points to, whether that exists or not."""
+        parent, _, last = name.rpartition("/")
+        directory = self._directory(parent)
         try:
-            return printable(os.path.basename(os.readlink(self.root / name)))
+            return None if directory is None else printable(os.path.basename(os.readlink(directory / last)))
         except OSError:
             return None
 

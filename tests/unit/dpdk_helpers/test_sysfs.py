@@ -280,6 +280,15 @@ def test_a_driver_is_known_where_links_were_lost(fake):
     assert discover(fake.root).nics[0].driver == "ixgbe"
 
 
+def test_interfaces_may_only_be_known_by_their_class(fake):
+    two_nodes(fake)
+    fake.pci("0000:01:00.0")
+    fake.write("class/net/eth7/speed", 1000)
+    fake.link("class/net/eth7/device", "../../../devices/pci0000:00/0000:01:00.0")
+    (nic,) = discover(fake.root).nics
+    assert (nic.interfaces, nic.speed_mbps) == (("eth7",), 1000)
+
+
 def test_names_that_could_move_a_terminals_cursor_are_left_out(fake):
     two_nodes(fake)
     fake.pci("0000:01:00.0", interfaces=["eth0", "e\x1b[2J", "e\nh"])
