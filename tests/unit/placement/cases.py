@@ -42,6 +42,29 @@ def random_host(random: Random, name: str = "h1", nodes: int | None = None) -> d
     return host
 
 
+def roomy_case(random: Random) -> tuple[dict, dict]:
+    """A host of up to four nodes with room, and a VDU that mostly fits there, but not everywhere."""
+    host = random_host(random, nodes=random.choice([2, 3, 3, 4]))
+    for node in host["numaNodes"]:
+        node["memoryMib"] += random.choice([0, 4, 8])
+    host["storageGib"] = 10
+    if random.random() < 0.6:
+        host["sharedCpus"] = [cpu for cpu in host["sharedCpus"] if random.random() < 0.5]
+        host["reservedCpus"] = []
+    for nic in host["nics"]:
+        if random.random() < 0.7:
+            nic |= {"physnet": "a", "linkMbps": 20, "totalVfs": max(nic["totalVfs"], random.choice([2, 4, 6]))}
+    vdu = random_vdu(random) | {"storageGib": 0}
+    for interface in vdu["interfaces"]:
+        if interface.get("physnet") == "b" and random.random() < 0.7:
+            interface["physnet"] = "a"
+        if interface["vnicType"] == "direct-physical" and random.random() < 0.6:
+            interface["vnicType"] = "direct"
+    if random.random() < 0.5:
+        vdu["emulatorThreads"] = "none"
+    return host, vdu
+
+
 def _add_nics(random: Random, host: dict, ids: list[int]) -> None:
     for index in range(random.choice([0, 1, 2, 3, 3])):
         host["nics"].append(

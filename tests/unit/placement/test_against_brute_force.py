@@ -3,18 +3,26 @@ and the same reason where it says no."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
 from mano.placement import inventory_from_document, plan, request_from_document
-from tests.unit.placement.cases import random_host, random_vdu
+from tests.unit.placement.cases import random_host, random_vdu, roomy_case
 from tests.unit.placement.oracle import faults_of, verdict
 
 
-def check(seed: int) -> str | None:
-    random = Random(seed)
-    host, vdu = random_host(random), random_vdu(random)
+Case = Callable[[Random], tuple[dict, dict]]
+
+
+def odd_case(random: Random) -> tuple[dict, dict]:
+    return random_host(random), random_vdu(random)
+
+
+def check(seed: int, case: Case = odd_case) -> str | None:
+    """The reason of a refusal that both agree on, None where the VDU fits."""
+    host, vdu = case(Random(seed))
     inventory = inventory_from_document({"hosts": [host]})
     result = plan(inventory, request_from_document({"vdus": [vdu]})).to_json()
     expected = verdict(host, vdu)
@@ -33,6 +41,19 @@ def check(seed: int) -> str | None:
 def test_a_host_takes_a_vdu_exactly_when_an_assignment_exists(block):
     for seed in range(block * 100, block * 100 + 100):
         check(seed)
+
+
+def test_where_there_is_room_it_is_found():
+    for seed in range(150):
+        check(seed, roomy_case)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("block", range(20))
+def test_ten_thousand_hosts_with_room(block):
+    for seed in range(2_000_000 + block * 500, 2_000_000 + block * 500 + 500):
+        check(seed, roomy_case)
 
 
 @pytest.mark.deep
