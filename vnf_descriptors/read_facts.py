@@ -152,11 +152,37 @@ def link_bitrates(topology: Topology, level: str) -> FrozenMap[str, Bitrate]:
     found: dict[str, Bitrate] = {}
     for policy in topology.policies_of(f"{_POLICY}VirtualLinkInstantiationLevels"):
         levels = _fact(topology, policy, "levels")
-        rates = child(levels, level, "bitrate_requirements")
-        root = integer_of(child(rates, "root"))
-        for name in _targets(policy) if root is not None else ():
-            found[name] = Bitrate(root or 0, integer_of(child(rates, "leaf")))
+        rate = _bitrate(child(levels, level))
+        found.update((name, rate) for name in _targets(policy) if rate is not None)
     return FrozenMap(found)
+
+
+def initial_link_bitrates(topology: Topology) -> FrozenMap[str, Bitrate]:
+    """Virtual link -> bit rates at scale level 0 (VirtualLinkBitrateInitialDelta)."""
+    found: dict[str, Bitrate] = {}
+    for policy in topology.policies_of(f"{_POLICY}VirtualLinkBitrateInitialDelta"):
+        rate = _bitrate(_fact(topology, policy, "initial_delta"))
+        found.update((name, rate) for name in _targets(policy) if rate is not None)
+    return FrozenMap(found)
+
+
+def link_deltas(topology: Topology, aspect: str) -> FrozenMap[str, FrozenMap[str, Bitrate]]:
+    """Virtual link -> delta -> bit rates that one step of a scaling aspect adds."""
+    found: dict[str, FrozenMap[str, Bitrate]] = {}
+    for policy in topology.policies_of(f"{_POLICY}VirtualLinkBitrateScalingAspectDeltas"):
+        if text_of(_fact(topology, policy, "aspect")) != aspect:
+            continue
+        deltas = _fact(topology, policy, "deltas")
+        rates = {name: _bitrate(body) for name, _, body in (deltas.items() if isinstance(deltas, Mapping) else ())}
+        known = FrozenMap({name: rate for name, rate in rates.items() if rate is not None})
+        found.update((name, known) for name in _targets(policy))
+    return FrozenMap(found)
+
+
+def _bitrate(level: Node | None) -> Bitrate | None:
+    rates = child(level, "bitrate_requirements")
+    root = integer_of(child(rates, "root"))
+    return None if root is None else Bitrate(root, integer_of(child(rates, "leaf")))
 
 
 def lcm_configuration(node: Node | None) -> LcmConfiguration | None:

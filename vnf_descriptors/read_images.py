@@ -27,7 +27,12 @@ def sw_image(context: Context, topology: Topology, node: NodeTemplate) -> SwImag
     older = topology.property_of(node, "sw_image_data")
     if not artifacts and not isinstance(older, Mapping):
         return None
-    artifact = artifacts[0][2] if artifacts else None
+    return image_of(context, topology, node, artifacts[0][2] if artifacts else None)
+
+
+def image_of(context: Context, topology: Topology, node: NodeTemplate, artifact: Mapping | None) -> SwImage:
+    """One image: from its artifact, or from the property sw_image_data of its node."""
+    older = topology.property_of(node, "sw_image_data")
     given = artifact.get("properties") if artifact else None
     data = given if isinstance(given, Mapping) and given.entries else older
     file = text_of(artifact.get("file")) if artifact else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.model import AffinityKind, AffinityRule, FrozenMap, InstantiationLevel, ScalingAspect
-from vnf_descriptors.read_facts import link_bitrates
+from vnf_descriptors.read_facts import link_bitrates, link_deltas
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import child, integer_of, text_of, texts_of, vdu_nodes
 from vnf_descriptors.yamltree import Mapping, Node
@@ -64,6 +64,7 @@ def scaling_aspects(topology: Topology) -> Iterator[ScalingAspect]:
                 max_scale_level=integer_of(child(node, "max_scale_level")) or 0,
                 step_deltas=steps,
                 vdu_deltas=FrozenMap(mine),
+                link_deltas=link_deltas(topology, name),
             )
 
 

@@ -22,9 +22,11 @@ from vnf_descriptors.model import (
     VnfFlavour,
     VnfVirtualLink,
 )
+from vnf_descriptors.read_containers import containers_of, mciops
 from vnf_descriptors.read_facts import (
     configurable_properties,
     indicators,
+    initial_link_bitrates,
     lcm_configuration,
     monitoring_parameters,
     package_changes,
@@ -198,6 +200,8 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
         supported_interfaces=tuple(supported_interfaces(topology)),
         indicators=tuple(indicators(topology)),
         package_changes=tuple(package_changes(topology)),
+        mciops=tuple(mciops(context, topology)),
+        initial_link_bitrates=initial_link_bitrates(topology),
         monitoring_parameters=tuple(
             monitoring_parameters(topology.property_of(own, "monitoring_parameters") if own else None)
         ),
@@ -210,11 +214,11 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
 def _vdus(context: Context, topology: Topology) -> Iterator[Vdu]:
     for node in compute_nodes(topology):
         if is_unspecified(topology, node):
-            yield _container_unit(topology, node)
+            yield _container_unit(context, topology, node)
         else:
             yield _compute(context, topology, node)
     for node in container_units(topology):
-        yield _container_unit(topology, node)
+        yield _container_unit(context, topology, node)
 
 
 def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
@@ -249,7 +253,7 @@ def _compute(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
     )
 
 
-def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
+def _container_unit(context: Context, topology: Topology, node: NodeTemplate) -> Vdu:
     """A group of containers, with what they request together: thousandths of CPUs rounded up to whole ones.
 
     What is not requested counts as the least that the model can hold: one CPU, one MiB.
@@ -270,6 +274,8 @@ def _container_unit(topology: Topology, node: NodeTemplate) -> Vdu:
         min_instances=low,
         max_instances=high,
         kind=VduKind.OS_CONTAINER,
+        requested_capabilities=tuple(requested_capabilities(topology, node)),
+        containers=tuple(containers_of(context, topology, node)),
         nfvi_constraints=texts_by_key(topology, topology.property_of(node, "nfvi_constraints")),
     )
 

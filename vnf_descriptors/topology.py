@@ -19,6 +19,8 @@ _RUN_TIME = {"get_attribute", "get_operation_output", "get_nodes_of_type", "get_
 FUNCTIONS = _RUN_TIME | {"get_input", "get_property", "concat", "join", "token"}
 #: How far functions may lead to functions.
 _MAX_STEPS = 20
+#: How deep the maps and lists may nest in which functions are evaluated, those of functions' results included.
+_MAX_NESTING = 80
 _TEMPLATE_KEYWORDS = {
     "description",
     "inputs",
@@ -131,6 +133,7 @@ class Topology:
     policies: list[Group] = field(default_factory=list)
     substitution: Substitution | None = None
     _depth: int = field(default=0, repr=False)
+    _nesting: int = field(default=0, repr=False)
     #: What was asked before; a topology does not change once it is read.
     _memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -184,7 +187,47 @@ class Topology:
                 current = self.evaluate(current.items[int(step)], here)
             else:
                 return None
-        return current
+        return self._resolved(current, here)
+
+    def _resolved(self, node: Node | None, here: NodeTemplate | None) -> Node | None:
+        """A map or list with the functions in it evaluated, too; those of run time stay as they are."""
+        if node is None or isinstance(node, Scalar) or self._nesting >= _MAX_NESTING:
+            return node
+        self._nesting += 1
+        try:
+            # The node is remembered with its copy: nothing else may get its identity meanwhile.
+            key = ("resolved", id(node), here.name if here else "")
+            return self.remember(key, lambda: (node, self._copied(node, here)))[1]
+        finally:
+            self._nesting -= 1
+
+    def _copied(self, node: Node, here: NodeTemplate | None) -> Node:
+        """The node itself when nothing in it is a function."""
+        if isinstance(node, Sequence):
+            items = [self._inner(item, here) for item in node.items]
+            if all(new is old for new, old in zip(items, node.items, strict=True)):
+                return node
+            copy = Sequence(node.file, node.line, node.column)
+            copy.items = items
+            return copy
+        if isinstance(node, Mapping):
+            entries = {name: (key, self._inner(value, here)) for name, key, value in node.items()}
+            if all(new is node.entries[name][1] for name, (_, new) in entries.items()):
+                return node
+            changed = Mapping(node.file, node.line, node.column)
+            changed.entries = entries
+            return changed
+        return node
+
+    def _inner(self, node: Node, here: NodeTemplate | None) -> Node:
+        if isinstance(node, Scalar):
+            return node
+        if function_call(node) is not None:
+            found = self.evaluate(node, here)
+            if found is None or self._depth >= _MAX_STEPS:
+                return node
+            node = found
+        return self._resolved(node, here) or node
 
     def evaluate(self, node: Node | None, here: NodeTemplate | None = None) -> Node | None:
         """The result of a function; any other value as it is; None for what is known at run time only."""

@@ -44,7 +44,7 @@ PRIMITIVES = frozenset(
     }
 )
 #: Types that take any value.
-_ANY = ("tosca.datatypes.json", "tosca.datatypes.xml", "json", "xml")
+ANYTHING = ("tosca.datatypes.json", "tosca.datatypes.xml", "json", "xml")
 UNBOUNDED = 2**31
 #: Longest chain of derived_from that is followed.
 MAX_ANCESTORS = 64
@@ -178,7 +178,7 @@ class TypeSystem:
 
     def takes_anything(self, name: str) -> bool:
         """True for the data types whose values are not looked into."""
-        return name in _ANY or self.is_a("data_types", name, *_ANY)
+        return name in ANYTHING or self.is_a("data_types", name, *ANYTHING)
 
     def data_constraints(self, name: str) -> tuple[tuple[str, Any], ...]:
         """The constraints that a data type and its ancestors put on its values."""

@@ -14,6 +14,7 @@ from vnf_descriptors.model.connection_points import (
     VduCp,
     VnicType,
 )
+from vnf_descriptors.model.containers import Mciop, OsContainer
 from vnf_descriptors.model.frozen import FrozenMap
 from vnf_descriptors.model.images import Checksum, SwImage
 from vnf_descriptors.model.links import Bitrate, IpRange, L2Protocol, L3Protocol, Qos, VnfVirtualLink
@@ -94,6 +95,7 @@ __all__ = [
     "LcmConfiguration",
     "LcmScript",
     "MaskRule",
+    "Mciop",
     "MonitoringParameter",
     "NestedNsProfile",
     "Nfp",
@@ -109,6 +111,7 @@ __all__ = [
     "NumaAffinity",
     "NumaCell",
     "OnFailure",
+    "OsContainer",
     "PackageChange",
     "PageSizeClass",
     "PnfExtCp",

@@ -39,6 +39,8 @@ class ScalingAspect:
     step_deltas: tuple[str, ...]
     #: VDU -> delta -> instances added by that delta.
     vdu_deltas: FrozenMap[str, FrozenMap[str, int]] = EMPTY
+    #: Virtual link -> delta -> bit rates that the delta adds.
+    link_deltas: FrozenMap[str, FrozenMap[str, Bitrate]] = EMPTY
 
     def instances_added(self, vdu_id: str, scale_level: int) -> int:
         """How many instances of a VDU the steps 1 to `scale_level` add; ValueError outside 0..max."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vnf_descriptors.model.checks import check_at_least, check_name
+from vnf_descriptors.model.containers import OsContainer
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
 from vnf_descriptors.model.images import SwImage
 from vnf_descriptors.model.vnf_facts import MonitoringParameter, RequestedCapability
@@ -142,6 +143,8 @@ class Vdu:
     nfvi_constraints: FrozenMap[str, str] = EMPTY
     requested_capabilities: tuple[RequestedCapability, ...] = ()
     monitoring_parameters: tuple[MonitoringParameter, ...] = ()
+    #: The containers of a deployable unit, in its order.
+    containers: tuple[OsContainer, ...] = ()
     #: Requirement keys that this library does not know, as they were written.
     other_requirements: FrozenMap[str, str] = EMPTY
 

@@ -13,8 +13,10 @@ from typing import Protocol, TypeVar
 
 from vnf_descriptors.model.checks import check_name, check_unique
 from vnf_descriptors.model.connection_points import ExtCp, VduCp
+from vnf_descriptors.model.containers import Mciop
+from vnf_descriptors.model.frozen import EMPTY, FrozenMap
 from vnf_descriptors.model.images import SwImage
-from vnf_descriptors.model.links import VnfVirtualLink
+from vnf_descriptors.model.links import Bitrate, VnfVirtualLink
 from vnf_descriptors.model.scaling import AffinityRule, InstantiationLevel, ScalingAspect
 from vnf_descriptors.model.vdu import Vdu
 from vnf_descriptors.model.vnf_facts import (
@@ -59,6 +61,10 @@ class VnfFlavour:
     indicators: tuple[VnfIndicator, ...] = ()
     package_changes: tuple[PackageChange, ...] = ()
     monitoring_parameters: tuple[MonitoringParameter, ...] = ()
+    #: Packages for container platforms.
+    mciops: tuple[Mciop, ...] = ()
+    #: Virtual link -> its bit rates at scale level 0.
+    initial_link_bitrates: FrozenMap[str, Bitrate] = EMPTY
 
     def __post_init__(self) -> None:
         check_name(self.id, "the identifier of a flavour")
@@ -153,7 +159,8 @@ class Vnfd:
         found: dict[str, SwImage] = {}
         for flavour in self.flavours:
             for vdu in flavour.vdus:
-                for image in (vdu.sw_image, *(storage.sw_image for storage in vdu.storages)):
+                inside = (image for container in vdu.containers for image in container.sw_images)
+                for image in (vdu.sw_image, *(storage.sw_image for storage in vdu.storages), *inside):
                     if image is not None:
                         found.setdefault(image.id, image)
         return tuple(found.values())

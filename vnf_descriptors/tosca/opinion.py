@@ -20,7 +20,7 @@ from vnf_descriptors.context import NS, PNF, VNF, Context
 from vnf_descriptors.report import Finding, Place, Position, finding, quote
 from vnf_descriptors.topology import Group, NodeTemplate, Topology, function_call
 from vnf_descriptors.tosca.worker import read_message, write_message
-from vnf_descriptors.typesystem import PropertyDef, Schema, TypeSystem
+from vnf_descriptors.typesystem import ANYTHING, PropertyDef, Schema, TypeSystem
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence, to_plain
 
 #: Seconds by the clock that an answer may take, on a machine however busy; CPU time is limited by the worker.
@@ -130,6 +130,9 @@ def _property(schema: Any, open_ended: bool) -> Any:
     # Inside data types the parser wants a value even for what has a default.
     if open_ended or "default" in out:
         out["required"] = False
+    if out.get("type") in ANYTHING:
+        # Its values are left out as well: the parser looks for the properties of a map in them.
+        return {"type": "string", "required": False}
     return _unconstrained(out)
 
 
@@ -213,6 +216,8 @@ def _values(types: TypeSystem, given: Mapping, defined: dict[str, PropertyDef]) 
     out = {}
     for name, _, value in given.items():
         definition = defined.get(name)
+        if definition is not None and types.takes_anything(definition.schema.type):
+            continue
         plain = _value(types, value, definition.schema if definition else None)
         if plain is not None:
             out[name] = plain
