@@ -24,6 +24,7 @@ from sfc.model import (
     Layer,
     Mac,
     Network,
+    OnFailure,
     PlannedChain,
     Port,
     PortRole,
@@ -46,7 +47,8 @@ from sfc.verify import verify
 BRIDGE = "br-int"
 HOST = "lab"
 _LEG_NAMES = ("in", "out")
-_TUNNEL_OFPORT = 65000  # of a bridge without peers: no such port
+_TUNNEL_OFPORT = 65000
+_TUNNEL = {"exts": "gpe", "packet_type": "ptap", "remote_ip": "flow", "key": "flow", "dst_port": "4790"}
 _TIMEOUT_S = 10.0
 _CLONE_NEWNET = 0x40000000  # sched.h
 
@@ -68,11 +70,12 @@ class Lab:
             rundir = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix=f"cat-{self._name}-")))
             undo.callback(self._delete_namespaces)
             self.location = SwitchLocation(HOST, rundir, self._namespace(HOST))
-            daemon = SwitchDaemon(self.location)
-            undo.callback(daemon.remove)
-            daemon.start()
+            self.daemon = SwitchDaemon(self.location)
+            undo.callback(self.daemon.remove)
+            self.daemon.start()
             with Database(self.location) as database:
-                database.apply(EnsureBridge(BRIDGE))
+                tunnel = EnsurePort(BRIDGE, "gpe0", _TUNNEL_OFPORT, type="vxlan", options=_TUNNEL)
+                database.apply(EnsureBridge(BRIDGE), tunnel)
             prepare_switch(self.location)
             self._open = undo.pop_all()
         return self
@@ -95,7 +98,9 @@ class Lab:
         self._ip(name, f"address add {interface} dev eth0")
         return port.id
 
-    def bridging_function(self, name: str, awareness: Awareness = Awareness.NONE) -> str:
+    def bridging_function(
+        self, name: str, awareness: Awareness = Awareness.NONE, on_failure: OnFailure = OnFailure.CLOSED
+    ) -> str:
         """A namespace that bridges its legs ``in`` and ``out``; returns the function's id.
 
         A bridge keeps VLAN tags, so it may be one that tells paths apart by them.
@@ -103,7 +108,7 @@ class Lab:
         legs = [self._plug(name, leg, PortRole.SF, ()) for leg in _LEG_NAMES]
         self._ip(name, "link add name bridge type bridge mcast_snooping 0", "link set bridge up")
         self._ip(name, *(f"link set {leg} master bridge" for leg in _LEG_NAMES))
-        self._functions.append(ServiceFunction(name, name, legs[0].id, legs[1].id, awareness))
+        self._functions.append(ServiceFunction(name, name, legs[0].id, legs[1].id, awareness, on_failure=on_failure))
         return name
 
     def tap(self, name: str, awareness: Awareness = Awareness.NONE) -> str:

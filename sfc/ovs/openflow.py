@@ -11,7 +11,7 @@ import itertools
 import select
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
@@ -27,6 +27,7 @@ from sfc.ovs.messages import (
     Message,
     Type,
     add_flow,
+    bundled,
     delete_flow,
     delete_group,
     delete_meter,
@@ -64,6 +65,7 @@ _ALL_TABLES = 0xFF
 _WHOLE_COOKIE = (1 << 64) - 1
 _ALL_METERS, _ALL_GROUPS = 0xFFFFFFFF, 0xFFFFFFFC
 _MORE = 1
+_PIECE = 1 << 16  # octets
 _TYPES = {int(each): each for each in Type}
 
 
@@ -96,8 +98,11 @@ class OpenFlow:
         """Claim the bridge; :class:`SwitchRefused` when a server with a higher generation has it."""
         self._ask(Message(Type.ROLE_REQUEST, struct.pack("!IHxxQ", _ROLE_MASTER, 0, generation), "the role master"))
 
-    def commit(self, messages: Sequence[Message]) -> None:
-        """Carry out all modifications or none (section 6.9); :class:`SwitchRefused` says which one failed."""
+    def commit(self, messages: Iterable[Message]) -> None:
+        """Carry out all modifications or none (section 6.9); :class:`SwitchRefused` says which one failed.
+
+        What an iterator makes goes out in pieces, so that the switch reads while the rest is made.
+        """
         bundle = 1
         self._ask(_bundle_control(bundle, _BUNDLE_OPEN))
         about: dict[int, object] = {}
@@ -105,8 +110,10 @@ class OpenFlow:
         for message in messages:
             xid = next(self._xids)
             about[xid] = message.about
-            inner = message.encode(xid)
-            octets += Message(Type.BUNDLE_ADD, struct.pack("!IHH", bundle, 0, _BUNDLE_FLAGS) + inner).encode(xid)
+            octets += bundled(message, xid, bundle, _BUNDLE_FLAGS)
+            if len(octets) >= _PIECE:
+                self._send(octets)
+                octets.clear()
         # A message that the bundle refuses does not keep the switch from committing the others: look first.
         barrier = next(self._xids)
         self._send(octets + Message(Type.BARRIER_REQUEST, b"").encode(barrier))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sfc.errors import ModelError
 from sfc.model.chains import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
@@ -29,9 +29,19 @@ class OxmId:
     oxm_class: int
     number: int
     octets: int
+    plain: bytes = field(init=False, compare=False, repr=False)
+    """What stands before a value; :attr:`masked` before one with a mask."""
+    masked: bytes = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", self._header(masked=False))
+        object.__setattr__(self, "masked", self._header(masked=True))
 
     def header(self, masked: bool) -> bytes:
         """The four octets before the value; eight for a field of an experimenter."""
+        return self.masked if masked else self.plain
+
+    def _header(self, masked: bool) -> bytes:
         length = self.octets * (2 if masked else 1)
         if self.oxm_class != CLASS_EXPERIMENTER:
             return struct.pack("!HBB", self.oxm_class, self.number << 1 | masked, length)
@@ -126,8 +136,13 @@ def oxm_id(field: Field, protocol: int | None = None) -> OxmId:
 
 def encode_value(field: Field, value: int) -> bytes:
     """Header and value without a mask, as ``set_field`` carries it."""
-    identifier = _WRITTEN.get(field) or oxm_id(field)
-    return identifier.header(masked=False) + value.to_bytes(identifier.octets, "big")
+    identifier = written_as(field)
+    return identifier.plain + value.to_bytes(identifier.octets, "big")
+
+
+def written_as(field: Field) -> OxmId:
+    """The wire's name of a field that is written."""
+    return _WRITTEN.get(field) or oxm_id(field)
 
 
 def join_match(parts: Iterable[bytes]) -> bytes:
@@ -159,8 +174,8 @@ def match_parts(match: Iterable[FieldMatch]) -> list[bytes]:
 def _part(part: FieldMatch, identifier: OxmId) -> bytes:
     value = part.value.to_bytes(identifier.octets, "big")
     if part.mask is None or (part.field is Field.VLAN_TCI and part.mask == _WHOLE_VID):
-        return identifier.header(masked=False) + value
-    return identifier.header(masked=True) + value + part.mask.to_bytes(identifier.octets, "big")
+        return identifier.plain + value
+    return identifier.masked + value + part.mask.to_bytes(identifier.octets, "big")
 
 
 def _register_parts(registers: Mapping[Field, FieldMatch]) -> Iterator[bytes]:
