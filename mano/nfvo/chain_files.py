@@ -221,7 +221,7 @@ def _refuse_other_descriptions(functions: Mapping[str, Mapping[str, Any]], known
             continue
         for id, described in functions_of([other]).items():
             mine = functions.get(id)
-            differing = [key for key in _DESCRIBING if mine and mine.get(key) != described.get(key, _DEFAULTS.get(key))]
+            differing = [key for key in _DESCRIBING if mine and mine.get(key) != described.get(key)]
             if differing:
                 raise InvalidInput(
                     f"chain {other.name} passes {described['name']} too, with another {' and '.join(differing)}",
@@ -230,8 +230,7 @@ def _refuse_other_descriptions(functions: Mapping[str, Mapping[str, Any]], known
                 )
 
 
-_DESCRIBING = ("ingress", "egress", "awareness", "layer", "rewrites5tuple", "onFailure")
-_DEFAULTS = {"onFailure": "closed"}
+_DESCRIBING = ("ingress", "egress", "awareness", "layer", "rewrites5tuple")
 
 
 def _names(live: LiveVnf, known: Known) -> tuple[str, ...]:

@@ -6,15 +6,15 @@ phase says, whoever else programs the bridges meanwhile. A server that dies anyw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mano.domain.events import Event
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
-from mano.domain.service_chain import ChainBranch, ChainChange, ChainPhase, ChainState, ServiceChain
+from mano.domain.service_chain import ChainChange, ChainPhase, ChainState, ServiceChain
 from mano.errors import InvalidInput
-from mano.nfvo.chain_versions import phases
+from mano.nfvo.chain_versions import leaves_a_path, phases
 from mano.nfvo.chains import CHANGE, DRAIN_S, next_version, settled
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, spis, with_paths
 from mano.ports.clock import Clock, IdFactory
@@ -56,7 +56,7 @@ class ChangeChain:
                 change = ChainChange(op.id, spec, ways)
                 chain = uow.chains.save(replace(chain, change=change, state=ChainState.CHANGING.value))
             assert chain.change is not None
-            return step_names(chain, chain.change.branches)
+            return step_names(chain, chain.change)
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """One phase; undone by the one before it."""
@@ -123,11 +123,11 @@ class ChangeChain:
         )
 
 
-def step_names(chain: ServiceChain, ways: Sequence[ChainBranch]) -> tuple[str, ...]:
+def step_names(chain: ServiceChain, change: ChainChange) -> tuple[str, ...]:
     """The steps of a change, with the wait before what is old goes."""
     names: list[str] = []
-    for phase in phases(chain, ways):
-        if phase is ChainPhase.REMOVED:
+    for phase in phases(chain, change):
+        if phase is ChainPhase.REMOVED and leaves_a_path(chain, change):
             names.append(DRAIN)
         names.append(_WORDS[phase])
     return tuple(names)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mano.domain.service_chain import ChainBranch, ChainPhase, ChainState, ServiceChain
+from mano.domain.service_chain import ChainBranch, ChainChange, ChainPhase, ChainState, ServiceChain
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import chain_from_document
 from sfc.errors import SfcError
@@ -101,17 +101,27 @@ def _spread(known: Sequence[ChainBranch]) -> bool:
     return bool(known) and known[0].weight is not None
 
 
-def phases(chain: ServiceChain, successors: Sequence[ChainBranch]) -> tuple[ChainPhase, ...]:
+def phases(chain: ServiceChain, change: ChainChange) -> tuple[ChainPhase, ...]:
     """The phases that a change passes, in order; what it does not need is left out."""
     before = {branch.forward_spi for branch in chain.branches}
-    after = {branch.forward_spi for branch in successors}
+    after = {branch.forward_spi for branch in change.branches}
     steps = [ChainPhase.ADDED] if after - before else []
     steps.append(ChainPhase.FLIPPED)
-    if before - after:
-        if _has_heir(chain.branches, successors):
-            steps.append(ChainPhase.INHERITED)
+    if before - after and _has_heir(chain.branches, change.branches):
+        steps.append(ChainPhase.INHERITED)
+    if before - after or _function_ids(chain.spec) - _function_ids(change.spec):
         steps.append(ChainPhase.REMOVED)
     return tuple(steps)
+
+
+def leaves_a_path(chain: ServiceChain, change: ChainChange) -> bool:
+    """True when packets may be on a path that goes."""
+    kept = {branch.forward_spi for branch in change.branches}
+    return any(branch.forward_spi not in kept for branch in chain.branches)
+
+
+def _function_ids(spec: Spec) -> frozenset[str]:
+    return frozenset(function["id"] for function in spec.get("functions", ()))
 
 
 def _has_heir(old: Sequence[ChainBranch], new: Sequence[ChainBranch]) -> bool:
@@ -174,25 +184,28 @@ def lay_out(
     """The paths of one version over its own functions with its own numbers."""
     chain = chain_from_document(spec)
     try:
-        return tuple(_way(world, chain, branch, down) for branch in ways)
+        return tuple(_way(world, spec, chain, branch, down) for branch in ways)
     except SfcError as error:
         raise _impossible(chain, error) from None
 
 
-def _way(world: Topology, chain: Chain, branch: ChainBranch, down: Collection[str]) -> PlannedChain:
+def _way(world: Topology, spec: Spec, chain: Chain, branch: ChainBranch, down: Collection[str]) -> PlannedChain:
     fixed = tuple(
-        PathGroup(group.name, (WeightedInstance(_standing_in(world, group, function, branch, down)),))
+        PathGroup(group.name, (WeightedInstance(_standing_in(world, spec, group, function, branch, down)),))
         for group, function in zip(chain.path, branch.functions, strict=True)
     )
     way = plan_chain(world, replace(chain, path=fixed), branch.forward_spi, branch.reverse_spi)
     return replace(way, chain=chain, share=branch.weight)
 
 
-def _standing_in(world: Topology, group: PathGroup, function: str, branch: ChainBranch, down: Collection[str]) -> str:
-    """The function itself, or the living instance that takes its place."""
+def _standing_in(
+    world: Topology, spec: Spec, group: PathGroup, function: str, branch: ChainBranch, down: Collection[str]
+) -> str:
+    """The function itself, or the living instance that takes its place if the chain wants that."""
     if function not in down or branch.weight is not None:
         return function
-    if world.function(function).on_failure is not OnFailure.NEXT:
+    policies = {each["id"]: each.get("onFailure") for each in spec.get("functions", ())}
+    if policies.get(function) != OnFailure.NEXT:
         return function
     known = world.function_by_id
     living = [each for each in group.instances if each.function not in down and each.function in known]

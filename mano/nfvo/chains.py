@@ -288,7 +288,7 @@ class Chains:
         before = self._graphs.data_plane()
         with self._open_unit(read_only=True) as uow:
             ways = self._next(uow, chain, spec, _free_spis(before))
-        steps = phases(chain, ways)
+        steps = phases(chain, ChainChange("", spec, ways))
         plane = before
         for phase in steps:
             plane = self._graphs.proven([replace(chain, change=ChainChange("", spec, ways, phase))])
@@ -369,7 +369,7 @@ def next_version(
 ) -> tuple[ChainBranch, ...]:
     """The branches of a chain's next version, with numbers from ``spi_of``."""
     others = [other for other in uow.chains.list() if other.id != chain.id]
-    arriving = replace(chain, change=ChainChange("", spec, ()))
+    arriving = replace(chain, change=ChainChange("", spec, (), ChainPhase.ADDED))
     choices = choose(graphs.world(uow, [*others, arriving]), spec, graphs.cost(uow))
     return next_branches(chain, spec, choices, spi_of)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mano.domain.ids import derive_id
 from mano.domain.ns_instance import Network, NetworkKind, NsInstance, ServiceChain
+from mano.domain.service_chain import ChainPhase
 from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
@@ -267,9 +268,31 @@ def topology(
 
 
 def functions_of(chains: Iterable[ServiceChain]) -> dict[str, Mapping[str, Any]]:
-    """The functions of all versions of the chains, by identifier."""
-    specs = [spec for chain in chains for spec in (chain.spec, chain.change.spec if chain.change else {})]
-    return {function["id"]: function for spec in specs for function in spec.get("functions", ())}
+    """The functions of all versions of the chains, by identifier.
+
+    Where chains want different things of a function that fails, the strictest counts: it closes rather than leaving its
+    packets to another one, and does that rather than letting them pass by.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for function in (function for chain in chains for spec in _specs(chain) for function in spec.get("functions", ())):
+        known = found.get(function["id"])
+        if known is not None and _strictness(known) > _strictness(function):
+            found[function["id"]] = {**function, "onFailure": known.get("onFailure")}
+        else:
+            found[function["id"]] = function
+    return found
+
+
+def _specs(chain: ServiceChain) -> tuple[Mapping[str, Any], ...]:
+    """The specifications of the versions that the bridges hold."""
+    if chain.change is None or chain.change.phase is ChainPhase.STORED:
+        return (chain.spec,)
+    return (chain.change.spec,) if chain.change.phase is ChainPhase.REMOVED else (chain.spec, chain.change.spec)
+
+
+def _strictness(function: Mapping[str, Any]) -> int:
+    order = (OnFailure.OPEN, OnFailure.NEXT, OnFailure.CLOSED)
+    return order.index(OnFailure(function.get("onFailure") or OnFailure.CLOSED))
 
 
 def located(function: Mapping[str, Any], places: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:

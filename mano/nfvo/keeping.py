@@ -111,10 +111,13 @@ class Keeper:
             return
         try:
             while not self._over.is_set() and self._is_present(plane.topology):
-                changes = watch.changes(PATIENCE_S)
+                seen = watch.changes(PATIENCE_S)
                 self._lives = dict(watch.lives())
-                if changes:
-                    self.functions_changed(changes, watch)
+                down = self._graphs.latest.down if self._graphs.latest else frozenset[str]()
+                # A function that answers for the first time is nothing new.
+                news = {function: lives for function, lives in seen.items() if lives is (function in down)}
+                if news:
+                    self.functions_changed(news, watch)
         finally:
             watch.close()
 

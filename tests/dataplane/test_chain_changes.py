@@ -11,13 +11,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from mano.cli.demo.flow import Flow, Way
+from mano.cli.demo.flow import Flow as Datagrams
+from mano.cli.demo.flow import Way
 from mano.cli.demo.world import INTERNET, SUBSCRIBERS, DemoWorld
-from tests.dataplane.gi_lan import INTERNET_IP, Lab, world_of
+from tests.dataplane.gi_lan import INTERNET_IP, Flow, Lab, run, world_of
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.timeout(240)]
 
@@ -126,7 +127,7 @@ def start_change(lab: Lab, world: DemoWorld, patch: Mapping[str, Any]) -> str:
 
 
 def under_traffic(world: DemoWorld, disturb: Callable[[], None]) -> tuple[Way, Way]:
-    flow = Flow(world.subscriber, world.lab.attachment(INTERNET), INTERNET_IP)
+    flow = Datagrams(world.subscriber, world.lab.attachment(INTERNET), INTERNET_IP)
     try:
         time.sleep(0.3)
         disturb()
@@ -188,7 +189,11 @@ def test_the_function_that_comes_in_sees_the_packets_and_only_while_it_is_there(
 
     assert_nothing_lost(world, disturb)
     before, still, inside, out, after = seen[-5:]
-    assert still == before and inside > still + 300 and after == out, seen
+    assert still < before + PROBES_MAX and inside > still + 300 and after < out + PROBES_MAX, seen
+
+
+PROBES_MAX = 60
+"""Probes that may pass it meanwhile; of the datagrams there are ten times as many."""
 
 
 def passed(world: DemoWorld) -> int:
@@ -209,6 +214,86 @@ def test_a_server_that_is_killed_in_the_middle_goes_on_and_no_packet_is_lost(lab
         settle(lab, operation)
 
     assert_nothing_lost(world, disturb)
+
+
+STANDBY = {
+    "path": [
+        {
+            "group": "g0",
+            "onFailure": "next",
+            "instances": [{"sf": "firewall-0"}, {"sf": "firewall-b", "weight": 0}],
+        },
+        {"group": "nat-0"},
+    ]
+}
+"""The second firewall takes over when the first one dies."""
+
+
+def test_a_dead_firewall_is_replaced_while_packets_go_on(lab: Lab, world: DemoWorld) -> None:
+    change(lab, world, STANDBY)
+    first = next(vnfc for vnfc in world.vnfcs() if vnfc["vnfName"] == "firewall-0")
+    namespace = world.lab.vnfc(first["id"])
+    told: list[Mapping[str, Any]] = []
+    time.sleep(1.0)  # it was seen alive by then
+
+    def disturb() -> None:
+        run("ip", "-n", namespace, "link", "set", "dev", "wire", "down")
+        told.extend(wait_for(lambda: alarms(lab, "SERVICE_FUNCTION_DOWN")))
+        time.sleep(1.0)
+
+    forward, back = under_traffic(world, disturb)
+    # It came back by itself, long before the half of what was sent was lost.
+    assert forward.received > forward.sent / 2 and back.received > back.sent / 2, (forward, back)
+    assert forward.longest_gap_ms < 2000 and back.longest_gap_ms < 2000, (forward, back)
+    assert told[0]["perceivedSeverity"] == "CRITICAL" and "firewall-0" in told[0]["faultDetails"][0]
+    assert passed_by(lab, "other") == ["firewall-b"]
+    run("ip", "-n", namespace, "link", "set", "dev", "wire", "up")
+    wait_for(lambda: not alarms(lab, "SERVICE_FUNCTION_DOWN"))
+    wait_for(lambda: passed_by(lab, "other") == ["firewall-0"])
+    assert_nothing_lost(world, partial(time.sleep, 0.3))
+
+
+def alarms(lab: Lab, fault_type: str) -> list[Mapping[str, Any]]:
+    """Those that stand."""
+    found = [alarm for alarm in lab.api.get("/vnffm/v1/alarms") if alarm.get("faultType") == fault_type]
+    return [alarm for alarm in found if "alarmClearedTime" not in alarm]
+
+
+def passed_by(lab: Lab, name: str) -> list[str]:
+    chain = next(chain for chain in lab.api.get("/mano/v1/chains") if chain["name"] == name)
+    return [hop["sfName"] for hop in chain["paths"][0]["hops"]]
+
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T]) -> T:
+    """What ``look`` sees once it is something."""
+    deadline = time.monotonic() + 15
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.05)
+    return found
+
+
+def test_a_rule_that_somebody_deletes_comes_back_by_itself(lab: Lab, world: DemoWorld) -> None:
+    change(lab, world, FIRST)
+    bridge = lab.bridge("h1")
+    before = {flow.text for flow in bridge.flows()}
+    bridge.delete(next(flow for flow in bridge.flows() if flow.table == "10" and "nsh_si=255" in flow.match))
+    foreign = Flow("0x1", "10", "priority=7,in_port=7", "drop")
+    bridge.add(foreign)
+    wait_for(lambda: {flow.text for flow in bridge.flows()} == before)
+    assert_nothing_lost(world, partial(time.sleep, 0.2))
+
+
+def test_the_bridges_themselves_answer_at_every_hop(lab: Lab, world: DemoWorld) -> None:
+    done = lab.mano("chain", "traceroute", "web", "--count", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("end of the path\n") == 2 and "dpi-0" in done.stdout and "2/2" in done.stdout
+    said = lab.api.post(f"/mano/v1/chains/{world.chains['web']['id']}/traceroute", {"direction": "forward"})
+    (way,) = said["paths"]
+    assert way["whole"] and [hop["host"] for hop in way["hops"]][-1] == world.path("web", "forward")["egress"]["host"]
 
 
 def test_afterwards_the_bridges_hold_what_is_stored(lab: Lab, world: DemoWorld) -> None:

@@ -171,3 +171,12 @@ def test_counters_are_remembered(running: Job):
     assert len(samples) == 3
     assert {path["direction"] for path in samples[0]["paths"]} == {"forward", "reverse"}
     assert kept._counters("nowhere") is None
+
+
+def test_the_strictest_policy_of_several_chains_counts(running: Job):
+    path = [{"group": "firewall-0", "onFailure": "open"}, {"group": "nat-0"}]
+    other = chain(running, "other")
+    document = running.services.chains.patched(other["id"], running.tenant, {"path": path})
+    running.services.chains.replace(other["id"], running.tenant, document)
+    die(running, function_id(running, "firewall-0"))
+    assert "dropped" in verdict(running, "other", DNS), "the chain `web` wants the firewall to fail closed"

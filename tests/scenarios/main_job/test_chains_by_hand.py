@@ -217,9 +217,12 @@ def test_another_tenants_functions_do_not_exist(standing: Job):
 
 
 def test_chains_that_share_a_function_mean_the_same_by_it(standing: Job):
-    path = [{"group": "firewall-0", "onFailure": "open"}, {"group": "nat-0"}]
-    with pytest.raises(InvalidInput, match="with another onFailure"):
-        standing.services.chains.create(standing.tenant, {**DNS, "path": path})
+    topology = standing.services.nfvi.topology(standing.tenant)
+    ports = {port["cpdId"]: port["id"] for host in topology["hosts"] for port in host["ports"]}
+    routed = {"id": "fw", "ingress": ports["in"], "egress": ports["out"], "layer": "l3"}
+    path = [{"group": "fw"}, {"group": "nat-0"}]
+    with pytest.raises(InvalidInput, match="with another layer"):
+        standing.services.chains.create(standing.tenant, {**DNS, "functions": [routed], "path": path})
 
 
 def test_a_port_beside_the_bridges_is_no_part_of_a_chain(standing: Job):
