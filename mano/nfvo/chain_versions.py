@@ -138,10 +138,12 @@ def planned(
     Where a function that is ``down`` leaves its packets to the next instance of its group, a chain that spreads nothing
     passes that one meanwhile, by the same numbers: whatever was on its way into the dead one is lost anyhow.
     """
+    change = chain.change
+    if change is not None and change.phase is ChainPhase.REMOVED:  # functions of the old version may be gone already
+        return lay_out(world, change.spec, change.branches, down)
     current = lay_out(world, chain.spec, chain.branches or _anew(world, chain, cost), down)
     if chain.state == ChainState.DRAINING:
         return tuple(replace(one, classified=False) for one in current)
-    change = chain.change
     if change is None or change.phase is ChainPhase.STORED:
         return current
     return during(change.phase, current, lay_out(world, change.spec, change.branches, down))
