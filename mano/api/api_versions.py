@@ -58,11 +58,12 @@ VNFIND = ApiRoot("vnfind", "1.4.0")
 VRQAN = ApiRoot("vrqan", "1.3.0")
 GRANT = ApiRoot("grant", "1.7.0")
 VNFPKGM_1 = ApiRoot("vnfpkgm", "1.4.0", strict=False)
+VNFLCM_1 = ApiRoot("vnflcm", "1.4.0", strict=False)
 """For clients older than SOL003 v3; these often send no Version."""
 
 ROOTS: Mapping[str, ApiRoot] = {
     root.prefix: root
-    for root in (NSD, NSLCM, VNFPKGM, VNFLCM, NSFM, NSPM, NFVICI, VNFFM, VNFPM, VNFIND, VRQAN, GRANT, VNFPKGM_1)
+    for root in (NSD, NSLCM, VNFPKGM, VNFLCM, NSFM, NSPM, NFVICI, VNFFM, VNFPM, VNFIND, VRQAN, GRANT, VNFPKGM_1, VNFLCM_1)
 }
 """SOL003 and SOL005 v3.7.1. The newest major version of an API comes first."""
 

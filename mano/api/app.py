@@ -38,6 +38,7 @@ from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
 from mano.api.native import chains, events, hosts, or_vnfm, placements, usage
+from mano.api.older_api import OlderApi
 from mano.api.openapi_document import complete
 from mano.api.performance import PerformanceResources
 from mano.api.problem_details import error_from_http, error_from_validation
@@ -90,6 +91,7 @@ def create_app(services: Services, config: ApiConfig) -> FastAPI:
 
 def _add_layers(app: FastAPI, config: ApiConfig, registry: CollectorRegistry) -> None:
     """The last one added is the outermost."""
+    app.add_middleware(OlderApi)
     app.add_middleware(VersionNegotiation, lenient=config.lenient_version)
     app.add_middleware(Authentication, config=config)
     app.add_middleware(Boundary, metrics=HttpMetrics(registry))

@@ -16,7 +16,7 @@ from mano.errors import InvalidInput
 
 MIN_PERIOD_S = 1
 MAX_PERIOD_S = 86_400
-REPORTS_KEPT = 24
+REPORTS_KEPT = 96
 """Reports of one job that are kept; an older one is forgotten."""
 
 REPORT_LIFETIME = timedelta(days=1)

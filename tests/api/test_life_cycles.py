@@ -287,3 +287,23 @@ def test_a_viewer_sees_operations_but_starts_none(served: Api) -> None:
     viewer = replace(served, token=dashboard_token(CREDENTIALS))
     assert viewer.get(NS_OPS).status == 200
     assert viewer.post(NS, {"nsdId": NSD, "nsName": "n", "nsDescription": ""}).status == 403
+
+
+def test_older_clients_manage_vnfs_below_version_1(served: Api) -> None:
+    old, without = "/vnflcm/v1/vnf_instances", {"Version": None}
+    answer = served.call("POST", old, {"vnfdId": FIREWALL}, without)
+    assert answer.status == 201 and answer.headers["version"] == "1.4.0"
+    path = answer.headers["location"].split(f":{served.port}")[1]
+    assert path.startswith(f"{old}/") and b"/vnflcm/v2/" not in answer.body
+    started = served.call("POST", f"{path}/instantiate", {"flavourId": "simple"}, without)
+    operation = accepted(served, started)
+    assert operation.startswith("/vnflcm/v1/vnf_lcm_op_occs/")
+    document = served.call("GET", operation, headers=without).json
+    assert document["operationState"] == "COMPLETED" and document["_links"]["self"]["href"].endswith(operation)
+    assert served.call("GET", old, headers={"Version": "2.0.0"}).status == 406
+    assert served.call("GET", f"{old}?fields=id", headers=without).status == 200
+    assert served.call("GET", "/vnflcm/v1/subscriptions", headers=without).json == []
+    assert served.call("GET", "/vnflcm/v1/nonsense", headers=without).status == 404
+    assert served.call("PUT", old, {}, without).status == 405
+    told = served.get("/vnflcm/v1/api_versions").json
+    assert told == {"uriPrefix": "/vnflcm/v1", "apiVersions": [{"version": "1.4.0", "isDeprecated": True}]}

@@ -161,7 +161,7 @@ class PackageResources:
         files = self.catalogue.descriptor_files(id, caller.tenant_id)
         wanted = best_offer(request, (TEXT, ZIP) if _is_short_text(files) else (ZIP,))
         if wanted == TEXT:
-            return Response(Path(files[0][1]).read_bytes(), media_type=TEXT)
+            return _plain_text(files[0][1])
         return Response(_archive(files), media_type=ZIP)
 
     @media(produces=(TEXT, ZIP))
@@ -170,7 +170,7 @@ class PackageResources:
         self.find(id, caller.tenant_id)
         file = self.catalogue.manifest(id, caller.tenant_id)
         if best_offer(request, (TEXT, ZIP)) == TEXT:
-            return Response(Path(file[1]).read_bytes(), media_type=TEXT)
+            return _plain_text(file[1])
         return Response(_archive([file]), media_type=ZIP)
 
     @media(produces=(ZIP,))
@@ -233,6 +233,11 @@ class PackageResources:
 
     def _told(self, uow: UnitOfWork, package: Package, root: str) -> dict[str, Any]:
         return self.naming.represent(uow, package, root)
+
+
+def _plain_text(path: str) -> Response:
+    """The file as ``text/plain`` and no parameter, which clients compare with."""
+    return Response(Path(path).read_bytes(), headers={"Content-Type": TEXT})
 
 
 def _is_short_text(files: Sequence[tuple[str, str]]) -> bool:
