@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sfc.errors import SimulationError
 from sfc.model.fields import Field
@@ -21,10 +22,22 @@ from sfc.simulator.machine import BridgeMachine
 from sfc.simulator.packets import Packet
 from sfc.simulator.trace import Crossed, Delivered, Dropped, Event, Loss, Received, Trace, Visited
 
+HISTORY_MAX = 4096
 PASSES_MAX = 512
 """Packets received by bridges for one that was injected; above it is a loop."""
 
-__all__ = ["PASSES_MAX", "Simulator", "Trace"]
+__all__ = ["PASSES_MAX", "Injected", "Simulator", "Trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A packet that came in by a port of a bridge; with tunnel fields when that was the tunnel's."""
+
+    sff: str
+    ofport: int
+    packet: Packet
+    tun_src: int = 0
+    tun_id: int = 0
 
 
 class Simulator:
@@ -55,6 +68,8 @@ class Simulator:
         """Functions that swallow what they get."""
         self.injected = 0
         """Packets that came in so far."""
+        self.history: deque[Injected] = deque(maxlen=HISTORY_MAX)
+        """The last ones since all connections were forgotten: walked again, in order, they do the same again."""
 
     def inject(self, port_id: str, packet: Packet) -> Trace:
         """The station at a port sends a packet."""
@@ -64,6 +79,7 @@ class Simulator:
     def inject_at(self, sff: str, ofport: int, packet: Packet, tun_src: int = 0, tun_id: int = 0) -> Trace:
         """A packet comes in by any port of a bridge, with tunnel fields when it is the tunnel's."""
         self.injected += 1
+        self.history.append(Injected(sff, ofport, packet, tun_src, tun_id))
         walk = _Walk(self)
         walk.queue.append((sff, ofport, packet, tun_src, tun_id))
         return walk.run()
@@ -74,6 +90,7 @@ class Simulator:
 
     def forget_connections(self) -> None:
         """Every bridge forgets its connections."""
+        self.history.clear()
         for bridge in self.bridges.values():
             bridge.connections.forget()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sfc.collector import paused
 from sfc.liveness import watches
@@ -76,7 +76,7 @@ class Prover:
         before = network.injected
         network.forget_connections()
         with network.watched() as spots:
-            violations = tuple(check.run(network))
+            violations = tuple(replace(found, history=tuple(network.history)) for found in check.run(network))
         self._forget((check.name,))
         made = self._made[check.name] = _Made(check, violations, network.injected - before, frozenset(spots))
         for spot in made.spots:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sfc.errors import SimulationError
 from sfc.model.chains import Direction
 from sfc.model.flows import Flow
-from sfc.simulator import Simulator, Trace
+from sfc.simulator import Injected, Simulator, Trace
 from sfc.simulator.packets import Packet
 from sfc.simulator.trace import Dropped, Matched
 
@@ -46,6 +46,8 @@ class Violation:
     """Where it went wrong, as far as that can be told."""
     flow: Flow | None = None
     """The last rule that it met."""
+    history: tuple[Injected, ...] = field(default=(), compare=False, repr=False)
+    """Every packet, in order, that leads to it: :mod:`sfc.verify.replay` writes them as a capture."""
 
     def __str__(self) -> str:
         where = f" at {self.sff}" if self.sff else ""
