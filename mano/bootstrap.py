@@ -39,8 +39,10 @@ from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.chain_stories import ChangeChain
 from mano.nfvo.chains import Chains
+from mano.nfvo.evacuating import Evacuation
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.granting import Granting
+from mano.nfvo.growth import Growth
 from mano.nfvo.keeping import Keeper
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.nfvi import Nfvi
@@ -332,6 +334,7 @@ def _wire(
         vnf_lifecycle=vnf_lifecycle,
         nfvi=Nfvi(open_unit, vims, graphs, chains, clock, random_id, tier.value),
         placing=Placing(open_unit, vims, clock),
+        evacuation=Evacuation(open_unit, Growth(open_unit, reserving)),
         forwarding_graphs=chains,
         chains=chain_changes,
         logical_networks=logical_networks,

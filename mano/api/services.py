@@ -405,6 +405,13 @@ class VnfRecords(Protocol):
         """It is gone."""
 
 
+class Evacuation(Protocol):
+    """Emptying hosts."""
+
+    def plan(self, host: str, budget: int = 1) -> Document:
+        """What would leave the host, wave by wave, and what cannot, with the reasons; changes nothing."""
+
+
 class Health(Protocol):
     """Is this server able to do its work?"""
 
@@ -429,6 +436,7 @@ class Services:
     vnf_lifecycle: VnfLifecycle | None = None
     nfvi: Nfvi | None = None
     placing: Placing | None = None
+    evacuation: Evacuation | None = None
     forwarding_graphs: ForwardingGraphs | None = None
     chains: Chains | None = None
     subscriptions: Subscriptions | None = None

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from mano.cli.client import Client, segment, with_client
+from mano.cli.evacuation import evacuate, evacuation, tell
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.files import read_document
 from mano.cli.host_readiness import READABLE, doctor, prepare
@@ -204,22 +205,43 @@ def show(client: Client, name: str, output: str) -> None:
 @host.command("drain")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--undo", is_flag=True, help="Take new work again.")
+@click.option("--move/--no-move", default=True, show_default=True, help="Move what runs there to other hosts.")
+@click.option(
+    "--budget", type=click.IntRange(1, 1000), default=1, show_default=True, help="VNFs disturbed at the same time."
+)
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True, help="Seconds for a move.")
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @output_option
 @with_client
-def drain(client: Client, names: tuple[str, ...], undo: bool, dry_run: bool, output: str) -> None:
-    """Place nothing new on hosts, and list what is still there; what runs there goes on."""
+def drain(
+    client: Client,
+    names: tuple[str, ...],
+    undo: bool,
+    move: bool,
+    budget: int,
+    timeout: float,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Place nothing new on hosts, move what runs there one after the other, and say what cannot."""
     state = "enabled" if undo else "draining"
     before = [client.get(f"{HOSTS}/{segment(name)}") for name in names]
     if dry_run:
         changing = [host for host in before if host["state"] != state]
         for host in changing:
             note(f"would turn host {host['name']} from {host['state']} to {state}; {_carried(host)}")
+        if move and not undo:
+            for host in before:
+                tell(evacuation(client, host["name"], budget))
         raise SystemExit(int(Exit.DIFFERENCES if changing else Exit.OK))
     after = [client.patch(f"{HOSTS}/{segment(name)}", {"state": state}).json for name in names]
+    stayed = [one for name in names for one in evacuate(client, name, budget, timeout)] if move and not undo else []
+    after = [client.get(f"{HOSTS}/{segment(name)}") for name in names]
     show_list(after, output, DRAINED, name="name")
     for host in after:
         note(f"{host['name']} is {host['state']}; {_carried(host)}")
+    if stayed:
+        raise Failure(f"{len(stayed)} VNFCs could not move: {'; '.join(stayed)}", exit_code=Exit.UNPLACED)
 
 
 def _carried(host: Row) -> str:

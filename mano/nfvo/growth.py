@@ -25,6 +25,7 @@ from mano.nfvo.growing import (
 )
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedVnf, PlannedVnfc, plan_from_json
 from mano.nfvo.reserving import Reserving
+from mano.placement import PlacementResult, request_from_document
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from vnf_descriptors.model import Nsd, NsFlavour, Vnfd, VnfFlavour, from_json
 
@@ -58,6 +59,24 @@ class Growth:
 
         Raises :class:`~mano.errors.NotPlaceable` with the reasons, :class:`~mano.errors.Refused` for want of addresses.
         """
+        owner_id, newcomers, document = self._request(request, instance, tenant_id)
+        self._reserving.reserve(
+            owner_id,
+            tenant_id,
+            document,
+            {one.key: one.reservation_id for one in newcomers},
+            also=lambda uow: _join_plan(uow, instance, newcomers),
+        )
+
+    def would(self, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> PlacementResult:
+        """Where the additions would go now; reserves nothing."""
+        _, _, document = self._request(request, instance, tenant_id)
+        return self._reserving.decide(request_from_document(document))
+
+    def _request(
+        self, request: GrantRequest, instance: VnfInstance, tenant_id: str
+    ) -> tuple[str, list[Newcomer], dict[str, Any]]:
+        """(who holds the reservations, the newcomers, the PlacementRequest for them)."""
         with self._open_unit(read_only=True) as uow:
             owner = _owner(uow, instance)
             here = _neighbourhood(uow, request, instance, tenant_id)
@@ -67,13 +86,7 @@ class Growth:
         groups = [*rules_of_vnf(here.flavour.affinity_rules, present, newcomers)]
         if owner.plan is not None and owner.flavour is not None and owner.vnf is not None:
             groups += rules_of_ns(owner.flavour, owner.plan, owner.vnf, newcomers)
-        self._reserving.reserve(
-            owner.id,
-            tenant_id,
-            placement_request(here, newcomers, groups),
-            {one.key: one.reservation_id for one in newcomers},
-            also=lambda uow: _join_plan(uow, instance, newcomers),
-        )
+        return owner.id, newcomers, placement_request(here, newcomers, groups)
 
 
 def place_of(resource: ResourceDefinition) -> str:
