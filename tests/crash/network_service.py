@@ -6,6 +6,7 @@ Nothing of the server is replaced; the VIM and the engine only tell the points w
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from mano.placement import document_from_text
 from mano.settings import AuthMode, Settings, Tier
 from tests.crash.lives import SETTINGS, Life, settled, wait_until_quiet
 from tests.crash.points import Points
+from tests.scenarios.operations.conftest import scalable
 from vnf_descriptors import build as build_package
 
 SAMPLES = Path(str(files("vnf_descriptors"))) / "samples"
@@ -45,7 +47,9 @@ def make_server(life: Life, points: Points) -> Catena:
         settings = replace(SETTINGS, lease_s=life.lease_s)
         return DbosEngine(store, SystemClock(), server_id=life.server_id, settings=settings)
 
-    settings = Settings(data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02, watches=False)
+    settings = Settings(
+        data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02, watches=False
+    )
     return build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
 
 
@@ -77,7 +81,12 @@ def make_ready(catena: Catena, directory: Path) -> None:
 def upload(services: Any, name: str, kind: DescriptorKind) -> str:
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "package.csar"
-        build_package(SAMPLES / name, archive)
+        source = Path(directory) / name
+        shutil.copytree(SAMPLES / name, source)
+        if name == "dpi":
+            descriptor = source / "Definitions" / "dpi.yaml"
+            descriptor.write_text(scalable(descriptor.read_text(encoding="utf-8"), name), encoding="utf-8")
+        build_package(source, archive)
         package = services.catalogue.create(kind, DEFAULT_TENANT, {})
         onboarded = services.catalogue.upload(package.id, DEFAULT_TENANT, iter([archive.read_bytes()]))
     assert onboarded.onboarding_state.value == "ONBOARDED", onboarded.failure
@@ -110,6 +119,47 @@ def change_chain(catena: Catena, directory: Path) -> None:
     settled(catena.store, op_id)
 
 
+SCALE_OUT = "00000000-0000-4000-8000-000000000001"
+SCALE_IN = "00000000-0000-4000-8000-000000000002"
+HEAL = "00000000-0000-4000-8000-000000000003"
+MOVE = "00000000-0000-4000-8000-000000000004"
+"""Identifiers of the operations: whoever was not answered asks again with the same."""
+
+
+def scale_out(catena: Catena, directory: Path) -> None:
+    change(catena, directory, SCALE_OUT, "SCALE", {"type": "SCALE_OUT", "aspectId": "load"})
+
+
+def scale_in(catena: Catena, directory: Path) -> None:
+    change(catena, directory, SCALE_IN, "SCALE", {"type": "SCALE_IN", "aspectId": "load"})
+
+
+def heal(catena: Catena, directory: Path) -> None:
+    change(catena, directory, HEAL, "HEAL", {"cause": "a test"})
+
+
+def move(catena: Catena, directory: Path) -> None:
+    """To a fourth host, which is there before anything is asked for."""
+    inventory = document_from_text((SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8"), "Inventory")
+    inventory["hosts"] = [{**inventory["hosts"][2], "name": "h4"}]
+    del inventory["links"]
+    nfvi: Any = catena.services.nfvi
+    nfvi.add_hosts(inventory, "local")
+    change(catena, directory, MOVE, "HEAL", {"additionalParams": {"catena": {"action": "move"}}})
+
+
+def change(catena: Catena, directory: Path, op_id: str, operation: str, request: dict[str, Any]) -> None:
+    """Ask for an operation on the dpi."""
+    with catena.store.open_unit(read_only=True) as uow:
+        vnf = next(vnf for vnf in uow.vnf_instances.list() if vnf.name == "dpi-0")
+        stored = uow.operations.find(op_id)
+    if stored is None:
+        lifecycle: Any = catena.services.vnf_lifecycle
+        lifecycle.change(vnf.id, DEFAULT_TENANT, op_id, operation, request)
+    (directory / f"accepted-{operation}").write_text(op_id)
+    settled(catena.store, op_id)
+
+
 def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], str]) -> None:
     """Ask once; who was not answered looks whether it was stored before asking again."""
     with catena.store.open_unit(read_only=True) as uow:
@@ -121,5 +171,6 @@ def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], s
 
 
 SCENARIOS: dict[str, Callable[[Catena, Path], None]] = {
-    f"service:{scenario.__name__}": scenario for scenario in (make_ready, instantiate, terminate, change_chain)
+    f"service:{scenario.__name__}": scenario
+    for scenario in (make_ready, instantiate, terminate, change_chain, scale_out, scale_in, heal, move)
 }
