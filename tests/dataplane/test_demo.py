@@ -121,6 +121,17 @@ def test_a_run_on_a_terminal_moves_and_leaves_nothing(lab: str) -> None:
     assert everything_left(lab) == []
 
 
+@pytest.mark.deep
+def test_the_full_run_changes_a_chain_loses_a_function_and_leaves_nothing(lab: str) -> None:
+    run = Run("--lab", lab, "--full")
+    assert run.end() == 0, run.text
+    assert SUMMARY.search(run.text), run.text
+    assert "dpi comes into the chain `other` under traffic: 2000 datagrams/s each way" in run.text
+    assert re.search(r"firewall-b carries on after \d+ ms; alarm CRITICAL", run.text), run.text
+    assert run.text.count("end of the path: NSH off") == 4
+    assert everything_left(lab) == []
+
+
 def test_a_kept_run_lives_on_until_it_is_cleaned_up(lab: str) -> None:
     run = Run("--lab", lab, "--keep", "--hosts", "5")
     assert run.end() == 0, run.text

@@ -40,11 +40,12 @@ class LabName(click.ParamType[str]):
 
 @click.command()
 @click.option("--hosts", type=click.IntRange(3, 16), default=3, show_default=True, help="NFVI hosts of the lab.")
+@click.option("--full", is_flag=True, help="Also change a chain under traffic, let a function die, trace the hops.")
 @click.option("--keep", is_flag=True, help="Leave everything running and print the dashboard's address.")
 @click.option("--cleanup", is_flag=True, help="Remove what an earlier run left or kept, and end.")
 @click.option("--tier", type=click.Choice(["root", "simulated"]), help="Default: the best that this machine can do.")
 @click.option("--lab", type=LabName(), default=DEFAULT_LAB, show_default=True, help="Tells runs side by side apart.")
-def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> None:
+def demo(hosts: int, full: bool, keep: bool, cleanup: bool, tier: str | None, lab: str) -> None:
     """Show the main job: packages, placement, an NSH chain, real packets, every hop proven."""
     directory = remains.working_directory(lab)
     for number in INTERRUPTS:
@@ -56,7 +57,7 @@ def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> N
             if cleanup:
                 _say_removed(remains.remove_remains(directory, lab))
                 return
-            held = _demo(directory, hosts, keep, tier, lab)
+            held = _demo(directory, hosts, keep, tier, lab, full)
     except DemoProblem as problem:
         click.echo(f"Error: {printable(str(problem))}", err=True)
         sys.exit(1)
@@ -67,7 +68,7 @@ def demo(hosts: int, keep: bool, cleanup: bool, tier: str | None, lab: str) -> N
     sys.exit(0 if held else 1)
 
 
-def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str) -> bool:
+def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str, full: bool = False) -> bool:
     """One run from an empty place to an empty place, unless it is kept; True when every check held."""
     chosen, why_not_real = choose_tier(tier)
     _refuse_kept(directory, lab)
@@ -79,7 +80,7 @@ def _demo(directory: Path, hosts: int, keep: bool, tier: str | None, lab: str) -
         if why_not_real:
             click.echo(f"tier simulated, since {why_not_real}")
         remains.make_directory(directory)
-        options = Options(directory, chosen, f"127.0.0.1:{FAVOURITE_PORT}", lab, hosts, keep)
+        options = Options(directory, chosen, f"127.0.0.1:{FAVOURITE_PORT}", lab, hosts, keep, full)
         held = run(options, Stage(chosen))
         is_kept = keep and held
     except BrokenPipeError:

@@ -19,6 +19,7 @@ class Options:
     lab: str = DEFAULT_LAB
     hosts: int = 3
     keep: bool = False
+    full: bool = False
 
     @property
     def is_real(self) -> bool:

@@ -27,7 +27,7 @@ KEPT = "kept.json"
 END_DEADLINE_S = 10.0
 SETTLED_S = 0.1
 ROUNDS = 20
-_OURS = (b"mano.cli", b"mano.cli.demo.internet", b"mano.cli.demo.subscriber", b"tcpdump")
+_OURS = (b"mano.cli", b"mano.cli.demo.internet", b"mano.cli.demo.subscriber", b"mano.cli.demo.streams", b"tcpdump")
 """Words on the command lines of a demo's processes, beside its directory."""
 
 

@@ -67,3 +67,18 @@ def counter_line(chain: str, path: Mapping[str, Any]) -> str:
         f"[{path['spi']}/{hop['si']}] {hop['sfName']}@{hop['host']} {hop['packets']}" for hop in path["hops"]
     )
     return f"{chain} {path['direction']}: {hops} > end {path['endPackets']}"
+
+
+def traceroute_lines(chain: str, path: Mapping[str, Any]) -> Iterator[str]:
+    """What the hops of a path answered: TTL, host, position, time, and the rule by which packets go on."""
+    yield f"{chain} {path['direction']}, SPI {path['spi']}:"
+    for hop in path["hops"]:
+        if hop["host"] is None:
+            yield f"  {hop['ttl']:>2}  *  nobody answers"
+            continue
+        took = f"{hop['leastMs']:.2f} ms" if hop["leastMs"] else "no time passes"
+        end = "end of the path" if hop["end"] else str(hop["nextRule"] or "").partition(" (chain")[0]
+        function = f"{hop['sfName']}: " if hop["sfName"] and not hop["end"] else ""
+        yield f"  {hop['ttl']:>2}  {hop['host']}  [{hop['spi']}/{hop['si']}]  {took}  {function}{end}".rstrip(": ")
+    if not path["whole"]:
+        yield f"      it breaks: {path['why']}"

@@ -60,7 +60,7 @@ class Api:
             self._client.upload(path, file, archive.stat().st_size)
 
     def wait_for(self, operation: str, timeout_s: float, on_change: Callable[[Mapping[str, Any]], None]) -> None:
-        """Wait until an NS operation is over; raises DemoProblem with its error unless it COMPLETED."""
+        """Wait until an operation is over; raises DemoProblem with its error unless it COMPLETED."""
         deadline = time.monotonic() + timeout_s
         while True:
             found = self.get(operation)
@@ -68,10 +68,11 @@ class Api:
             state = found["operationState"]
             if state == "COMPLETED":
                 return
+            kind = found.get("lcmOperationType") or found.get("operation")
             if state in ("FAILED", "FAILED_TEMP", "ROLLED_BACK", "PARTIALLY_COMPLETED"):
-                raise DemoProblem(f"{found['lcmOperationType']} ended as {state}: {_problem(found.get('error'))}")
+                raise DemoProblem(f"{kind} ended as {state}: {_problem(found.get('error'))}")
             if time.monotonic() > deadline:
-                raise DemoProblem(f"{found['lcmOperationType']} is {state} after {timeout_s:.0f} s")
+                raise DemoProblem(f"{kind} is {state} after {timeout_s:.0f} s")
             time.sleep(POLL_S)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mano.cli.demo import look, outside, remains, report, server
+from mano.cli.demo import full, look, outside, remains, report, server
 from mano.cli.demo.captures import UnderlayCapture
 from mano.cli.demo.checks import AFTERWARDS, WHILE_CAPTURING, Check, outcome
 from mano.cli.demo.errors import DemoProblem
@@ -66,6 +66,10 @@ class Story:
             self._check(world)
         else:
             self._run_checks(world, SIMULATED_CHECKS)
+        if self._options.full and self._options.is_real:
+            full.tell(self._stage, world, SERVER_ADDRESS)
+        elif self._options.full:
+            full.tell_simulated(self._stage, world)
         if not self._options.keep:
             self._terminate(service, ns_id)
 
