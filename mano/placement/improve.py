@@ -28,6 +28,9 @@ DETERMINISTIC_S = 0.6
 WHOLE_AT_ONCE = 400
 """A request with at most this many pairs of a VDU and a host is also put into one model, with ten times the effort."""
 
+WHOLE_BEHIND = 11
+"""The round behind which that is done."""
+
 SMALL, SMALL_STEPS = 12, 4_000
 """Up to so many VDUs other plans are looked through one by one, so many seats."""
 
@@ -71,11 +74,11 @@ def improve(
     vdus = len(engine.board.request.vdus)
     if restarts and vdus <= SMALL and not missing:
         engine.refine(SMALL_STEPS, deadline)
-    if vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE:
-        search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
     if restarts:
         search.restart(_restarts(vdus), deadline)
-    for number in range(default_iterations(vdus) if iterations is None else iterations):
+    rounds = default_iterations(vdus) if iterations is None else iterations
+    whole = vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE
+    for number in range(rounds):
         if time.perf_counter() >= deadline or search.perfect():
             break
         random = Random(number)
@@ -87,6 +90,11 @@ def improve(
             search.round(search.spare(random), DETERMINISTIC_S, number, deadline, hops=False)
         else:
             search.round(search.choose(random, number), DETERMINISTIC_S, number, deadline)
+        if whole and number == WHOLE_BEHIND:
+            whole = False
+            search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
+    if whole and not search.perfect() and time.perf_counter() < deadline:
+        search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
     return search.missing
 
 

@@ -82,6 +82,7 @@ def _add_nics(random: Random, host: dict, ids: list[int]) -> None:
 
 def _add_allocations(random: Random, host: dict, everything: list[int]) -> None:
     taken: set[int] = set()
+    spare: dict[tuple[int, int], int] = {}
     used_vfs: dict[str, set[int]] = {}
     for index in range(random.choice([0, 0, 1, 2])):
         node = random.choice(host["numaNodes"])
@@ -89,6 +90,8 @@ def _add_allocations(random: Random, host: dict, everything: list[int]) -> None:
         taken |= set(mine)
         page = random.choice([4, *(int(size) for size in node["hugepages"])])
         mib = random.choice([0, max(1, page // 1024)])
+        if not _take(spare, node, page, mib):
+            page, mib = 4, 0
         allocation: dict = {
             "id": f"old-{index}",
             "groups": [],
@@ -111,6 +114,17 @@ def _add_allocations(random: Random, host: dict, everything: list[int]) -> None:
                 if random.random() < 0.3:
                     allocation["interfaces"]["e"]["bandwidthMbps"] = 5
         host["allocations"].append(allocation)
+
+
+def _take(spare: dict[tuple[int, int], int], node: dict, page: int, mib: int) -> bool:
+    """Whether the node has that memory left beside what was taken of it before, which `spare` remembers."""
+    huge = {int(size): count * int(size) // 1024 for size, count in node["hugepages"].items()}
+    key = (node["id"], page)
+    spare.setdefault(key, node["memoryMib"] - sum(huge.values()) if page == 4 else huge[page])
+    if spare[key] < mib:
+        return False
+    spare[key] -= mib
+    return True
 
 
 def random_vdu(random: Random, vdu_id: str = "v") -> dict:

@@ -12,7 +12,6 @@ from mano.placement import inventory_from_document, plan, request_from_document
 from tests.unit.placement.cases import random_host, random_vdu, roomy_case
 from tests.unit.placement.oracle import faults_of, verdict
 
-
 Case = Callable[[Random], tuple[dict, dict]]
 
 
