@@ -216,8 +216,15 @@ def _find_entry(shown: str, members: Members, policy: Policy, findings: list[Fin
         return Package(shown, Layout.ROOT_YAML, members, roots[0])
     have = f"{len(roots)} YAML files at its root" if roots else "no YAML file at its root"
     message = f"the package has no {tosca_meta.PATH} and {have}"
-    findings.append(finding("CSAR001", Position(shown), message))
+    findings.append(finding("CSAR001", Position(shown), message, _where_it_lies(members)))
     return None
+
+
+def _where_it_lies(members: Members) -> str:
+    deeper = next((name for name in members.names() if name.endswith(f"/{tosca_meta.PATH}")), None)
+    if deeper is None:
+        return ""
+    return f"It lies in {quote(deeper.removesuffix(tosca_meta.PATH))}: archive what is in there, not the directory"
 
 
 def _check_meta_paths(meta: ToscaMeta, members: Members, policy: Policy) -> Iterator[Finding]:

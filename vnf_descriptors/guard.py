@@ -176,6 +176,9 @@ def _end64(stream: BinaryIO, end: int, members: int, directory: int) -> tuple[in
 
 def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO, promised: int, place: Position) -> Iterator[Finding]:
     infos = archive.infolist()
+    if not infos:
+        yield finding("ZIP001", place, "this archive is empty")
+        return
     if len(infos) > MAX_MEMBERS:
         yield finding("ZIP007", place, f"this archive has {len(infos)} members; the limit is {MAX_MEMBERS}")
         return

@@ -152,7 +152,7 @@ class _Reader:
             return
         written, colon, rest = text.partition(":")
         shown, value = written.strip(), rest.strip()
-        if not colon or not shown or (rest and rest[0] not in " \t"):
+        if not colon or not shown:
             place = Position(self._path, number)
             message = f"this line is not 'name: value': {quote(text.strip())}"
             self.findings.append(finding("MF002", place, message))

@@ -193,25 +193,29 @@ def _graphs(context: Context, topology: Topology) -> list[Group]:
 
 def _vnffg(context: Context, topology: Topology, group: Group) -> Vnffg:
     names = [member.text for member in group.members]
-    paths = [node for node in topology.of_type(f"{_NODE}NFP") if node.name in names]
-    paths.sort(key=lambda node: names.index(node.name))
+    paths = {node.name: node for node in topology.of_type(f"{_NODE}NFP")}
+    members = [paths[name] for name in dict.fromkeys(names) if name in paths]
     description = text_of(group.properties.get("description")) or ""
-    return Vnffg(group.name, description, tuple(_nfp(context, topology, node) for node in paths), tuple(names))
+    return Vnffg(group.name, description, tuple(_nfp(context, topology, node) for node in members), tuple(names))
 
 
 def _nfp(context: Context, topology: Topology, node: NodeTemplate) -> Nfp:
     positions = [topology.nodes[use.target.text] for use in node.uses("nfp_position") if use.target]
-    rules = [
-        policy
-        for policy in topology.policies_of(f"{_POLICY}NfpRule")
-        if node.name in [member.text for member in policy.members]
-    ]
+    rules = topology.remember("rules by path", lambda: _rules_by_path(topology)).get(node.name, [])
     return Nfp(
         node.name,
         tuple(_position(context, topology, position) for position in positions),
         tuple(nfp_rule(topology, rule) for rule in rules),
         boolean_of(child(node.node, "metadata", SYMMETRIC)),
     )
+
+
+def _rules_by_path(topology: Topology) -> dict[str, list[Group]]:
+    found: dict[str, list[Group]] = {}
+    for policy in topology.policies_of(f"{_POLICY}NfpRule"):
+        for name in dict.fromkeys(member.text for member in policy.members):
+            found.setdefault(name, []).append(policy)
+    return found
 
 
 def _position(context: Context, topology: Topology, node: NodeTemplate) -> NfpPosition:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from tests.unit.vnf_descriptors.descriptor_support import VNFD, archive, changed, package_files
+from tests.unit.vnf_descriptors.descriptor_support import META, VNFD, archive, changed, package_files
 from tests.unit.vnf_descriptors.hostile_archives import Case
+from tests.unit.vnf_descriptors.vendor_packages import TEXTS
 
+SERVICE = (TEXTS / "service.yaml").read_text()
 HEAD = "tosca_definitions_version: tosca_simple_yaml_1_3\n"
 
 
@@ -34,8 +36,8 @@ def large_descriptors() -> Iterator[tuple[str, bytes]]:
         "{min_number_of_instances: 1, max_number_of_instances: 3}}, capabilities: {virtual_compute: {properties: "
         "{virtual_cpu: {num_virtual_cpu: 1}, virtual_memory: {virtual_mem_size: 1 GiB}}}}"
     )
-    vdus = "".join(f"    v{number}: {{{compute}}}\n" for number in range(3000))
-    yield "three thousand VDUs", _described(changed(front, vdus + front))
+    vdus = "".join(f"    v{number}: {{{compute}}}\n" for number in range(2000))
+    yield "two thousand VDUs", _described(changed(front, vdus + front))
     keys = ", ".join(f'"hw:cpu_polici{number}": x' for number in range(30_000))
     policy = 'vdu_cpu_requirements: {"hw:cpu_policy": dedicated,'
     yield "many unknown keys", _described(changed(policy, policy.replace('"hw', f'{keys}, "hw', 1)))
@@ -62,6 +64,31 @@ def large_descriptors() -> Iterator[tuple[str, bytes]]:
         "texts that double",
         _described(changed(front, f"{pieces}{last}requirements: [{{virtual_binding: lb}}]}}\n{front}")),
     )
+
+
+def large_services() -> Iterator[tuple[str, bytes]]:
+    """The same for network services."""
+    lan = "    lan:\n"
+    web = "  policies:\n"
+    number = 2000
+    path = "{type: tosca.nodes.nfv.NFP, requirements: [nfp_position: first, nfp_position: second]}"
+    rule = "properties: {ether_type: ipv4, destination_port_range: [80, 443]}"
+    paths = "".join(f"    p{n}: {path}\n" for n in range(number))
+    rules = "".join(f"  - r{n}: {{type: tosca.policies.nfv.NfpRule, targets: [p{n}], {rule}}}\n" for n in range(number))
+    members = ", ".join(f"p{n}" for n in range(number))
+    text = changed(lan, f"{paths}{lan}", changed(web, f"{web}{rules}", SERVICE))
+    yield "two thousand paths", _service(changed("members: [path]", f"members: [path, {members}]", text))
+    profile = "properties: {vnf_profile: {min_number_of_instances: 1, max_number_of_instances: 2}}"
+    vnfs = "".join(
+        f"    v{n}: {{type: vendor.fw, {profile}, requirements: [virtual_link_in: lan]}}\n" for n in range(4000)
+    )
+    yield "four thousand VNFs", _service(changed(lan, f"{vnfs}{lan}", SERVICE))
+
+
+def _service(text: str) -> bytes:
+    meta = META.replace("ETSI-Entry-Manifest: vnf.mf\n", "")
+    files = {"TOSCA-Metadata/TOSCA.meta": meta.encode(), "Definitions/vnfd.yaml": text.encode(), "ChangeLog.txt": b""}
+    return archive(files)
 
 
 def hostile_sizes() -> Iterator[Case]:

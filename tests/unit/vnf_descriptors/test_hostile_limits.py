@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.vnf_descriptors.descriptor_support import archive, package_files, write
 from tests.unit.vnf_descriptors.hostile_archives import Case, sound_archives, with_gap
-from tests.unit.vnf_descriptors.hostile_sizes import large_descriptors
+from tests.unit.vnf_descriptors.hostile_sizes import large_descriptors, large_services
 from tests.unit.vnf_descriptors.hostile_support import hostile_packages
 from vnf_descriptors import validate
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("hostile packages")
 
 CASES = list(hostile_packages())
 #: Packages that are large or unusual, but not wrong.
-SOUND: list[Case] = [(name, data, set()) for name, data in (*large_descriptors(), *sound_archives())]
+SOUND: list[Case] = [(name, data, set()) for name, data in (*large_descriptors(), *large_services(), *sound_archives())]
 
 #: Validates each path in turn and tells what it cost; an audit hook sees what no test of the result could.
 _WATCHED = """

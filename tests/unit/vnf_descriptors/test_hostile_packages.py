@@ -175,6 +175,11 @@ def test_no_archive_at_all(tmp_path: Path, data: bytes) -> None:
     assert not check_bytes(tmp_path, data).ok
 
 
+def test_an_archive_without_members(tmp_path: Path) -> None:
+    (entry,) = check_bytes(tmp_path, archive({})).findings
+    assert (entry.code, entry.message) == ("ZIP001", "this archive is empty")
+
+
 def test_every_cut_of_an_archive_is_refused(tmp_path: Path) -> None:
     data = archive(package_files())
     for end in range(0, len(data) - 1, 97):

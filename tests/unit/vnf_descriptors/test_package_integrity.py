@@ -168,6 +168,17 @@ def test_a_repository_is_a_matter_of_policy_too(tmp_path: Path) -> None:
     assert validate(path, Policy(allow_external=True)).ok
 
 
+def test_a_package_in_a_directory_of_its_archive(tmp_path: Path) -> None:
+    report = check_files(tmp_path, {f"vrouter/{name}": data for name, data in package_files().items()})
+    (entry,) = found(report, "CSAR001")
+    assert "'vrouter/'" in entry.hint
+
+
+def test_lines_without_a_blank_are_read(tmp_path: Path) -> None:
+    files = package_files()
+    assert check_files(tmp_path, {**files, "vnf.mf": files["vnf.mf"].replace(b": ", b":")}).ok
+
+
 def test_a_file_that_nobody_lists(tmp_path: Path) -> None:
     report = check_files(tmp_path, {**package_files(), "Files/added.sh": b"evil"})
     assert [(entry.file, entry.severity) for entry in found(report, "MF008")] == [("Files/added.sh", "error")]
