@@ -60,7 +60,7 @@ def _living(topology: Topology, chain: Chain, group: PathGroup, dead: Collection
     """The group without its dead instances; None when it is to be left out."""
     living = tuple(each for each in group.instances if each.function not in dead)
     if living:
-        return PathGroup(group.name, living)
+        return replace(group, instances=living)
     functions = [topology.function(each.function) for each in group.instances]
     closed = [each.id for each in functions if each.on_failure is not OnFailure.OPEN or each.rewrites_5tuple]
     if closed:

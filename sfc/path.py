@@ -151,7 +151,9 @@ def branches(chain: Chain) -> tuple[tuple[Chain, int], ...]:
 
 def _alternatives(group: PathGroup) -> tuple[PathGroup, ...]:
     """Of a group that spreads, one for each of its instances."""
-    return tuple(PathGroup(group.name, (each,)) for each in _candidates(group)) if group.spread else (group,)
+    if not group.spread:
+        return (group,)
+    return tuple(replace(group, instances=(each,), spread=False) for each in _candidates(group))
 
 
 def _weight(chain: Chain, path: tuple[PathGroup, ...]) -> int:
@@ -281,6 +283,8 @@ def _check_ends(topology: Topology, chain: Chain, functions: tuple[ServiceFuncti
                 "let the chain end at it and begin another behind it",
             )
     last = functions[-1]
+    if last.rewrites_5tuple and chain.path[-1].only is not None:
+        raise PathError("END_ONE_WAY", f"chain {chain.id}: {last.id} is its end, and both directions meet it")
     if chain.egress is not None and last.rewrites_5tuple:
         raise PathError("TWO_ENDS", f"chain {chain.id} ends at {last.id} and at {chain.egress}", "leave egress out")
     end = end_port(chain, functions)
@@ -323,7 +327,8 @@ def _lay_out(
     if end is None:
         raise PathError("NO_END", f"chain {chain.id} has no end")
     terminator = functions[-1].id if functions[-1].rewrites_5tuple else None
-    passed = functions[:-1] if terminator else functions
+    met = [function for function, group in zip(functions, chain.path, strict=True) if group.only in (None, direction)]
+    passed = [function for function in met if function.id != terminator]
     hops = []
     for index, function in enumerate(passed if forward else passed[::-1]):
         port_in, port_out = function.legs(forward)

@@ -229,6 +229,8 @@ class PathGroup:
     instances: tuple[WeightedInstance, ...]
     spread: bool = False
     """True: connections are spread over all instances by weight, and each stays on its own. False: one serves all."""
+    only: Direction | None = None
+    """Of a partly symmetric chain: the one direction whose packets meet it; None: both."""
 
     def __post_init__(self) -> None:
         check_name("path group", self.name)
@@ -380,7 +382,7 @@ class PlannedChain:
             raise ModelError("SYMMETRY", f"chain {self.chain.id}: a reverse path exactly when it is symmetric")
         if self.reverse is not None and self.reverse.spi == self.forward.spi:
             raise ModelError("SPI_TWICE", f"chain {self.chain.id}: both directions have SPI {self.forward.spi}")
-        if self.reverse is not None and self.reverse.functions != self.forward.functions[::-1]:
+        if self.reverse is not None and not _mirrors(self.chain, self.forward, self.reverse):
             raise ModelError("MIRROR", f"chain {self.chain.id}: the directions meet different functions")
         if self.share is not None:
             check_range(f"chain {self.chain.id}: share of a branch", self.share, 0, SHARE_MAX)
@@ -393,6 +395,15 @@ class PlannedChain:
     def other(self, direction: Direction) -> Rsp | None:
         """The path against ``direction``."""
         return self.reverse if direction is Direction.FORWARD else self.forward
+
+
+def _mirrors(chain: Chain, forward: Rsp, reverse: Rsp) -> bool:
+    """True when both directions meet the same functions, but those of groups that only one of them meets."""
+    if forward.functions == reverse.functions[::-1]:
+        return True
+    single = {each.function for group in chain.path if group.only is not None for each in group.instances}
+    there = [name for name in forward.functions if name not in single]
+    return bool(single) and there == [name for name in reverse.functions[::-1] if name not in single]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sfc.classifier import precedence
 from sfc.errors import RenderError
 from sfc.model.actions import Action, Ct, Decap, Output, PopVlan, PushVlan, SetField
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import SI_FIRST, Direction, Hop
+from sfc.model.chains import SI_FIRST, Direction, Hop, PathGroup
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.topology import Awareness, Layer, OnFailure, ServiceFunction
@@ -116,7 +116,7 @@ def _in_vlan(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) 
         bridge.add_for(route, hop.si, Table.GUARD, 320, back, behind, Kind.PROXY_RETURN)
         if other is not None and function.layer is Layer.L2:
             answer = (in_port(leg_in.ofport), in_vlan, FAMILY[version])
-            turned = (PopVlan(), *other.impose(_mirror(other, hop).si - 1))
+            turned = (PopVlan(), *other.impose(_behind(other, hop)))
             bridge.add_for(route, hop.si, Table.GUARD, 320, answer, turned, Kind.SF_ANSWER)
 
 
@@ -147,13 +147,27 @@ def _tagged(bridge: Bridge, route: Route, hop: Hop) -> None:
         if other is not None:
             # A reset made by the bridge itself comes back where the packet went in, its MACs swapped.
             answer = (in_port(leg_in), FAMILY[version], eth_dst(tag))
-            behind = other.impose(_mirror(other, hop).si - 1)
+            behind = other.impose(_behind(other, hop))
             bridge.add_for(route, hop.si, Table.GUARD, 190, answer, behind, Kind.SF_ANSWER)
 
 
-def _mirror(other: Route, hop: Hop) -> Hop:
-    """The same meeting with the function on the path back."""
-    return other.rsp.hops[len(other.rsp.hops) - 1 - (SI_FIRST - hop.si)]
+def _behind(other: Route, hop: Hop) -> int:
+    """The service index on the path back, right behind the function that is met by ``hop``."""
+    path = other.chain.path
+    if all(group.only is None for group in path):
+        return SI_FIRST - (len(other.rsp.hops) - (SI_FIRST - hop.si))
+    here = _place(path, hop)
+    back = other.rsp.direction is Direction.REVERSE
+    passed = [each for each in other.rsp.hops if (_place(path, each) >= here if back else _place(path, each) <= here)]
+    return SI_FIRST - len(passed)
+
+
+def _place(path: Sequence[PathGroup], hop: Hop) -> int:
+    """Number of the group whose function a hop meets."""
+    return next(
+        (number for number, group in enumerate(path) if any(each.function == hop.function for each in group.instances)),
+        len(path),
+    )
 
 
 def _marked(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
@@ -202,9 +216,17 @@ def _own_errors(bridge: Bridge, function: ServiceFunction, through: Sequence[Rou
         back = bridge.world.other(route)
         if back is not None:
             targets = [destination(prefix) for prefix in _only_there(bridge, route.rsp.start, general)]
-            _own_error(bridge, back, function, function.ingress, NEIGHBOUR_INGRESS, targets)
+            behind = _behind(back, _meeting(route, function))
+            _own_error(bridge, back, behind, function, function.ingress, NEIGHBOUR_INGRESS, targets)
     if general:
-        _own_error(bridge, list(general.values())[-1], function, function.legs(True)[1], NEIGHBOUR_EGRESS, [(IPV4,)])
+        last = list(general.values())[-1]
+        behind = _meeting(last, function).si - 1
+        _own_error(bridge, last, behind, function, function.legs(True)[1], NEIGHBOUR_EGRESS, [(IPV4,)])
+
+
+def _meeting(route: Route, function: ServiceFunction) -> Hop:
+    """Where a route meets a function first."""
+    return next(hop for hop in route.rsp.hops if hop.function == function.id)
 
 
 def _only_there(bridge: Bridge, ingress: str, others: Iterable[str]) -> list[IpNetwork]:
@@ -219,14 +241,20 @@ def _only_there(bridge: Bridge, ingress: str, others: Iterable[str]) -> list[IpN
 
 
 def _own_error(
-    bridge: Bridge, route: Route, function: ServiceFunction, leg: str, neighbour: int, targets: list[Matches]
+    bridge: Bridge,
+    route: Route,
+    behind: int,
+    function: ServiceFunction,
+    leg: str,
+    neighbour: int,
+    targets: list[Matches],
 ) -> None:
-    hop = next(hop for hop in route.rsp.hops if hop.function == function.id)
+    """``behind``: the service index on the route right behind the function."""
     head = (in_port(bridge.ofport(leg)), FieldMatch(Field.ETH_DST, int(neighbour)))
     sender = FieldMatch(Field.IPV4_SRC, int(function.own_address or 0))
     for target in targets:
         match = (*head, sender, *target)
-        bridge.add_for(route, hop.si, Table.GUARD, 195, match, route.impose(hop.si - 1), Kind.SF_ERROR)
+        bridge.add_for(route, behind + 1, Table.GUARD, 195, match, route.impose(behind), Kind.SF_ERROR)
 
 
 def _end(bridge: Bridge, route: Route) -> None:

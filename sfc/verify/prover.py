@@ -104,9 +104,9 @@ def _checks(plan: Plan) -> Iterator[Check]:
     topology = plan.topology
     for branches in plan.offers.values():
         first = branches[0]
-        down = plan.down.intersection(name for planned in branches for name in planned.forward.functions)
+        down = plan.down.intersection(name for each in branches for rsp in each.rsps for name in rsp.functions)
         graph = plan.graph_of(first)
-        down |= plan.down.intersection(name for planned in graph.followers for name in planned.forward.functions)
+        down |= plan.down.intersection(name for each in graph.followers for rsp in each.rsps for name in rsp.functions)
         rivals, heirs = plan.starting_at[first.forward.start], plan.between_the_ends_of(first)
         yield ChainCheck(branches, rivals, heirs, down, graph)
     for planned in plan.chains:

@@ -89,11 +89,12 @@ def _read(octets: bytes) -> Iterator[Injected]:
         if number > _PACKETS_MAX:
             raise ValueError(f"more than {_PACKETS_MAX} packets")
         if kind == _INTERFACE:
-            sff, _, ofport = _option(body[8:], _NAME).rpartition("/")
-            places.append((sff, int(ofport)))
+            name, _, port = _option(body[8:], _NAME).rpartition("/")
+            places.append((name, int(port)))
         elif kind == _PACKET:
             place, _, _, length, _ = struct.unpack_from("<IIIII", body)
-            yield _injected(*places[place], body[20 : 20 + length])
+            sff, ofport = places[place]
+            yield _injected(sff, ofport, body[20 : 20 + length])
 
 
 def _injected(sff: str, ofport: int, octets: bytes) -> Injected:
