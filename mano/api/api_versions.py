@@ -63,7 +63,22 @@ VNFLCM_1 = ApiRoot("vnflcm", "1.4.0", strict=False)
 
 ROOTS: Mapping[str, ApiRoot] = {
     root.prefix: root
-    for root in (NSD, NSLCM, VNFPKGM, VNFLCM, NSFM, NSPM, NFVICI, VNFFM, VNFPM, VNFIND, VRQAN, GRANT, VNFPKGM_1, VNFLCM_1)
+    for root in (
+        NSD,
+        NSLCM,
+        VNFPKGM,
+        VNFLCM,
+        NSFM,
+        NSPM,
+        NFVICI,
+        VNFFM,
+        VNFPM,
+        VNFIND,
+        VRQAN,
+        GRANT,
+        VNFPKGM_1,
+        VNFLCM_1,
+    )
 }
 """SOL003 and SOL005 v3.7.1. The newest major version of an API comes first."""
 
