@@ -1,6 +1,6 @@
 """Measures placement: single decisions over many hosts, and joint batches against known figures.
 
-    python benchmarks/bench_placement.py [--quick] [--best-seconds S] [--json]
+    python -m benchmarks.bench_placement [--quick] [--best-seconds S] [--fleet N] [--json]
 
 CPU time of this process is told, as other work on the machine then matters least. The joint batches come from the
 generator below (seed 1): hosts of two nodes, zones of 16 hosts, chains over consecutive VDUs, half of the chains of
@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+from benchmarks.harness import benchmark
 from mano.domain.nfvi import Inventory
-from mano.placement import Planner, inventory_from_document, request_from_document
+from mano.placement import PlacementRequest, Planner, inventory_from_document, request_from_document
 
 GIB_PAGE = 1_048_576
 
@@ -164,7 +167,7 @@ def single_decisions(hosts: int, decisions: int) -> dict[str, Any]:
     }
 
 
-def impossible_guest() -> dict[str, Any]:
+def impossible_question() -> tuple[Planner, PlacementRequest]:
     """Four unequal cells with VFs on a host of eight nodes on which the largest cell fits nowhere."""
     nodes = [
         {"id": n, "socket": n // 4, "cores": [[n * 16 + c, n * 16 + c + 128] for c in range(8)], "memoryMib": 65536}
@@ -182,7 +185,12 @@ def impossible_guest() -> dict[str, Any]:
     interfaces = [{"id": f"e{n}", "vnicType": "direct", "physnet": "dc1", "vfs": 1} for n in range(4)]
     vdu = {"id": "v", "vcpus": start, "memoryMib": 4096, "numaNodes": cells, "interfaces": interfaces}
     planner = Planner(inventory_from_document({"hosts": [host]}), None)
-    request = request_from_document({"vdus": [vdu]})
+    return planner, request_from_document({"vdus": [vdu]})
+
+
+def impossible_guest() -> dict[str, Any]:
+    """How long that takes to refuse, with reasons and relaxations."""
+    planner, request = impossible_question()
     times = []
     for _ in range(20):
         started = time.process_time()
@@ -213,12 +221,62 @@ def joint(vdus: int, hosts: int, best_seconds: float) -> dict[str, Any]:
     return figures
 
 
+def large_fleet(hosts: int) -> dict[str, Any]:
+    """So many hosts in one process: what preparing them costs, the memory, and one decision."""
+    planner = Planner(fleet(hosts), None)
+    request = request_from_document({"vdus": [SINGLE | {"id": "v"}]})
+    times = []
+    for _ in range(20):
+        started = time.process_time()
+        assert planner.plan(request).complete
+        times.append((time.process_time() - started) * 1000)
+    return {
+        "hosts": hosts,
+        "octetsPerNode": planner.fleet.arrays.octets / (2 * hosts),
+        "peakMib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "medianMs": statistics.median(times),
+    }
+
+
+@benchmark("placement: one VDU over 10 000 hosts, with reasons", number=20, clock=time.process_time)
+def one_over_ten_thousand() -> Iterator[Callable[[], object]]:
+    planner = Planner(fleet(10_000), None)
+    request = request_from_document({"vdus": [SINGLE | {"id": "v"}]})
+    yield lambda: planner.plan(request)
+
+
+@benchmark("placement: impossible guest of 4 cells with VFs on 8 nodes", number=10, clock=time.process_time)
+def impossible() -> Iterator[Callable[[], object]]:
+    planner, request = impossible_question()
+    yield lambda: planner.plan(request)
+
+
+@benchmark("placement: 100 VDUs with chains on 100 hosts, fast", clock=time.process_time)
+def hundred_on_hundred() -> Iterator[Callable[[], object]]:
+    yield from _batch(100, 100)
+
+
+@benchmark("placement: 500 VDUs with chains on 1 000 hosts, fast", clock=time.process_time)
+def five_hundred_on_a_thousand() -> Iterator[Callable[[], object]]:
+    yield from _batch(500, 1000)
+
+
+def _batch(vdus: int, hosts: int) -> Iterator[Callable[[], object]]:
+    inventory, request = batch_documents(vdus, hosts)
+    planner, wanted = Planner(inventory_from_document(inventory), None), request_from_document(request)
+    yield lambda: planner.plan(wanted)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="small fleets, no improvement")
     parser.add_argument("--best-seconds", type=float, default=60.0, help="time limit of each improvement")
+    parser.add_argument("--fleet", type=int, metavar="N", help="only: so many hosts in one process")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     options = parser.parse_args(arguments)
+    if options.fleet:
+        print("fleet: " + ", ".join(f"{key} {number:.6g}" for key, number in large_fleet(options.fleet).items()))
+        return 0
     best = 0.0 if options.quick else options.best_seconds
     sizes = [(20, 10), (100, 100)] if options.quick else [(20, 10), (100, 100), (500, 1000)]
     single = single_decisions(1000 if options.quick else 10_000, 20 if options.quick else 200)
