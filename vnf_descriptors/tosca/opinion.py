@@ -113,7 +113,9 @@ class _Cleaner:
         open_ended = section == "node_types" and self._types.is_a(section, name, VNF, NS, PNF)
         for what in ("properties", "attributes"):
             if isinstance(out.get(what), dict):
-                out[what] = {each: _property(schema, open_ended) for each, schema in out[what].items()}
+                out[what] = {
+                    each: _property(schema, open_ended) for each, schema in out[what].items() if schema is not None
+                }
         if isinstance(out.get("interfaces"), dict):
             out["interfaces"] = {each: _interface(value) for each, value in out["interfaces"].items()}
         return out

@@ -80,9 +80,9 @@ def large_services() -> Iterator[tuple[str, bytes]]:
     yield "two thousand paths", _service(changed("members: [path]", f"members: [path, {members}]", text))
     profile = "properties: {vnf_profile: {min_number_of_instances: 1, max_number_of_instances: 2}}"
     vnfs = "".join(
-        f"    v{n}: {{type: vendor.fw, {profile}, requirements: [virtual_link_in: lan]}}\n" for n in range(4000)
+        f"    v{n}: {{type: vendor.fw, {profile}, requirements: [virtual_link_in: lan]}}\n" for n in range(2000)
     )
-    yield "four thousand VNFs", _service(changed(lan, f"{vnfs}{lan}", SERVICE))
+    yield "two thousand VNFs", _service(changed(lan, f"{vnfs}{lan}", SERVICE))
 
 
 def _service(text: str) -> bytes:

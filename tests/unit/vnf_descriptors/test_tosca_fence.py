@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.vnf_descriptors.descriptor_support import VNFD, check_text, codes
+from tests.unit.vnf_descriptors.descriptor_support import VNFD, changed, check_text, codes
 from vnf_descriptors.tosca import opinion, worker
 
 GOOD = {"tosca_definitions_version": "tosca_simple_yaml_1_3", "topology_template": {"node_templates": {}}}
@@ -103,6 +103,11 @@ def test_messages_survive_the_pipe_and_lies_about_length_do_not(tmp_path: Path) 
         assert worker.read_message(stream) == [{"a": [1, None, "x"]}]
         with pytest.raises(ValueError, match="too long"):
             worker.read_message(stream)
+
+
+def test_a_property_whose_definition_is_empty(tmp_path: Path) -> None:
+    text = changed('vnfm_info: {type: list, entry_schema: {type: string}, default: ["etsivnfm:v3.7.1"]}', "vnfm_info:")
+    assert "TOSCA023" not in codes(check_text(tmp_path, text))
 
 
 def test_a_parser_that_gives_up_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
