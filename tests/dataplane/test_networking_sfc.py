@@ -121,7 +121,7 @@ def _answered(client: socket.socket, port: int, number: int) -> bool:
 
 @pytest.fixture
 def cloud(tmp_path: Path, lab_id: str) -> Iterator[Cloud]:
-    command = [sys.executable, "-m", "mano.cli", "serve", "--auth", "none", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "mano.cli", "serve", "--auth", "none", "--no-watch", "--listen", "127.0.0.1:0"]
     command += ["--tier", "root", "--lab", lab_id, "--data-dir", str(tmp_path / "data")]
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -197,6 +197,13 @@ def test_packets_pass_the_functions_of_a_port_chain(cloud: Cloud) -> None:
     earlier = {name: cloud.frames(name) for name in pairs}
     assert cloud.exchange(7000) == 20
     assert {name: cloud.frames(name) - earlier[name] for name in pairs} == {"one": 0, "two": 40}
+
+    tap = cloud.make("sfc/port_pair_groups", port_pairs=[pairs["one"]], tap_enabled=True)
+    cloud.change("sfc/port_chains", chain, port_pair_groups=[tap, group])
+    earlier = {name: cloud.frames(name) for name in pairs}
+    assert cloud.exchange(7000) == 20
+    gained = {name: cloud.frames(name) - earlier[name] for name in pairs}
+    assert gained["two"] == 40 and gained["one"] >= 20
 
     cloud.call("DELETE", f"/v2.0/sfc/port_chains/{chain}")
     earlier = {name: cloud.frames(name) for name in pairs}

@@ -288,6 +288,16 @@ def test_connections_are_spread_over_the_pairs_of_a_group_by_weight(bench: Bench
     assert cloud.api.get(f"/v2.0/sfc/port_chains/{made['id']}").status == 200
 
 
+def test_a_tap_gets_copies_and_is_no_station_on_the_way(bench: Bench) -> None:
+    cloud = bench.cloud
+    tap, one = bench.group("tap", "two", tap_enabled="True"), bench.group("g1", "one")
+    every = bench.classifier("every")
+    made = cloud.post("sfc/port_chains", name="tapped", port_pair_groups=[tap, one], flow_classifiers=[every])
+    assert made.status == 201, made.body
+    (chain,) = cloud.chains()
+    assert [hop["layer"] for hop in chain["paths"][0]["hops"]] == ["tap", "l2"]
+
+
 def test_a_service_graph_leads_on_what_both_chains_take(bench: Bench) -> None:
     cloud = bench.cloud
     one, two = bench.group("g1", "one"), bench.group("g2", "two")

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mano.domain.grant import GrantRequest, ResourceDefinition
+from mano.domain.grant_documents import request_document, request_from_document
 from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.lcm_op_occ import OperationState
 from mano.settings import Limits
 from tests.api.conftest import Api
+from tests.api.official import faults, needs_documents
 from tests.scenarios.two_roles.conftest import TENANT_CLIENT, Pair
 
 GONE = "99999999-9999-4999-8999-999999999999"
@@ -123,6 +126,21 @@ def test_a_foreign_vnfm_gets_a_grant_in_the_standards_words(standing: Pair) -> N
     assert (again.status, again.json) == (201, grant)
     read = api.get(f"/grant/v1/grants/{grant['id']}")
     assert (read.status, read.json) == (200, grant)
+
+
+@needs_documents
+def test_grants_and_requests_are_those_of_the_official_document(standing: Pair) -> None:
+    nat = instances(standing.vnfm)["nat-0"]
+    with standing.nfvo.catena.store.open_unit(read_only=True) as uow:
+        grants = uow.grants.list()
+    grant = next(each for each in grants if each.vnf_instance_id == nat.id)
+    answer = standing.nfvo.api.get(f"/grant/v1/grants/{grant.id}").json
+    assert faults("SOL003-VNFLifecycleOperationGranting", "Grant", answer) == []
+    definition = ResourceDefinition("r1", "nat", 0, reservation_id="x")
+    request = GrantRequest(nat.id, GONE, nat.vnfd_id, "SCALE", "simple", "one", (definition,), (definition,))
+    asked = request_document(request, "http://127.0.0.1:9891/vnflcm/v2")
+    assert faults("SOL003-VNFLifecycleOperationGranting", "GrantRequest", asked) == []
+    assert request_from_document(asked) == request
 
 
 def test_what_is_no_grant_request_is_refused(standing: Pair) -> None:
