@@ -419,6 +419,8 @@ class SpiPool:
     used: frozenset[int] = frozenset()
     next: int = 0
     """Where the walk goes on; 0 means at ``first``."""
+    resting: frozenset[tuple[int, float]] = frozenset()
+    """Released ones that packets under way may still carry, each with the moment from which it is free."""
 
     def __post_init__(self) -> None:
         check_range("first SPI", self.first, SPI_MIN, SPI_MAX)
@@ -426,22 +428,36 @@ class SpiPool:
         if self.next:
             check_range("next SPI", self.next, self.first, self.last + 1)
 
-    def allocate(self, count: int) -> tuple[tuple[int, ...], SpiPool]:
-        """``count`` free SPIs and the pool without them; :class:`PathError` when there are too few."""
+    def allocate(self, count: int, now: float = 0.0) -> tuple[tuple[int, ...], SpiPool]:
+        """``count`` free SPIs and the pool without them; :class:`PathError` when there are too few.
+
+        ``now`` on the clock of :meth:`release`: those whose rest is over are free again.
+        """
         size = self.last - self.first + 1
+        resting = frozenset(each for each in self.resting if each[1] > now)
+        taken = self.used | {spi for spi, _ in resting}
         start = (self.next or self.first) - self.first
         found: list[int] = []
         for step in range(size):
             spi = self.first + (start + step) % size
             if len(found) == count:
                 break
-            if spi not in self.used:
+            if spi not in taken:
                 found.append(spi)
         if len(found) < count:
-            raise PathError("SPI_EXHAUSTED", f"{count} SPIs wanted, {len(found)} free in {self.first}..{self.last}")
+            rest = f", {len(resting)} more are resting" if resting else ""
+            raise PathError(
+                "SPI_EXHAUSTED", f"{count} SPIs wanted, {len(found)} free in {self.first}..{self.last}{rest}"
+            )
         after = found[-1] + 1 if found else self.next
-        return tuple(found), SpiPool(self.first, self.last, self.used | frozenset(found), after)
+        return tuple(found), SpiPool(self.first, self.last, self.used | frozenset(found), after, resting)
 
-    def release(self, spis: Iterable[int]) -> SpiPool:
-        """The pool with these free again."""
-        return SpiPool(self.first, self.last, self.used - frozenset(spis), self.next)
+    def release(self, spis: Iterable[int], until: float = 0.0) -> SpiPool:
+        """The pool with these free again, from the moment ``until`` on (seconds, on whatever clock the caller has).
+
+        A rest longer than any packet stays under way, in queues and inside functions, keeps an old packet from a new
+        path.
+        """
+        gone = frozenset(spis) & self.used
+        rest = frozenset((spi, until) for spi in gone) if until > 0.0 else frozenset()
+        return SpiPool(self.first, self.last, self.used - gone, self.next, self.resting | rest)

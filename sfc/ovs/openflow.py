@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sfc.model.fields import FieldMatch
+from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchRefused, SwitchTimeout
 from sfc.ovs.jsonrpc import connect_unix
@@ -65,6 +65,8 @@ _ALL_TABLES = 0xFF
 _WHOLE_COOKIE = (1 << 64) - 1
 _ALL_METERS, _ALL_GROUPS = 0xFFFFFFFF, 0xFFFFFFFC
 _MORE = 1
+_NO_BUFFER = 0xFFFFFFFF
+_PORT_TABLE = 0xFFFFFFF9  # OFPP_TABLE: the first table, as for a packet that comes in
 _PIECE = 1 << 16  # octets
 _TYPES = {int(each): each for each in Type}
 
@@ -129,6 +131,13 @@ class OpenFlow:
         barrier = next(self._xids)
         self._send(Message(Type.BARRIER_REQUEST, b"").encode(barrier))
         self._answer(barrier, {xid: message.about for xid, message in about.items()})
+
+    def packet_out(self, ofport: int, frame: bytes) -> None:
+        """Send a frame through the tables as if it had come in by a port (section 7.3.6)."""
+        match = join_match(match_parts((FieldMatch(Field.IN_PORT, ofport),)))
+        action = struct.pack("!HHIH6x", 0, 16, _PORT_TABLE, 0)
+        body = struct.pack("!IH2x", _NO_BUFFER, len(action)) + match + action + frame
+        self.send([Message(Type.PACKET_OUT, body, "a packet")])
 
     def request(self, kind: Multipart, body: bytes = b"") -> list[bytes]:
         """The parts of a multipart reply (section 7.3.5)."""

@@ -6,6 +6,8 @@ flow's actions, pending counts are credited to the new flow: compare counters on
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,3 +57,21 @@ def group_counters(location: SwitchLocation, bridge: str, *, timeout: float = TI
     settle(location, timeout=timeout)
     with OpenFlow(location, bridge, timeout=timeout) as switch:
         return switch.group_counters()
+
+
+_CONNECTION = re.compile(r"\bzone=(\d+)\b|\bmark=(\d+)\b")
+
+
+def connection_marks(location: SwitchLocation, *, timeout: float = 10.0) -> dict[int, Counter[int]]:
+    """How many connections the switch tracks, by zone and mark; what has no zone or mark is in 0."""
+    found: dict[int, Counter[int]] = {}
+    for line in ask(location, "dpctl/dump-conntrack", timeout=timeout).splitlines():
+        zone = mark = 0
+        for part in _CONNECTION.finditer(line):
+            if part[1] is not None:
+                zone = int(part[1])
+            else:
+                mark = int(part[2])
+        if line.strip():
+            found.setdefault(zone, Counter())[mark] += 1
+    return found

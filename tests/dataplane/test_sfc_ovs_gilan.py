@@ -25,7 +25,8 @@ from sfc.model.flows import FlowTables
 from sfc.ovs.errors import SwitchRefused, SwitchUnreachable
 from sfc.ovs.oam import ensure_responder, probe, stop_responder, traceroute
 from sfc.ovs.openflow import compare_tables, replace_tables
-from sfc.ovs.stats import flow_counters
+from sfc.ovs.stats import connection_marks, flow_counters
+from sfc.statistics import active_connections
 from tests.dataplane.sfc_ovs_lab import (
     SERVE_TCP,
     SERVE_UDP,
@@ -192,6 +193,13 @@ def quiet(count: Callable[[], int]) -> int:
             return now
         last = now
     raise AssertionError("the count does not come to rest")
+
+
+def test_the_connections_of_a_chain_are_counted_by_their_mark(world):
+    assert world.request("counted.example").endswith(b"hello from 80")
+    marks = {host: connection_marks(world.location(host)) for host in HOSTS}
+    assert marks["h3"][31][world.plan.web.forward.spi] >= 1
+    assert active_connections(world.plan.topology, world.plan.chains, marks)["dpi"] >= 1
 
 
 def test_a_datagram_takes_the_chain_other_and_not_the_dpi(world):
