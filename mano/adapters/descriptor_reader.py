@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,10 @@ KINDS: dict[type[Vnfd] | type[Nsd] | type[Pnfd], DescriptorKind] = {
 }
 
 
+MAX_KNOWN = 256
+"""Most archives whose parts are remembered."""
+
+
 class LibraryReader:
     """Reads archives under the library's limits; nothing of the library is imported before the first package.
 
@@ -34,6 +40,7 @@ class LibraryReader:
         self._trust = tuple(trust)
         self._require_signature = require_signature
         self._allow_external = allow_external
+        self._parts = functools.lru_cache(maxsize=MAX_KNOWN)(self._look_into)
         if self._trust:
             self._policy()  # a trust store that cannot be read is told at the start
 
@@ -61,7 +68,11 @@ class LibraryReader:
             )
 
     def members(self, path: str) -> PackageMembers:
-        """The parts of an archive that was read without errors."""
+        """The parts of an archive that was read without errors; it is looked into once."""
+        state = os.stat(path)
+        return self._parts(path, state.st_mtime_ns, state.st_size)
+
+    def _look_into(self, path: str, _changed: int, _size: int) -> PackageMembers:
         from vnf_descriptors.csar import open_package
         from vnf_descriptors.package import Policy
         from vnf_descriptors.report import DescriptorError
