@@ -19,4 +19,4 @@ def test_an_example_runs(title, code, capsys):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 5

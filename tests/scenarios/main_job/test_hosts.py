@@ -9,6 +9,7 @@ import pytest
 from mano.domain.lcm_op_occ import OperationState
 from mano.domain.nfvi import Host
 from mano.errors import InvalidInput, NotFound, Unreachable
+from mano.nfvo.placing import Search
 from mano.placement import document_from_text
 from mano.ports.vim import HostStatus
 from tests.scenarios.main_job.conftest import SAMPLES, Job
@@ -26,13 +27,14 @@ def hosts(job: Job) -> dict[str, Any]:
 
 
 def placed_on(job: Job) -> set[str]:
-    return {placement["host"] for placement in job.services.nfvi.placements(job.tenant)}
+    return {placement["host"] for placement in job.services.placing.placements(job.tenant)}
 
 
 def spare(name: str, **changes: Any) -> dict[str, Any]:
     return {"hosts": [{**document()["hosts"][2], "name": name, **changes}]}
 
 
+ONE = {"vdus": [{"id": "v", "vcpus": 1, "memoryMib": 64}]}
 HELD = {"id": "db-1", "cells": [{"node": 0, "cpus": [2], "memoryMib": 64}]}
 
 
@@ -45,10 +47,10 @@ def test_what_is_already_there_stays_on_a_draining_host_and_nothing_is_added(job
     assert placed_on(job) == {"h1", "h2", "h9"}
     still = {name: job.services.nfvi.set_state(name, "draining") for name in ("h1", "h2", "h9")}
     assert all(host["inventory"]["allocations"] for host in still.values())
-    refused = job.services.nfvi.plan({"vdus": [{"id": "v", "vcpus": 1, "memoryMib": 64}]}, None)
+    refused = job.services.placing.plan(ONE, None, Search())
     assert refused["unplaced"]["v"]["reasons"] == {"HOST_STATE": 4}
     assert job.services.nfvi.set_state("h3", "enabled")["state"] == "enabled"
-    again = job.services.nfvi.plan({"vdus": [{"id": "v", "vcpus": 1, "memoryMib": 64}]}, None)
+    again = job.services.placing.plan(ONE, None, Search())
     assert again["placements"]["v"]["host"] == "h3"
     assert job.terminate(ns_id).state is OperationState.COMPLETED
 
