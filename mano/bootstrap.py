@@ -16,7 +16,7 @@ from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
-from mano.adapters.or_vnfm_http import HttpNfvo, HttpVnfm, PeerClient, Reporter
+from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch, certificate_ends, disk_of
 from mano.adapters.web_client import WebClient
@@ -277,9 +277,9 @@ def _wire(
         nfvo, reporters = remote, (Reporter(open_unit, store.signal, remote),)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, nfvo, clock, random_id)
     records = VnfRecords(open_unit)
-    vnfm = _vnfms(settings, peer_web, open_unit, records, vnf_lifecycle)
+    vnfm = _vnfms(settings, peer_web, open_unit, records, vnf_lifecycle, granting)
     counts = CountHistory()
-    chains = ServiceChains(open_unit, graphs, paths, counts)
+    chains = ServiceChains(open_unit, graphs, paths, counts, catalogue.line_of)
     chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)
     logical_networks = LogicalNetworks(open_unit, vims, graphs, random_id)
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
@@ -366,7 +366,7 @@ def _wire(
     )
     return Catena(
         settings,
-        _of_role(settings.role, services),
+        services.of_role(settings.role),
         config,
         engine,
         store,
@@ -437,38 +437,24 @@ def _observe(alarms: Alarms, observer: Observer) -> None:
 
 
 def _vnfms(
-    settings: Settings, web: WebClient, open_unit: UnitOfWorkFactory, records: VnfRecords, own: VnfLifecycle
+    settings: Settings,
+    web: WebClient,
+    open_unit: UnitOfWorkFactory,
+    records: VnfRecords,
+    own: VnfLifecycle,
+    granting: Granting,
 ) -> Vnfm:
     """Who manages VNFs: this server, VNFMs in other processes, or both."""
-    known = [KnownVnfm(HttpVnfm(PeerClient(web, peer)), peer.identifiers) for peer in settings.peers.vnfms]
+    known = []
+    for peer in settings.peers.vnfms:
+        client = PeerClient(web, peer)
+        vnfm: Vnfm = ForeignVnfm(client, open_unit, granting.end) if peer.foreign else HttpVnfm(client)
+        known.append(KnownVnfm(vnfm, peer.identifiers, copies_itself=peer.foreign))
     if not known:
         return own
     if settings.role is Role.ALL:
-        known.append(KnownVnfm(own, is_local=True))
+        known.append(KnownVnfm(own, copies_itself=True))
     return VnfManagers(open_unit, records, known)
-
-
-def _of_role(role: Role, services: Services) -> Services:
-    """What a server of this role serves."""
-    if role is Role.NFVO:
-        return replace(services, vnf_lifecycle=None)
-    if role is Role.VNFM:
-        return replace(
-            services,
-            catalogue=None,
-            ns_lifecycle=None,
-            nfvi=None,
-            placing=None,
-            forwarding_graphs=None,
-            chains=None,
-            logical_networks=None,
-            port_chaining=None,
-            granting=None,
-            vnf_records=None,
-            capacity=None,
-            package_sources=None,
-        )
-    return services
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

@@ -140,6 +140,8 @@ class Peer:
     client_secret: str = ""
     token_endpoint: str = ""
     identifiers: tuple[str, ...] = ()
+    foreign: bool = False
+    """It is no Catena: nothing but SOL003 is spoken with it."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -150,8 +152,8 @@ class Peer:
 
     @classmethod
     def from_document(cls, document: Any) -> Peer:
-        """``{url, clientId, clientSecret, tokenEndpoint, vnfmInfo}``; :class:`ValueError` says what is wrong."""
-        known = {"url", "clientId", "clientSecret", "tokenEndpoint", "vnfmInfo"}
+        """Of an object with url, clientId, clientSecret and so on; :class:`ValueError` says what is wrong."""
+        known = {"url", "clientId", "clientSecret", "tokenEndpoint", "vnfmInfo", "foreign"}
         if not isinstance(document, Mapping) or not known >= document.keys() or "url" not in document:
             raise ValueError(f"a peer is an object with url, and perhaps {', '.join(sorted(known - {'url'}))}")
         return cls(
@@ -160,6 +162,7 @@ class Peer:
             client_secret=str(document.get("clientSecret", "")),
             token_endpoint=str(document.get("tokenEndpoint", "")),
             identifiers=tuple(str(each) for each in document.get("vnfmInfo", ())),
+            foreign=document.get("foreign") is True,
         )
 
 

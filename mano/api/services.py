@@ -11,7 +11,7 @@ the shape that ``docs/api.md`` shows, because they are views over several stored
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from mano.domain.vnf_instance import VnfInstance
 from mano.nfvo.placing import Search
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import CommitSignal, UnitOfWorkFactory
+from mano.settings import Role
 
 Document = Mapping[str, Any]
 """A JSON object with camelCase keys."""
@@ -160,6 +161,9 @@ class ForwardingGraphs(Protocol):
 
     def trace(self, id: str, tenant_id: str, packet: Document) -> Document:
         """The way of one packet ``{source, destination, protocol, sourcePort, destinationPort}``."""
+
+    def follow(self, id: str, tenant_id: str, packet: Document) -> Document:
+        """Send one real packet; its octets at every hop."""
 
     def traceroute(self, id: str, tenant_id: str, request: Document) -> Document:
         """Each hop as the bridges answer echo requests; ``{direction, count, waitMs}``."""
@@ -450,3 +454,29 @@ class Services:
     port_chaining: PortChaining | None = None
     granting: Granting | None = None
     vnf_records: VnfRecords | None = None
+
+    def of_role(self, role: Role) -> Services:
+        """What a server of this role serves."""
+        if role is Role.NFVO:
+            return replace(self, vnf_lifecycle=None)
+        if role is Role.VNFM:
+            nothing: dict[str, Any] = dict.fromkeys(NFVO_ONLY)
+            return replace(self, **nothing)
+        return self
+
+
+NFVO_ONLY = (
+    "catalogue",
+    "ns_lifecycle",
+    "nfvi",
+    "placing",
+    "forwarding_graphs",
+    "chains",
+    "logical_networks",
+    "port_chaining",
+    "granting",
+    "vnf_records",
+    "capacity",
+    "package_sources",
+)
+"""Use cases that a VNFM on its own does not have."""

@@ -9,6 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 
+REMOTE = "catenaRemote"
+"""Metadata of a copy of a VNF that a foreign VNFM manages: its identifier there, and those of its operations."""
+
+
 class InstantiationState(StrEnum):
     """Of a VNF and, with the same values, of an NS (SOL005 clause 6.5.2.8)."""
 

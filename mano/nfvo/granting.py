@@ -100,6 +100,16 @@ class Granting:
             if grant is not None:
                 settle(uow, grant, done=done)
 
+    def end(self, vnf_lcm_op_occ_id: str, tenant_id: str, operation: str, done: bool) -> None:
+        """An operation of a foreign VNFM ended: free what it did not use, or what it gave back."""
+        if operation == INSTANTIATE and done:
+            return
+        if operation in (INSTANTIATE, "TERMINATE"):
+            if done is (operation == "TERMINATE"):
+                self.release(vnf_lcm_op_occ_id, tenant_id)
+            return
+        self.settle(vnf_lcm_op_occ_id, tenant_id, done=done)
+
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """A VNF's ports came or went: its networks follow, and the chains that are already there."""
         self._graphs.refresh(hosts)

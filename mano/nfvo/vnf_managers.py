@@ -52,8 +52,8 @@ class KnownVnfm:
 
     vnfm: Vnfm
     identifiers: tuple[str, ...] = ()
-    is_local: bool = False
-    """It works on the NFVO's own store: nothing needs to be copied."""
+    copies_itself: bool = False
+    """It keeps the NFVO's store up to date itself, or works on it."""
 
 
 class VnfManagers:
@@ -96,8 +96,7 @@ class VnfManagers:
             return
         known = self._of(vnf_instance_id, tenant_id)
         known.vnfm.delete_vnf(vnf_instance_id, tenant_id)
-        if not known.is_local:
-            self._records.forget(vnf_instance_id, tenant_id)
+        self._records.forget(vnf_instance_id, tenant_id)
 
     def retry(self, op_id: str, tenant_id: str) -> None:
         """Try an operation again."""
@@ -125,13 +124,13 @@ class VnfManagers:
         for known in self._vnfms if copy is None else (self._of(vnf_instance_id, tenant_id),):
             found = known.vnfm.vnf_instance(vnf_instance_id, tenant_id)
             if found is not None:
-                if not known.is_local:
+                if not known.copies_itself:
                     self._records.keep(found)
                 return found
         return None
 
     def _copy(self, known: KnownVnfm, vnf_instance_id: str, tenant_id: str) -> None:
-        if known.is_local:
+        if known.copies_itself:
             return
         instance = known.vnfm.vnf_instance(vnf_instance_id, tenant_id)
         if instance is not None:

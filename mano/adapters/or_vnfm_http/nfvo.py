@@ -124,7 +124,10 @@ class HttpNfvo:
         body = {"event": event, "vnfInstanceId": vnf_instance_id, **facts}
         if instance is not None:
             body["vnfInstance"] = msgspec.to_builtins(instance)
-        self._client.call("POST", "/mano/v1/vnfm_reports", tenant_id, body)
+        try:
+            self._client.call("POST", "/mano/v1/vnfm_reports", tenant_id, body)
+        except NotFound:  # no Catena: the standard's notifications tell it
+            return
 
     def _instance_of(self, op_id: str) -> str:
         with self._open_unit(read_only=True) as uow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,7 @@ from mano.api.services import Granting
 from mano.domain.grant import Grant, GrantRequest
 from mano.domain.grant_documents import grant_document, request_from_document
 from mano.domain.ids import derive_id
+from mano.domain.vnf_instance import REMOTE, VnfInstance
 from mano.errors import CatenaError, NotFound, Refused
 from mano.ports.repositories import UnitOfWorkFactory
 
@@ -121,7 +123,8 @@ class Grants:
     def create(self, request: Request, caller: Caller, body: GrantRequestBody) -> Response:
         """Ask for what an operation needs: 201 with the grant, 202 when it takes longer, 403 when it is refused."""
         asked = request_from_document(body.document())
-        tenant_id = self._tenant(caller, asked)
+        instance = self._instance(caller, asked.vnf_instance_id)
+        asked, tenant_id = replace(asked, vnf_instance_id=instance.id), instance.tenant_id
         id = derive_id("grant", asked.vnf_lcm_op_occ_id)
         location = uri(request, f"{GRANTS}/{id}")
         decision = self._decision(id, asked, tenant_id)
@@ -136,7 +139,7 @@ class Grants:
             self._forget(id)
             raise
         self._forget(id)
-        return json_answer(grant_document(grant, api_root(request)), HTTPStatus.CREATED, Location=location)
+        return json_answer(self._document(grant, request), HTTPStatus.CREATED, Location=location)
 
     def read(self, request: Request, caller: Caller, id: ResourceId) -> Response:
         """Read a grant: 202 while the decision is being made, 403 when it was refused."""
@@ -144,22 +147,35 @@ class Grants:
         with self._open_unit(read_only=True) as uow:
             grant = uow.grants.find(id, None if caller.is_admin else caller.tenant_id)
         if grant is not None:
-            return json_answer(grant_document(grant, api_root(request)))
+            return json_answer(self._document(grant, request))
         decision = self._decisions.get(id)
         if decision is None:
             raise NotFound("there is no such grant", hint="ask for it again: the same operation gets the same grant")
         if not decision.done():
             return empty_answer(HTTPStatus.ACCEPTED)
         try:
-            return json_answer(grant_document(decision.result(), api_root(request)))
+            return json_answer(self._document(decision.result(), request))
         except Refused as error:
             return _refusal(error)
 
-    def _tenant(self, caller: Principal, asked: GrantRequest) -> str:
-        """The tenant of the VNF: an administrator's VNFM acts for all of them."""
+    def _instance(self, caller: Principal, id: str) -> VnfInstance:
+        """The VNF instance that a VNFM calls so; an administrator's VNFM acts for all tenants."""
+        tenant_id = None if caller.is_admin else caller.tenant_id
         with self._open_unit(read_only=True) as uow:
-            tenant_id = None if caller.is_admin else caller.tenant_id
-            return uow.vnf_instances.get(asked.vnf_instance_id, tenant_id).tenant_id
+            found = uow.vnf_instances.find(id, tenant_id)
+            if found is not None:
+                return found
+            for copy in uow.vnf_instances.list(tenant_id):
+                if copy.metadata.get(REMOTE, {}).get("id") == id:
+                    return copy
+        raise NotFound("there is no such VNF instance")
+
+    def _document(self, grant: Grant, request: Request) -> dict[str, Any]:
+        """The grant in the words of the VNFM that asked."""
+        with self._open_unit(read_only=True) as uow:
+            instance = uow.vnf_instances.find(grant.vnf_instance_id)
+        theirs = instance.metadata.get(REMOTE, {}).get("id") if instance is not None else None
+        return grant_document(replace(grant, vnf_instance_id=theirs or grant.vnf_instance_id), api_root(request))
 
     def _decision(self, id: str, asked: GrantRequest, tenant_id: str) -> Future[Grant]:
         with self._lock:
