@@ -8,6 +8,7 @@ import { MapView } from "./map/MapView";
 import { ChainList } from "./panels/ChainList";
 import { Details } from "./panels/Details";
 import { EventList } from "./panels/EventList";
+import { RefusalList } from "./panels/RefusalList";
 import { Header } from "./panels/Header";
 import { EmptyNfvi, Loading, ProblemPage, StaleBanner } from "./panels/Notices";
 import type { Selection } from "./selection";
@@ -50,6 +51,7 @@ function Console({ model, state, picture }: { readonly model: LiveModel; readonl
           counts={state.counts}
           onSelect={(id) => model.selectChain(id)}
         />
+        <RefusalList refusals={picture.refusals} />
         <EventList events={state.events} />
       </nav>
       <main className="work">

@@ -178,6 +178,19 @@ export interface Placement {
   readonly decision: Readonly<Record<string, unknown>>;
 }
 
+export interface Refusal {
+  readonly id: string;
+  readonly key: string;
+  readonly refusedAt: string;
+  readonly operationEnded: boolean;
+  readonly refusal: {
+    readonly hosts: number;
+    readonly reasons: Readonly<Record<string, number>>;
+    readonly nearest: readonly { readonly host: string; readonly short: Readonly<Record<string, number>> }[];
+    readonly wouldFitIf: readonly string[];
+  };
+}
+
 export interface HopStatistics {
   readonly si: number;
   readonly host: string;
@@ -376,6 +389,21 @@ export const placements = list(
     host: text,
     allocation: map(anything),
     decision: or(map(anything), {}),
+  }),
+);
+
+export const refusals = list(
+  object<Refusal>({
+    id: text,
+    key: text,
+    refusedAt: or(text, ""),
+    operationEnded: or(flag, true),
+    refusal: object<Refusal["refusal"]>({
+      hosts: number,
+      reasons: or(map(number), {}),
+      nearest: or(list(object<Refusal["refusal"]["nearest"][number]>({ host: text, short: map(number) })), []),
+      wouldFitIf: or(list(text), []),
+    }),
   }),
 );
 

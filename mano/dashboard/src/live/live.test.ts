@@ -65,7 +65,12 @@ class FakeServer implements Client {
   get<T>(path: string, read: Reader<T>): Promise<T> {
     this.asked.push(path);
     if (this.fault !== null) return Promise.reject(this.fault);
-    const documents: Record<string, unknown> = { "mano/v1/topology": topologyDocument(), "mano/v1/hosts": [], "mano/v1/placements": [] };
+    const documents: Record<string, unknown> = {
+      "mano/v1/topology": topologyDocument(),
+      "mano/v1/hosts": [],
+      "mano/v1/placements": [],
+      "mano/v1/placements/refused": [],
+    };
     return Promise.resolve(read(documents[path] ?? statistics(this.packets), path));
   }
 

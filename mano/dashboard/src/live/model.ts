@@ -2,7 +2,7 @@
 
 import type { Client } from "../api/client";
 import { reason, RequestFailed } from "../api/client";
-import type { CloudEvent, HostFacts, Placement, Topology } from "../api/documents";
+import type { CloudEvent, HostFacts, Placement, Refusal, Topology } from "../api/documents";
 import * as documents from "../api/documents";
 import { anything, flag, list, number, object, or, text } from "../api/decode";
 import { EventStream } from "./eventStream";
@@ -20,6 +20,7 @@ export interface Picture {
   readonly topology: Topology;
   readonly hostFacts: ReadonlyMap<string, HostFacts>;
   readonly placements: readonly Placement[];
+  readonly refusals: readonly Refusal[];
 }
 
 export type Link =
@@ -171,13 +172,14 @@ export class LiveModel {
 
   async #readPicture(): Promise<void> {
     try {
-      const [topology, hosts, placements] = await Promise.all([
+      const [topology, hosts, placements, refusals] = await Promise.all([
         this.#client.get("mano/v1/topology", documents.topology),
         this.#client.get("mano/v1/hosts", documents.hostFacts).catch(unlessForbidden),
         this.#client.get("mano/v1/placements", documents.placements).catch(unlessForbidden),
+        this.#client.get("mano/v1/placements/refused", documents.refusals).catch(unlessForbidden),
       ]);
       const hostFacts = new Map((hosts ?? []).map((facts) => [facts.name, facts]));
-      this.#show({ topology, hostFacts, placements: placements ?? [] });
+      this.#show({ topology, hostFacts, placements: placements ?? [], refusals: refusals ?? [] });
     } catch (error) {
       this.#set({ problem: asFailure(error), staleSince: this.#state.staleSince ?? new Date() });
     }

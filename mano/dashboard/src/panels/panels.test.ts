@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { explain, feasibility, refusalText, words } from "./decision";
+import { refusalLines } from "./refusal";
 
 describe("a placement decision", () => {
   it("tells why here and why not elsewhere", () => {
@@ -33,5 +34,30 @@ describe("a placement decision", () => {
     expect(refusalText("PAGES_1048576")).toBe("has too few free pages of 1 GiB");
     expect(refusalText("NEW_CODE")).toBe("NEW_CODE");
     expect(words("crossNumaVfs")).toBe("cross numa vfs");
+  });
+});
+
+describe("a refusal", () => {
+  const refusal = {
+    hosts: 2,
+    reasons: { VF: 1, CPU_DEDICATED: 1 },
+    nearest: [{ host: "h7", short: { VF: 2 } }],
+    wouldFitIf: ["2 VFs on h7 were freed", "vfs: 1", "vcpus: 2", "memoryMib: 1"],
+  };
+  const whole = { id: "op/fw", key: "fw/fw/0", refusedAt: "", operationEnded: true, refusal };
+
+  it("tells the histogram, the nearest miss and what would help", () => {
+    expect(refusalLines(whole)).toEqual([
+      "none of 2 hosts fits: VF on 1, CPU_DEDICATED on 1",
+      "nearest: h7 lacks 2 VF",
+      "fits if 2 VFs on h7 were freed",
+      "fits if vfs: 1",
+      "fits if vcpus: 2",
+    ]);
+  });
+
+  it("says what little there is to say without hosts", () => {
+    const empty = { hosts: 0, reasons: {}, nearest: [], wouldFitIf: [] };
+    expect(refusalLines({ ...whole, refusal: empty })).toEqual(["none of 0 hosts fits"]);
   });
 });
