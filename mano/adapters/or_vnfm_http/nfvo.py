@@ -64,9 +64,11 @@ class HttpNfvo:
             except NotFound:  # the NFVO was restarted meanwhile
                 document, location = self._ask(request, tenant_id)
         try:
-            return grant_from_document(document, tenant_id, request)
+            grant = grant_from_document(document, tenant_id, request)
         except (KeyError, TypeError, AttributeError):
             raise InvalidInput("the NFVO's grant cannot be read") from None
+        _require_places(grant, request)
+        return grant
 
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """What was granted for addition was not used, or what was to be removed is free."""
@@ -149,3 +151,14 @@ class HttpNfvo:
         uri, proof = self._client.uri(location), self._client.authentication
         self._packages.write(package_id, self._fetcher.fetch(uri, proof, MAX_ARCHIVE, headers), MAX_ARCHIVE)
         return self._packages.path(package_id)
+
+
+def _require_places(grant: Grant, request: GrantRequest) -> None:
+    """Every resource has an exact place: this VNFM pins CPUs and VFs, it does not choose them."""
+    placed = {one.resource_definition_id for one in grant.add_resources if one.resource_provider_id and one.placement}
+    missing = [each.id for each in request.add_resources if each.id not in placed]
+    if missing:
+        raise InvalidInput(
+            f"the NFVO granted {len(missing)} of {len(request.add_resources)} resources without an exact place",
+            hint="its grants need resourceProviderId and additionalParams.catenaPlacement, catenaHosts, catenaNetworks",
+        )

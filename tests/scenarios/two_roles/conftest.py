@@ -98,6 +98,13 @@ def standing(tmp_path_factory: pytest.TempPathFactory, archives: dict[str, Path]
 
 
 @contextlib.contextmanager
+def pair_in(directory: Path, archives: dict[str, Path]) -> Iterator[Pair]:
+    """A pair in a directory of its own."""
+    with _maker(directory, archives) as make:
+        yield make()
+
+
+@contextlib.contextmanager
 def _maker(tmp_path: Path, archives: dict[str, Path]) -> Iterator[Callable[..., Pair]]:
     with contextlib.ExitStack() as stack:
 

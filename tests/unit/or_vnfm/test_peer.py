@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mano.adapters.or_vnfm_http import HttpVnfm, PeerClient
+from mano.adapters.descriptor_reader import LibraryReader
+from mano.adapters.or_vnfm_http import HttpNfvo, HttpVnfm, PeerClient
+from mano.adapters.store import PackageDirectory
 from mano.adapters.web_client import WebClient
+from mano.domain.grant import GrantRequest, ResourceDefinition
 from mano.domain.lcm_op_occ import CancelMode, OperationState
 from mano.errors import Conflict, InvalidInput, NotFound, NotPlaceable, Refused, Unreachable
 from mano.settings import Outbound, Peer, Peers
@@ -181,6 +187,23 @@ def test_the_vnfms_answers_are_read_as_the_standard_has_them(web: WebClient, ser
     assert vnfm.vnf_instance("v", TENANT) is None
     with pytest.raises(InvalidInput, match="a state that SOL003 does not have"):
         vnfm.operation("op", TENANT)
+
+
+class Stored:
+    """A store with no VNF instance in it."""
+
+    def __call__(self, *, read_only: bool = False) -> Any:
+        return contextlib.nullcontext(SimpleNamespace(vnf_instances=SimpleNamespace(find=lambda *_: None)))
+
+
+def test_a_grant_without_exact_places_is_refused(web: WebClient, serve: Callable[..., Other], tmp_path: Path) -> None:
+    grant = {"id": "g", "vnfInstanceId": "v", "vnfLcmOpOccId": "op", "addResources": [{"resourceDefinitionId": "r"}]}
+    other = serve(json_reply(404, {}), (202, {"Location": "/grant/v1/grants/g"}, b""), json_reply(200, grant))
+    nfvo = HttpNfvo(peer_of(web, other), Stored(), PackageDirectory(tmp_path), LibraryReader(), "http://vnfm")
+    request = GrantRequest("v", "op", "d", "INSTANTIATE", add_resources=(ResourceDefinition("r", "vdu", 0),))
+    with pytest.raises(InvalidInput, match="1 of 1 resources without an exact place"):
+        nfvo.grant(request, TENANT)
+    assert [path for _, path, _, _ in other.seen][1:] == ["/grant/v1/grants", "/grant/v1/grants/g"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""A VNFM of somebody else's: it knows SOL003's text and nothing of Catena."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class ForeignServer:
+    """Serves ``/vnflcm/v2`` with identifiers of its own; asks the NFVO for a grant when it is to instantiate."""
+
+    url: str = ""
+    nfvo: str = ""
+    token: str = ""
+    instances: dict[str, dict[str, Any]] = field(default_factory=dict)
+    operations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grants: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, str]:
+        """(status, body, Location)."""
+        self.requests.append((method, path, body))
+        _, _, _, kind, *rest = path.partition("?")[0].split("/")
+        if kind == "vnf_instances":
+            return self._instances(method, rest, body)
+        found = self.operations if not rest else self.operations.get(rest[0])
+        if found is None:
+            return 404, {"status": 404, "detail": "no such occurrence"}, ""
+        return 200, (list(self.operations.values()) if not rest else found), ""
+
+    def _instances(self, method: str, rest: list[str], body: Any) -> tuple[int, Any, str]:
+        if not rest:
+            if method == "GET":
+                return 200, list(self.instances.values()), ""
+            id = str(uuid.uuid4())
+            self.instances[id] = {
+                "id": id,
+                "vnfInstanceName": body["vnfInstanceName"],
+                "vnfdId": body["vnfdId"],
+                "vnfProvider": "Acme",
+                "vnfProductName": "box",
+                "vnfSoftwareVersion": "1",
+                "vnfdVersion": "1",
+                "instantiationState": "NOT_INSTANTIATED",
+                "metadata": body["metadata"],
+            }
+            return 201, self.instances[id], f"{self.url}/vnflcm/v2/vnf_instances/{id}"
+        instance = self.instances.get(rest[0])
+        if instance is None:
+            return 404, {"status": 404, "detail": "no such instance"}, ""
+        if len(rest) == 1:
+            if method == "DELETE":
+                del self.instances[rest[0]]
+                return 204, None, ""
+            return 200, instance, ""
+        return self._start(instance, rest[1].upper(), body)
+
+    def _start(self, instance: dict[str, Any], operation: str, body: Any) -> tuple[int, Any, str]:
+        wanted = "NOT_INSTANTIATED" if operation == "INSTANTIATE" else "INSTANTIATED"
+        if instance["instantiationState"] != wanted:
+            return 409, {"status": 409, "detail": "not in this state"}, ""
+        id = str(uuid.uuid4())
+        occurrence = {"id": id, "operation": operation, "vnfInstanceId": instance["id"]}
+        granted, problem = self._ask(occurrence, instance, body)
+        if granted is None:
+            occurrence |= {"operationState": "ROLLED_BACK", "error": problem}
+        else:
+            self.grants.append(granted)
+            occurrence["operationState"] = "COMPLETED"
+            instance["instantiationState"] = "INSTANTIATED" if operation == "INSTANTIATE" else "NOT_INSTANTIATED"
+        self.operations[id] = occurrence
+        return 202, None, f"{self.url}/vnflcm/v2/vnf_lcm_op_occs/{id}"
+
+    def _ask(self, occurrence: dict[str, Any], instance: dict[str, Any], body: Any) -> tuple[Any, Any]:
+        definition = {"id": "compute-1", "type": "COMPUTE", "vduId": "firewall", "resourceTemplateId": "firewall"}
+        request: dict[str, Any] = {
+            "vnfInstanceId": instance["id"],
+            "vnfLcmOpOccId": occurrence["id"],
+            "vnfdId": instance["vnfdId"],
+            "operation": occurrence["operation"],
+            "isAutomaticInvocation": False,
+            "_links": {
+                "vnfLcmOpOcc": {"href": f"{self.url}/vnflcm/v2/vnf_lcm_op_occs/{occurrence['id']}"},
+                "vnfInstance": {"href": f"{self.url}/vnflcm/v2/vnf_instances/{instance['id']}"},
+            },
+        }
+        if occurrence["operation"] == "INSTANTIATE":
+            request |= {"flavourId": body["flavourId"], "addResources": [definition]}
+        else:
+            request["removeResources"] = [definition]
+        headers = {"Content-Type": "application/json", "Version": "1.7.0", "Authorization": f"Bearer {self.token}"}
+        call = urllib.request.Request(f"{self.nfvo}/grant/v1/grants", json.dumps(request).encode(), headers)
+        try:
+            with urllib.request.urlopen(call, timeout=20) as answer:
+                return json.loads(answer.read()), None
+        except urllib.error.HTTPError as error:
+            with error:
+                return None, json.loads(error.read())
+
+
+@contextmanager
+def foreign_vnfm() -> Iterator[ForeignServer]:
+    """Such a server, listening."""
+    other = ForeignServer()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def handle_all(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body, location = other.answer(self.command, self.path, json.loads(content) if content else None)
+            text = b"" if body is None else json.dumps(body).encode()
+            self.send_response(status)
+            if location:
+                self.send_header("Location", location)
+            self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_DELETE = handle_all
+
+        def log_message(self, *_: Any) -> None:
+            """Not to the test's output."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    other.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield other
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
