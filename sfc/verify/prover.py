@@ -6,16 +6,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sfc.collector import paused
+from sfc.limits import Fault, faults
 from sfc.liveness import watches
+from sfc.model.addresses import Mac
 from sfc.model.chains import PlannedChain
 from sfc.model.flows import Flow, FlowTables
 from sfc.model.topology import PortRole, Topology
 from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
+from sfc.simulator.packets import Ethernet, Raw
 from sfc.verify.chain_check import ChainCheck
 from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
 from sfc.verify.plan import NOBODYS, Plan
-from sfc.verify.results import Proof, Violation
+from sfc.verify.results import Proof, Rule, Violation
 
 Name = tuple[str, ...]
 
@@ -40,6 +43,8 @@ class Prover:
         self._network: Simulator | None = None
         self._made: dict[Name, _Made] = {}
         self._looked_at: dict[Spot, set[Name]] = {}
+        self._faulty = True
+        """Some rule was found that Open vSwitch would not do, or nobody has looked yet."""
 
     def prove(
         self,
@@ -53,10 +58,12 @@ class Prover:
         if self._network is None or self._network.topology != topology:
             self._forget_all()
             network = Simulator(topology, tables)
+            impossible = self._impossible({}, network.tables)
         else:
             network = self._network
             before = network.tables
             network.reprogram(tables)
+            impossible = self._impossible(before, network.tables)
             self._forget_touched(_changed_spots(before, network.tables))
         self._network = network
         walked = network.injected
@@ -66,7 +73,19 @@ class Prover:
             ]
         self._forget(self._made.keys() - {made.check.name for made in found})
         violations = tuple(violation for made in found for violation in made.violations)
-        return Proof(violations, sum(made.packets for made in found), network.injected - walked)
+        return Proof((*impossible, *violations), sum(made.packets for made in found), network.injected - walked)
+
+    def _impossible(self, before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> tuple[Violation, ...]:
+        """Rules that Open vSwitch would not do; once there were none, only the new ones are looked at."""
+        whole = self._faulty or not before
+        found: list[Fault] = []
+        for sff, tables in after.items():
+            if whole:
+                found.extend(faults(tables))
+            elif tables is not before[sff]:
+                found.extend(faults(tables, _fresh(before[sff].flows, tables.flows)))
+        self._faulty = bool(found)
+        return tuple(_impossible(fault) for fault in found)
 
     def _known(self, check: Check) -> _Made | None:
         made = self._made.get(check.name)
@@ -124,6 +143,16 @@ def _checks(plan: Plan) -> Iterator[Check]:
         yield LivenessCheck(watch)
     for sff in topology.sffs:
         yield TunnelGuardCheck(sff, next((peer for peer in topology.sffs if peer is not sff), None), some)
+
+
+def _impossible(fault: Fault) -> Violation:
+    nothing = Ethernet(Mac(0), Mac(0), Raw(0))
+    return Violation(Rule.EXECUTABLE, None, None, fault.sff, str(fault), nothing, fault.sff, fault.flow)
+
+
+def _fresh(before: Sequence[Flow], after: Sequence[Flow]) -> Iterator[Flow]:
+    known = {id(flow) for flow in before}
+    return (flow for flow in after if id(flow) not in known)
 
 
 def _changed_spots(before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> Iterator[Spot]:

@@ -212,7 +212,7 @@ def test_half_a_graph_is_refused() -> None:
         lambda: Chain("c", "sub", path("fw"), after=("a", "a")),
     ],
 )
-def test_what_cannot_be_is_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_is_refused(make) -> None:
     with pytest.raises(SfcError) as refused:
         make()
     assert isinstance(refused.value, ModelError)

@@ -19,7 +19,7 @@ from tests.unit.sfc.traffic import tcp
 FORWARD, REVERSE = Direction.FORWARD, Direction.REVERSE
 
 
-def partly(layer: Layer = Layer.L2, **only: Direction) -> GiLan:
+def partly(*, layer: Layer = Layer.L2, only: dict[str, Direction]) -> GiLan:
     lan = gilan(layer)
     path = tuple(replace(group, only=only.get(group.name)) for group in lan.web.chain.path)
     web = plan_chain(lan.topology, replace(lan.web.chain, path=path), 100, 101)

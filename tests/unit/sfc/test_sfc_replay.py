@@ -62,7 +62,7 @@ def test_a_forgery_on_the_underlay_replays_too() -> None:
     assert read_capture(write_capture(lan.topology, packets)) == packets
 
 
-def replace_position():  # type: ignore[no-untyped-def]
+def replace_position():
     return gilan().web.forward.position(254)
 
 

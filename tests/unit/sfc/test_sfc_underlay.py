@@ -83,7 +83,7 @@ def test_busy_instances_weigh_less() -> None:
         lambda: Underlay((Link("a", "b", 1), Link("b", "a", 2))),
     ],
 )
-def test_what_is_no_link_is_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_link_is_refused(make) -> None:
     with pytest.raises(ModelError):
         make()
 

@@ -1,0 +1,97 @@
+"""What Open vSwitch takes into its tables and then does not do, whichever datapath is below: measured on 3.1.
+
+The renderer makes none of these; a proof says so of every table (:mod:`sfc.verify`), whoever made it. The same tables
+serve the userspace datapath, DPDK ports included, and the kernel's: they use nothing that only one of them has.
+
+* A bucket is an action set: its order is lost and what occurs twice collapses, and an ``encap`` in it drops the packet.
+  Buckets hold one resubmission, output or group, with registers before it.
+* ``dp_hash``, what a select group does when nothing is said, loops behind a decap until the packet is dropped. Groups
+  name the fields that they hash.
+* Behind ``decap`` the packet is looked at anew: only a resubmission, an output, a group or another decap may follow.
+* A decap ends everything, the actions beside the ``clone`` that it stands in, too.
+* A packet never leaves by the port that it came in by unless ``in_port`` is named or forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sfc.model.actions import (
+    Action,
+    Clone,
+    Decap,
+    MeterBy,
+    Output,
+    Resubmit,
+    SetField,
+    ToGroup,
+)
+from sfc.model.fields import Field
+from sfc.model.flows import Bucket, Flow, FlowTables, Group, GroupType
+
+_REGISTERS = frozenset({Field.REG0, Field.REG1, Field.REG2, Field.REG3})
+_BEHIND_DECAP = (Resubmit, Output, ToGroup, Decap)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule or group that would not do what it says."""
+
+    sff: str
+    what: str
+    flow: Flow | None = None
+    group: Group | None = None
+
+    def __str__(self) -> str:
+        return f"{self.sff}: {self.what}: {self.flow or (self.group.text() if self.group else '')}"
+
+
+def faults(tables: FlowTables, flows: Iterable[Flow] | None = None) -> Iterator[Fault]:
+    """Everything in a bridge's tables that Open vSwitch would not do, or in some of its ``flows`` and all groups."""
+    known = {group.id for group in tables.groups}
+    meters = {meter.id for meter in tables.meters}
+    for flow in tables.flows if flows is None else flows:
+        for what in _of_actions(flow.actions, known):
+            yield Fault(tables.sff, what, flow=flow)
+        for action in flow.actions:
+            if isinstance(action, MeterBy) and action.meter not in meters:
+                yield Fault(tables.sff, f"there is no meter {action.meter}", flow=flow)
+    for group in tables.groups:
+        for what in _of_group(group, known):
+            yield Fault(tables.sff, what, group=group)
+
+
+def _of_actions(actions: tuple[Action, ...], groups: Iterable[int]) -> Iterator[str]:
+    behind = False
+    for action in actions:
+        if behind and not isinstance(action, _BEHIND_DECAP):
+            yield f"{action} right behind a decap"
+        behind = isinstance(action, Decap)
+        if isinstance(action, Clone) and Decap() in action.actions:
+            yield "a decap inside a clone ends the actions beside it"
+        if isinstance(action, ToGroup) and action.group not in groups:
+            yield f"there is no group {action.group}"
+
+
+def _of_group(group: Group, groups: Iterable[int]) -> Iterator[str]:
+    if group.type is GroupType.SELECT and not group.fields:
+        yield "a select group without fields hashes by dp_hash, which loops behind a decap"
+    for bucket in group.buckets:
+        yield from _of_bucket(bucket)
+        if group.type is GroupType.FAST_FAILOVER and bucket.watch_port is None:
+            yield "a bucket of a fast-failover group watches no port"
+        for action in bucket.actions:
+            if isinstance(action, ToGroup) and (action.group not in groups or action.group == group.id):
+                yield f"a bucket leads to group {action.group}, which is not there, or itself"
+
+
+def _of_bucket(bucket: Bucket) -> Iterator[str]:
+    ends = [action for action in bucket.actions if isinstance(action, Resubmit | Output | ToGroup)]
+    if len(ends) != 1 or bucket.actions[-1:] != tuple(ends):
+        yield "a bucket has one resubmission, output or group, and ends with it"
+    for action in bucket.actions:
+        if not isinstance(action, Resubmit | Output | ToGroup | SetField):
+            yield f"{action} in a bucket"
+        elif isinstance(action, SetField) and action.field not in _REGISTERS:
+            yield f"{action} in a bucket: only registers are safe there"
