@@ -17,7 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.unit.vnf_descriptors.descriptor_support import META, SAMPLES, VNFD, archive, package_files
+from tests.unit.vnf_descriptors.vendor_packages import CONTAINERS, EVERYTHING, TEXTS, vnfd_of
 
+SERVICE = (TEXTS / "service.yaml").read_text()
 KEPT = Path(".fuzz")
 #: Longest input, in octets; slowest one, in seconds; most memory, in MiB.
 MAX_INPUT, MAX_SECONDS, MAX_MIB = 16_384, 10, 1024
@@ -114,7 +116,9 @@ def seeds(target: str) -> list[bytes]:
         return [archive(files), archive({"vnfd.yaml": b"a: b"}), archive({"x.csar": archive(files), "x.cms": b""})]
     if target == "manifest":
         return [package_files()["vnf.mf"], META.encode(), *(path.read_bytes() for path in SAMPLES.glob("*/*.mf"))]
-    return [VNFD.encode(), *(path.read_bytes() for path in SAMPLES.glob("*/Definitions/*.yaml"))]
+    texts = (EVERYTHING, CONTAINERS, SERVICE, vnfd_of("2.5.1", False), vnfd_of("3.3.1", True))
+    samples = [path.read_bytes() for path in (*SAMPLES.glob("*/Definitions/*.yaml"), TEXTS / "pnf.yaml")]
+    return [VNFD.encode(), *(text.encode() for text in texts), *samples]
 
 
 def dictionary() -> str:
