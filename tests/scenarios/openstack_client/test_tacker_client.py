@@ -50,7 +50,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A server: its URL and data directory."""
     home = tmp_path_factory.mktemp("server")
-    command = [MANO, "serve", "--auth", "none", "--tier", "simulated", "--lab", "ostc", "--listen", "127.0.0.1:0"]
+    command: list[str | Path] = [
+        MANO,
+        "serve",
+        "--auth",
+        "none",
+        "--tier",
+        "simulated",
+        "--lab",
+        "ostc",
+        "--listen",
+        "127.0.0.1:0",
+    ]
     with (home / "log").open("w") as log:
         process = subprocess.Popen([*command, "--data-dir", home / "data"], stderr=log)
     try:
