@@ -84,10 +84,14 @@ def test_a_probe_has_a_port() -> None:
 def test_a_function_is_dead_after_its_misses_and_alive_after_its_answers() -> None:
     health = Health(misses=3, answers=2)
     assert [health.round(answered) for answered in (False, True, False, False, True)] == [False, True, *3 * [False]]
-    assert [health.round(answered) for answered in (False, False, False)] == [False, False, True]
-    assert health.life is Life.DEAD
-    assert [health.round(answered) for answered in (True, False, True, True)] == [False, False, False, True]
-    assert health.life is Life.ALIVE
+    lives = []
+    for rounds, changes in (
+        ((False,) * 3, [False, False, True]),
+        ((True, False, True, True), [False, False, False, True]),
+    ):
+        assert [health.round(answered) for answered in rounds] == changes
+        lives.append(health.life)
+    assert lives == [Life.DEAD, Life.ALIVE]
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4))
