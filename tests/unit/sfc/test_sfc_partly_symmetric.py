@@ -19,7 +19,7 @@ from tests.unit.sfc.traffic import tcp
 FORWARD, REVERSE = Direction.FORWARD, Direction.REVERSE
 
 
-def partly(*, layer: Layer = Layer.L2, only: dict[str, Direction]) -> GiLan:
+def partly(only: dict[str, Direction], layer: Layer = Layer.L2) -> GiLan:
     lan = gilan(layer)
     path = tuple(replace(group, only=only.get(group.name)) for group in lan.web.chain.path)
     web = plan_chain(lan.topology, replace(lan.web.chain, path=path), 100, 101)
@@ -31,7 +31,7 @@ def partly(*, layer: Layer = Layer.L2, only: dict[str, Direction]) -> GiLan:
     "only", [{"fw": FORWARD}, {"dpi": FORWARD}, {"dpi": REVERSE}, {"fw": REVERSE}, {"fw": FORWARD, "dpi": REVERSE}]
 )
 def test_partly_symmetric_chains_are_proven(layer: Layer, only: dict[str, Direction]) -> None:
-    lan = partly(layer, **only)
+    lan = partly(only, layer)
     assert verify(lan.topology, lan.chains, lan.tables) == ()
     functions = tuple(replace(each, on_failure=OnFailure.OPEN) for each in lan.topology.functions)
     topology = replace(lan.topology, functions=functions)
@@ -40,14 +40,14 @@ def test_partly_symmetric_chains_are_proven(layer: Layer, only: dict[str, Direct
 
 
 def test_each_direction_meets_its_own() -> None:
-    network = Simulator((lan := partly(dpi=REVERSE)).topology, lan.tables)
+    network = Simulator((lan := partly({"dpi": REVERSE})).topology, lan.tables)
     assert network.inject("sub", tcp()).functions == ("fw", "nat")
     assert network.inject("nat-in", answer_to(tcp(), "A")).functions == ("dpi", "fw")
 
 
 @pytest.mark.parametrize("only", [{}, {"dpi": FORWARD}, {"dpi": REVERSE}, {"fw": FORWARD}])
 def test_a_reset_of_a_function_takes_the_rest_of_the_way_back(only: dict[str, Direction]) -> None:
-    lan = partly(**only)
+    lan = partly(only)
     network = Simulator(lan.topology, lan.tables)
     handed = next(event.packet for event in network.inject("sub", tcp()).visits if event.function == "fw")
     assert isinstance(handed, Ethernet)
@@ -57,7 +57,7 @@ def test_a_reset_of_a_function_takes_the_rest_of_the_way_back(only: dict[str, Di
 
 
 def test_an_icmp_error_of_a_one_way_function_takes_the_way_back() -> None:
-    lan = partly(fw=FORWARD)
+    lan = partly({"fw": FORWARD})
     lan = GiLan(lan.topology, lan.chains[:1])
     network = Simulator(lan.topology, lan.tables)
     own = lan.topology.function("fw").own_address
@@ -68,11 +68,11 @@ def test_an_icmp_error_of_a_one_way_function_takes_the_way_back() -> None:
 
 
 def test_what_is_no_mirror_is_refused() -> None:
-    lan = partly(dpi=FORWARD)
+    lan = partly({"dpi": FORWARD})
     with pytest.raises(ModelError, match="different functions"):
         replace(lan.web, chain=gilan().web.chain)
     with pytest.raises(PathError, match="both directions meet it"):
-        partly(nat=FORWARD)
+        partly({"nat": FORWARD})
 
 
 def test_a_group_is_for_both_directions_by_default() -> None:
