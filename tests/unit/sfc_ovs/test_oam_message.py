@@ -29,7 +29,9 @@ MAC = Mac.parse("02:0a:00:00:00:01")
 HERE, THERE = IPv4Address("192.168.200.1"), IPv4Address("192.168.200.2")
 REQUEST = echo_request(HERE, 0xCAFE, 7)
 RECORD = HopRecord("h2", PathPosition(100, 254), 0xCA00010000006422, 0xCA0001000064FF28, 17)
-REPLY = reply_to(REQUEST, ReturnCode.TTL_EXCEEDED, [RECORD.to_tlv()])
+ANSWER = reply_to(REQUEST, ReturnCode.TTL_EXCEEDED, [RECORD.to_tlv()])
+assert ANSWER is not None
+REPLY: EchoMessage = ANSWER
 
 
 def test_a_probe_is_an_active_oam_packet_with_the_wanted_ttl():
