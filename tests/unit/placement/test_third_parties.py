@@ -80,7 +80,7 @@ def test_the_command_line_finds_them_too(site: Path, tmp_path: Path) -> None:
         "{kind: Inventory, hosts: [{name: h, numaNodes: [{id: 0, cores: [[0]], memoryMib: 9}]}]}\n---\n"
         "{kind: PlacementRequest, vdus: [{id: acme-1, vcpus: 1, memoryMib: 1}]}\n"
     )
-    words = [sys.executable, "-m", "mano.cli", "place", "plan", "--inventory", both, "--request", both]
+    words = [sys.executable, "-m", "mano.cli", "place", "plan", "--inventory", str(both), "--request", str(both)]
     ended = subprocess.run(
         words, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, timeout=60, check=False
     )
