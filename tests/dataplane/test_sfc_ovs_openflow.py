@@ -305,11 +305,11 @@ def test_five_thousand_flows_are_back_after_vswitchd_was_killed(lab, location):
         assert keeper.attend(5.0).modifications == 5002
         daemon = lab.switches["h1"]
         daemon.kill_vswitchd()
-        assert keeper.attend(0.1) is None and not keeper.is_reachable
+        assert (keeper.attend(0.1), keeper.is_reachable) == (None, False)
         daemon.start()
         found = keeper.attend(5.0)
         assert (found.why, found.modifications, bool(prepared)) == (Why.RESTART, 5002, True)
-        assert keeper.attend(0.0) is None and keeper.is_reachable
+        assert (keeper.attend(0.0), keeper.is_reachable) == (None, True)
     assert not compare_tables(location, "br-int", wanted)
 
 
