@@ -46,7 +46,7 @@ def listening(lab: Lab, name: str) -> socket.socket:
 
 def frames(packets: socket.socket) -> list[tuple[bytes, int]]:
     """What was received, without what was sent; the kernel keeps tags apart, so the ethertype tells nothing of them."""
-    found = []
+    found: list[tuple[bytes, int]] = []
     while True:
         try:
             octets, address = packets.recvfrom(4096)
