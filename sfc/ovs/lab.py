@@ -63,7 +63,7 @@ class Lab:
         self._functions: list[ServiceFunction] = []
         self._open = contextlib.ExitStack()
         self.chains: tuple[PlannedChain, ...] = ()
-        self.tables: FlowTables | None = None
+        self.tables = FlowTables(HOST, ())
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
