@@ -190,6 +190,13 @@ class _Reader:
             message = "the file has no tosca_definitions_version"
             hint = "Begin it with 'tosca_definitions_version: tosca_simple_yaml_1_3'"
             self.findings.append(finding("TOSCA001", root, message, hint))
+        elif text.endswith("_0") and text.removesuffix("_0") in _VERSIONS:
+            # What drafts of TOSCA, and the tools that followed them, write.
+            text = text.removesuffix("_0")
+            message = (
+                f"the TOSCA version {quote(version.text if isinstance(version, Scalar) else '')} is read as {text}"
+            )
+            self.findings.append(finding("TOSCA001", version, message, f"Write {text}", Severity.WARNING))
         elif text not in _VERSIONS:
             hint = did_you_mean(text, _VERSIONS) or f"Use {_VERSIONS[-1]}"
             self.findings.append(finding("TOSCA001", version, f"the TOSCA version {quote(text)} is not known", hint))

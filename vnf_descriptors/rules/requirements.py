@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.context import Context, Kind
-from vnf_descriptors.report import Finding
+from vnf_descriptors.report import Finding, finding, quote
+from vnf_descriptors.topology import function_call
 from vnf_descriptors.vdus import interface_of, vdu_of
-from vnf_descriptors.vnf_nodes import compute_nodes, is_unspecified, vdu_cp_nodes
+from vnf_descriptors.vnf_nodes import child, compute_nodes, is_unspecified, vdu_cp_nodes
 
 
 def wrong_vdu_requirement(context: Context) -> Iterator[Finding]:
@@ -21,6 +22,19 @@ def wrong_vdu_requirement(context: Context) -> Iterator[Finding]:
             yield from vdu_of(topology, template).findings
 
 
+def demand_left_open(context: Context) -> Iterator[Finding]:
+    """What a VDU needs depends on an input without a default, so that nobody can find a place for it."""
+    if context.kind is not Kind.VNFD:
+        return
+    for topology in context.flavours:
+        for template in compute_nodes(topology):
+            for owner, name in (("virtual_cpu", "num_virtual_cpu"), ("virtual_memory", "virtual_mem_size")):
+                value = child(topology.capability_property(template, "virtual_compute", owner), name)
+                if value is not None and function_call(value) is not None:
+                    message = f"{quote(name)} of {quote(template.name)} is not known before somebody gives an input"
+                    yield finding("TOSCA019", value, message, "Give the input a default")
+
+
 def wrong_interface_requirement(context: Context) -> Iterator[Finding]:
     """An interface asks for something unknown or contradictory."""
     if context.kind is not Kind.VNFD:
@@ -30,4 +44,4 @@ def wrong_interface_requirement(context: Context) -> Iterator[Finding]:
             yield from interface_of(topology, template).findings
 
 
-REQUIREMENT_RULES = (wrong_vdu_requirement, wrong_interface_requirement)
+REQUIREMENT_RULES = (wrong_vdu_requirement, demand_left_open, wrong_interface_requirement)

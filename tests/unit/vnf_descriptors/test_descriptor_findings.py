@@ -66,6 +66,19 @@ def test_pinning_and_a_dedicated_policy_agree_and_a_shared_one_does_not(tmp_path
     expect(check_text(tmp_path, text), "REQ004", '"hw:cpu_policy": shared', "policy is static", text)
 
 
+def test_a_demand_that_depends_on_an_input_needs_a_default(tmp_path: Path) -> None:
+    text = changed("num_virtual_cpu: 4", "num_virtual_cpu: {get_input: cpus}")
+    open_ = changed("    site: {", "    cpus: {type: integer}\n    site: {", text)
+    expect(check_text(tmp_path, open_), "TOSCA019", "num_virtual_cpu: {get_input", "Give the input a default", open_)
+    assert check_text(tmp_path, open_.replace("{type: integer}", "{type: integer, default: 4}")).to_text() == ""
+
+
+def test_a_version_as_drafts_write_it_is_read(tmp_path: Path) -> None:
+    (entry,) = check_text(tmp_path, changed("tosca_simple_yaml_1_3", "tosca_simple_yaml_1_3_0"))
+    assert (entry.code, entry.severity, entry.line) == ("TOSCA001", Severity.WARNING, 1)
+    assert not check_text(tmp_path, changed("tosca_simple_yaml_1_3", "tosca_simple_yaml_9_9_0")).ok
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     text = changed("num_virtual_cpu: 4", "num_virtual_cpu: many")
     text = changed("vnic_type: direct", "vnic_type: sriov", text)
