@@ -17,7 +17,9 @@ import yaml
 from mano.api.tokens import dashboard_token
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
+from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationState
 from mano.domain.ns_instance import Reservation
+from mano.errors import InvalidInput, NotPlaceable
 from tests.api.conftest import CREDENTIALS, TENANT_A, Api
 from tests.api.test_packages import UNKNOWN, create, upload
 from tests.api.world import HOST, World, archive, furnish
@@ -115,6 +117,20 @@ def test_what_if_asks_the_live_nfvi_or_an_inventory_of_ones_own(served: Api) -> 
     assert served.get(PLACEMENTS).json == []
 
 
+def test_a_refused_operation_tells_each_vdu_that_found_no_place(served: Api, world: World) -> None:
+    why = {"hosts": 1, "reasons": {"VF": 1}, "nearest": [], "wouldFitIf": ["2 VFs on h7 were freed"]}
+    error = NotPlaceable("no host", facts={"unplaced": {"fw-0/fw/0": why}}).to_document()
+    when = datetime.now(UTC)
+    with world.unit() as uow:
+        for number, told in enumerate((error, InvalidInput("something else").to_document(), None)):
+            state = OperationState.FAILED_TEMP if told else OperationState.COMPLETED
+            one = LcmOpOcc(f"o{number}", DEFAULT_TENANT, Level.NS, f"n{number}", "INSTANTIATE", state, when, when)
+            uow.operations.add(replace(one, error=told))
+    (refused,) = served.get(f"{PLACEMENTS}/refused").json
+    assert (refused["key"], refused["operationId"], refused["operationEnded"]) == ("fw-0/fw/0", "o0", False)
+    assert refused["refusal"] == why
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -142,7 +158,6 @@ def test_moves_leaks_and_refusals_are_told(served: Api, world: World) -> None:
     empty = served.post(f"{PLACEMENTS}/rebalance", {"iterations": 1})
     assert empty.status == 200 and empty.json["moves"] == [] and empty.json["gain"] == 0
     assert served.post(f"{PLACEMENTS}/rebalance", {"without": ["nowhere"]}).status == 400
-    assert served.get(f"{PLACEMENTS}/refused").json == []
     with world.unit() as uow:
         placed = {"cells": [{"node": 0, "cpus": [1]}]}
         uow.reservations.add(Reservation("r-1", DEFAULT_TENANT, "gone", "fw/fw/0", "h1", placed))
