@@ -16,6 +16,7 @@ from scripts.steps import AUTHORITIES, PYTHON, ROOT, VENV, SetUpError, Stamp, di
 
 LOCKS = ROOT / "requirements"
 PIP = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+PRODUCT = ("mano", "sfc", "vnf_descriptors", "dpdk_helpers")
 UV = VENV / "bin" / "uv"
 UV_ENVIRONMENT = {"VIRTUAL_ENV": str(VENV), "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
 if AUTHORITIES.is_file():
@@ -30,6 +31,24 @@ def provide() -> None:
     provide_lock("dev", interpreter)
     project = ["--no-deps", "--no-build-isolation", "--editable", "."]
     step("project", [ROOT / "pyproject.toml"], interpreter, "the project itself", lambda: install(project))
+    modules = sorted(path for package in PRODUCT for path in (ROOT / package).rglob("*.py") if is_product(path))
+    step("bytecode", [LOCKS / "dev.txt", *modules], interpreter, "bytecode: a server starts in half the time", compile_)
+
+
+def is_product(path: Path) -> bool:
+    """Whether a module is the product's, and no tool's that a build of the dashboard brought."""
+    return "node_modules" not in path.parts
+
+
+def compile_() -> None:
+    """Compile all modules once, also where the environment keeps Python from writing what it compiled.
+
+    Installed packages hold some files that are no Python of this version: what cannot be compiled stays as it is.
+    """
+    places = [VENV / "lib", *(ROOT / package for package in PRODUCT)]
+    left_out = "node_modules|/samples/"
+    command = [str(PYTHON), "-I", "-m", "compileall", "-q", "-j", "0", "-x", left_out, *map(str, places)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def provide_lock(name: str, interpreter: str | None = None) -> None:
