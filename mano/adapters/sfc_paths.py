@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, FunctionWatch, PathHop, PathProbe, TraceStep
+from mano.ports.service_paths import Drift, FlowStatistics, FunctionWatch, PathHop, PathProbe, SeenFrame, TraceStep
 from sfc.errors import SfcError
 from sfc.liveness import Life
 from sfc.model import Topology
@@ -79,6 +79,16 @@ class OvsServicePaths:
     def watch(self, topology: Topology, lives: Mapping[str, bool]) -> FunctionWatch:
         """Let the responders of all bridges probe their functions."""
         return LivenessWatch(topology, {sff.name: self._switch_of(sff.name) for sff in topology.sffs}, lives)
+
+    def follow(
+        self, topology: Topology, port_id: str, frame: bytes, token: bytes, wait_s: float
+    ) -> tuple[SeenFrame, ...]:
+        """Send a real frame, and capture it on every host."""
+        from mano.adapters.frames import follow
+
+        locations = {sff.name: self._switch_of(sff.name) for sff in topology.sffs}
+        with switch_errors():
+            return follow(locations, topology, self._bridge, port_id, frame, token, wait_s)
 
     def _drift_of(self, host: str, tables: FlowTables) -> Drift:
         with switch_errors():

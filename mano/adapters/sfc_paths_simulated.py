@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from mano.adapters.vim_local.lab import TUNNEL_OFPORT
 from mano.errors import InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, PathHop, PathProbe, TraceStep
+from mano.ports.service_paths import Drift, FlowStatistics, PathHop, PathProbe, SeenFrame, TraceStep
 from sfc.errors import SfcError
 from sfc.model import SI_FIRST, FlowTables, Kind, Mac, PathPosition, Sff, Topology
 from sfc.model.chains import (
@@ -29,9 +29,11 @@ from sfc.model.chains import (
 from sfc.model.fields import ETHERTYPE_ARP, ETHERTYPE_NSH, PACKET_TYPE_NSH, Field
 from sfc.ovs.packet import parse_packet
 from sfc.simulator import Simulator
+from sfc.simulator.dissect import decode
 from sfc.simulator.machine import BridgeMachine
 from sfc.simulator.packets import O_BIT, Arp, Ethernet, Fragment, Icmp, Ip, Nsh, Packet, Raw, Sctp, Tcp, Udp, Vlan
-from sfc.simulator.trace import Dropped, Event, Matched, Trace, nsh_of
+from sfc.simulator.trace import Crossed, Delivered, Dropped, Event, Matched, Received, Trace, Visited, nsh_of
+from sfc.simulator.wire import encode, encode_gpe
 from sfc.walk import TTL_IMPOSED
 
 _TABLES_ONLY = IPv4Address("192.0.2.1")
@@ -115,6 +117,13 @@ class SimulatedServicePaths:
         silent = not hops[-1].end
         return PathProbe(tuple(hops), f"nobody answers a simulated request of TTL {hops[-1].ttl}" if silent else "")
 
+    def follow(
+        self, topology: Topology, port_id: str, frame: bytes, token: bytes, wait_s: float
+    ) -> tuple[SeenFrame, ...]:
+        """Walk the frame through the tables; what it would look like at every hop. Time does not pass, order does."""
+        walk = self.send(topology, port_id, decode(frame))
+        return tuple(SeenFrame(*place, float(step), data) for step, (place, data) in enumerate(_frames(topology, walk)))
+
     def watch(self, topology: Topology, lives: Mapping[str, bool]) -> None:
         """No process stands behind a simulated function: there is nothing to look at."""
         return None
@@ -145,6 +154,29 @@ class SimulatedServicePaths:
 
     def _is_tunnel(self, ofport: int) -> bool:
         return ofport == self._tunnel_ofport
+
+
+def _frames(topology: Topology, walk: Trace) -> Iterator[tuple[tuple[str, str, bool], bytes]]:
+    """((host, port or "" for the underlay, out of the bridge), octets) of a walk."""
+    at = {(port.sff, port.ofport): port.id for port in topology.ports}
+    for step, event in enumerate(walk.events):
+        if isinstance(event, Received) and step and (event.sff, event.ofport) in at:
+            yield (event.sff, at[event.sff, event.ofport], False), encode(event.packet)
+        elif isinstance(event, Crossed):
+            here, there = topology.sff(event.from_sff), topology.sff(event.to_sff)
+            macs = (here.oam_mac or Mac(0), there.oam_mac or Mac(0))
+            data = encode_gpe(event.packet, event.vni, here.underlay_ip, there.underlay_ip, macs)
+            yield (here.name, "", True), data
+            yield (there.name, "", False), data
+        elif isinstance(event, Visited):
+            yield (topology.port(event.port).sff, event.port, True), encode(event.packet)
+        elif isinstance(event, Delivered) and event.port in topology.port_by_id and not _is_visit(walk, step - 1):
+            yield (event.sff, event.port, True), encode(event.packet)
+
+
+def _is_visit(walk: Trace, step: int) -> bool:
+    """The function at a chain's end is visited where the packet is delivered: that is one frame."""
+    return isinstance(walk.events[step], Visited)
 
 
 def _answer(network: Simulator, sff: Sff, position: PathPosition, ttl: int, count: int) -> PathHop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,8 +10,9 @@ import click
 from mano.cli.chain_changes import create, delete, update
 from mano.cli.chain_upkeep import drift, repair, traceroute
 from mano.cli.client import Client, with_client
-from mano.cli.exits import Exit
+from mano.cli.exits import Exit, Failure
 from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
+from mano.cli.pcap import first_frame, packet_of, write
 from mano.cli.resolve import CHAIN, identify
 
 
@@ -140,24 +142,74 @@ def verify(client: Client, name: str, output: str) -> None:
         raise SystemExit(int(Exit.BAD))
 
 
+SIGHTS = (
+    Column("#", "number"),
+    Column("HOST", "host"),
+    Column("WHERE", "where"),
+    Column("SPI", "spi"),
+    Column("SI", "si"),
+    Column("TTL", "ttl"),
+    Column("OCTETS", "octets"),
+    Column("LAST RULE BEFORE", lambda sight: sight["rules"][-1]["rule"] if sight["rules"] else ""),
+)
+PLACED = (
+    Column("SF", "sfName"),
+    Column("HOST", "host"),
+    Column("WHY THERE", lambda each: (each.get("why") or [""])[0]),
+)
+
+
 @chain.command("trace")
 @click.argument("name")
-@click.option("--source", required=True, help="IP address.")
-@click.option("--destination", required=True, help="IP address.")
+@click.option("--source", help="IP address.")
+@click.option("--destination", help="IP address.")
 @click.option("--protocol", default="tcp", show_default=True, help="tcp, udp, icmp, … or a number.")
 @click.option("--source-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
 @click.option("--destination-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
+@click.option(
+    "--read", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As a capture's first packet."
+)
+@click.option("--real", is_flag=True, help="Send one real packet, and show it at every hop.")
+@click.option(
+    "--pcap", type=click.Path(path_type=Path, dir_okay=False), help="Write its octets at every hop there (with --real)."
+)
 @output_option
 @with_client
-def trace(client: Client, name: str, output: str, **packet: Any) -> None:
-    """Follow one packet through the rendered tables, on the simulator."""
-    found = client.post(f"{_one(client, name)}/trace", _packet(packet)).json
+def trace(
+    client: Client, name: str, output: str, read: Path | None, real: bool, pcap: Path | None, **options: Any
+) -> None:
+    """Follow one packet through a chain: on the simulator, or with --real or --pcap a real one."""
+    packet = packet_of(first_frame(read)) if read is not None else _packet(options)
+    if "source" not in packet or "destination" not in packet:
+        raise click.UsageError("give --source and --destination, or --read a capture")
+    if real or pcap is not None:
+        _follow(client, _one(client, name), packet, output, pcap)
+        return
+    found = client.post(f"{_one(client, name)}/trace", packet).json
     if output != "table":
         show_document(found, output)
         return
     click.echo(table(found["hops"], TRACE), nl=False)
     simulated = " (simulated)" if found.get("simulated") else ""
     click.echo(f"verdict{simulated}: {found['verdict']}")
+
+
+def _follow(client: Client, path: str, packet: Row, output: str, pcap: Path | None) -> None:
+    found = client.post(f"{path}/follow", packet).json
+    if pcap is not None:
+        write(pcap, ((sight["seconds"], bytes.fromhex(sight["bytes"])) for sight in found["sights"]))
+        note(f"{len(found['sights'])} frames written to {pcap}")
+    if output != "table":
+        show_document(found, output)
+        return
+    click.echo(table(found["sights"], SIGHTS), nl=False)
+    click.echo()
+    click.echo(table(found["functions"], PLACED), nl=False)
+    origin = found.get("descriptor") or {}
+    if origin.get("file"):
+        click.echo(f"asked for by {origin['file']}:{origin['line']} ({origin['nfpdId']})")
+    if not found["sights"]:
+        raise Failure("the packet was seen nowhere", hint="`mano chain trace` without --real says where it would end")
 
 
 def _packet(options: dict[str, Any]) -> dict[str, Any]:

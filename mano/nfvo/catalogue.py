@@ -158,6 +158,16 @@ class Catalogue:
         members = self._reader.members(self._store.path(package.content_key)).descriptor
         return [(member, self._store.member_path(package.content_key, member)) for member in members]
 
+    def line_of(self, id: str, tenant_id: str, name: str) -> dict[str, Any]:
+        """``{file, line}`` where the descriptor's files define a node of this name; empty when none does."""
+        head = re.compile(rf"\s+['\"]?{re.escape(name)}['\"]?\s*:\s*(#.*)?")
+        for member, path in self.descriptor_files(id, tenant_id):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                for number, line in enumerate(file, 1):
+                    if head.fullmatch(line.rstrip("\n")):
+                        return {"file": member, "line": number}
+        return {}
+
     def manifest(self, id: str, tenant_id: str) -> tuple[str, str]:
         """(member, local file) of the manifest."""
         package = self._onboarded(id, tenant_id)

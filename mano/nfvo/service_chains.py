@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -12,11 +13,29 @@ from mano.errors import WrongState
 from mano.nfvo.chain_counts import CountHistory, direction_of, drops, functions_called, path_statistics, probed_path
 from mano.nfvo.chain_files import document_of
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane
+from mano.nfvo.following import followed, with_token
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
+from mano.nfvo.reasons import why
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
 from sfc.model import PlannedChain
+from sfc.simulator import Simulator
+from sfc.simulator.wire import encode
+
+FOLLOW_S = 3.0
+"""How long a packet is waited for, everywhere."""
+
+FindLine = Callable[[str, str, str], Mapping[str, Any]]
+"""(package, tenant, name of a node) to ``{file, line}``, empty when it is not found."""
+
+
+def _token() -> bytes:
+    return secrets.token_bytes(16)
+
+
+def _nowhere(_package: str, _tenant: str, _name: str) -> Mapping[str, Any]:
+    return {}
 
 
 class ServiceChains:
@@ -28,11 +47,16 @@ class ServiceChains:
         graphs: ForwardingGraphs,
         paths: ServicePaths,
         counts: CountHistory | None = None,
+        find_line: FindLine | None = None,
+        new_token: Callable[[], bytes] | None = None,
     ) -> None:
+        """``find_line`` tells where a descriptor names something; ``new_token`` makes what a packet is known by."""
         self._open_unit = open_unit
         self._graphs = graphs
         self._paths = paths
         self._counts = counts or CountHistory()
+        self._find_line = find_line or _nowhere
+        self._new_token = new_token or _token
 
     def list(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """All chains of the tenant."""
@@ -80,6 +104,54 @@ class ServiceChains:
         plane = self._graphs.data_plane()
         planned = self._planned(chain, plane)
         return simulated_walk(plane, planned, classified_packet(plane, planned, packet))
+
+    def follow(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send one real packet ``{source, destination, protocol, sourcePort, destinationPort}`` into the chain.
+
+        Its octets wherever it was seen, in order, each tied to the rules that it met on the way there; the functions
+        with the placement that put them where they are; and the line of the NSD that asked for the chain.
+        """
+        chain = self._chain(id, tenant_id)
+        plane = self._graphs.data_plane()
+        planned = self._planned(chain, plane)
+        token = self._new_token()
+        frame = with_token(classified_packet(plane, planned, packet), token)
+        walk = Simulator(plane.topology, plane.tables).inject(planned.chain.ingress, frame)
+        seen = self._paths.follow(plane.topology, planned.chain.ingress, encode(frame), token, FOLLOW_S)
+        return {
+            "id": chain.id,
+            "name": chain.name,
+            "sent": {"portId": planned.chain.ingress, "bytes": encode(frame).hex()},
+            "sights": followed(plane, chain, seen, walk, functions_called(chain)),
+            "functions": list(self._placed(chain, tenant_id)),
+            "descriptor": self._line_of(chain, tenant_id),
+        }
+
+    def _placed(self, chain: ServiceChain, tenant_id: str) -> Iterator[Mapping[str, Any]]:
+        """Each function with the reservation that it stands on."""
+        with self._open_unit(read_only=True) as uow:
+            vnfs = {vnf.id: vnf for vnf in uow.vnf_instances.list(tenant_id)}
+            reserved = uow.reservations.list(tenant_id)
+        for function in chain.spec.get("functions", ()):
+            vnf = vnfs.get(str(function.get("vnfInstanceId")))
+            vnfc = next((c for c in vnf.vnfcs if c.id == function.get("vnfcId")), None) if vnf else None
+            told: dict[str, Any] = {"sfId": function["id"], "sfName": function["name"]}
+            if vnf is not None and vnfc is not None:
+                ends = (f"{vnf.name}/{vnfc.vdu_id}/{vnfc.index}", f"{vnf.id[:8]}/{vnfc.vdu_id}/{vnfc.index}")
+                owners = (vnf.ns_instance_id, vnf.id)
+                held = next((r for r in reserved if r.ns_instance_id in owners and r.key in ends), None)
+                told |= {"host": vnfc.host, "placement": dict(vnfc.placement)}
+                told |= {"why": list(why(held.decision))} if held is not None else {}
+            yield told
+
+    def _line_of(self, chain: ServiceChain, tenant_id: str) -> Mapping[str, Any] | None:
+        """Where the NSD says that there is such a forwarding path."""
+        path_id = chain.spec.get("nfpdId")
+        if not chain.ns_instance_id or not path_id:
+            return None
+        with self._open_unit(read_only=True) as uow:
+            package = uow.ns_instances.get(chain.ns_instance_id).nsd_info_id
+        return {"packageId": package, "nfpdId": path_id, **self._find_line(package, tenant_id, str(path_id))}
 
     def traceroute(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Each hop of the chain's paths as the bridges themselves answer echo requests (RFC 9516).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -80,6 +80,21 @@ class PathProbe:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """A frame as it passed an interface of a host, outer headers included.
+
+    ``port_id`` is empty for the host's way to the underlay. ``outgoing``: out of the bridge. ``at`` is seconds since
+    1970, by one clock for all hosts.
+    """
+
+    host: str
+    port_id: str
+    outgoing: bool
+    at: float
+    data: bytes
+
+
 class FunctionWatch(Protocol):
     """Looks whether functions live, by packets through them. For one thread."""
 
@@ -126,4 +141,10 @@ class ServicePaths(Protocol):
         """Begin to look at the functions of a topology; ``None`` where that cannot be done.
 
         ``lives`` is what is known already.
+        """
+
+    def follow(self, topology: Any, port_id: str, frame: bytes, token: bytes, wait_s: float) -> Sequence[SeenFrame]:
+        """Send a frame through the bridge of a port as if its station had sent it, and see it wherever it comes by.
+
+        ``token`` is what its payload, and no other's, holds. What was seen is in order of time.
         """

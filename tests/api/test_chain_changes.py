@@ -146,3 +146,13 @@ def test_hops_answer_bridges_are_compared_and_counters_remembered(api: Api) -> N
     unknown = f"{CHAINS}/00000000-0000-4000-8000-00000000dead"
     assert all(api.get(f"{unknown}/{what}").status == 404 for what in ("drift", "statistics/history"))
     assert all(api.post(f"{unknown}/{what}").status == 404 for what in ("traceroute", "repair"))
+
+
+def test_one_packet_is_followed(api: Api) -> None:
+    path = f"{CHAINS}/{chain(api, 'web')['id']}/follow"
+    packet = {"source": "10.10.0.2", "destination": "198.51.100.1", "protocol": "tcp", "destinationPort": 80}
+    found = api.post(path, packet)
+    assert found.status == 200 and found.json["sights"][-1]["where"] == "to nat-0"
+    assert api.post(path, {**packet, "source": "marker-of-mine"}).status == 400
+    assert api.post(path, {**packet, "destination": "2001:db8::1"}).problem()["code"] == "INVALID_INPUT"
+    assert replace(api, token=dashboard_token(CREDENTIALS)).post(path, packet).status == 403

@@ -158,6 +158,9 @@ def test_the_chains_are_shown_proven_traced_and_counted(terminal: Terminal, serv
     packet = ("--source", "10.10.0.2", "--destination", "198.51.100.1", "--destination-port", "80")
     assert "verdict (simulated)" in terminal.run("chain", "trace", "web", *packet).stdout
     assert "PACKETS" in terminal.run("chain", "stats", "other").stdout
+    seen = terminal.run("chain", "trace", "web", *packet, "--real").stdout
+    assert "to dpi-0" in seen and "asked for by Definitions/gi-lan.yaml:" in seen
+    assert "--source" in terminal.run("chain", "trace", "web", code=2).stderr
     hops = terminal.run("chain", "traceroute", "web", "--direction", "forward").stdout
     assert "forward, SPI" in hops and "dpi-0" in hops and "end of the path" in hops
     assert "every bridge holds" in terminal.run("chain", "drift").stderr

@@ -218,6 +218,9 @@ class SmallChains:
     def trace(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**self.get(id, tenant_id), "hops": [], "packet": dict(packet)}
 
+    def follow(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**self.get(id, tenant_id), "sights": []}
+
     def traceroute(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**self.get(id, tenant_id), "paths": [], "request": dict(request)}
 

@@ -6,6 +6,7 @@ that nobody disturbs loses less.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -294,6 +295,22 @@ def test_the_bridges_themselves_answer_at_every_hop(lab: Lab, world: DemoWorld) 
     said = lab.api.post(f"/mano/v1/chains/{world.chains['web']['id']}/traceroute", {"direction": "forward"})
     (way,) = said["paths"]
     assert way["whole"] and [hop["host"] for hop in way["hops"]][-1] == world.path("web", "forward")["egress"]["host"]
+
+
+def test_one_real_packet_is_seen_at_every_hop(lab: Lab, world: DemoWorld) -> None:
+    file = lab.directory / "seen.pcap"
+    packet = ("--source", "10.10.0.2", "--destination", INTERNET_IP, "--destination-port", "80")
+    done = lab.mano("chain", "trace", "web", *packet, "--pcap", str(file), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    sights = [(sight["host"], sight["where"], sight["si"]) for sight in found["sights"]]
+    wheres = [where for _, where, _ in sights]
+    assert wheres[:2] == ["to firewall-0", "from firewall-0"] and wheres[-1] == "to nat-0", sights
+    assert [si for _, where, si in sights if where == "to dpi-0"] == [254], sights
+    assert [si for _, where, si in sights if where == "from dpi-0"] == [253], sights
+    assert all(sight["expected"] for sight in found["sights"]), sights
+    told = run("tshark", "-r", str(file), "-T", "fields", "-e", "nsh.si")
+    assert len(told.splitlines()) == len(sights) and {"254", "253"} <= set(told.split())
 
 
 def test_afterwards_the_bridges_hold_what_is_stored(lab: Lab, world: DemoWorld) -> None:

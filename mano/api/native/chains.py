@@ -47,6 +47,7 @@ def router(graphs: ForwardingGraphs, changes: ChainsByHand | None = None) -> API
     add(routes, "GET", "/chains/{id}/statistics", chains.statistics)
     add(routes, "POST", "/chains/{id}/verify", chains.verify)
     add(routes, "POST", "/chains/{id}/trace", chains.trace)
+    add(routes, "POST", "/chains/{id}/follow", chains.follow)
     add(routes, "POST", "/chains/{id}/traceroute", chains.traceroute)
     add(routes, "GET", "/chains/{id}/statistics/history", chains.history)
     add(routes, "GET", "/chains/{id}/drift", chains.drift)
@@ -81,6 +82,10 @@ class Chains:
     def trace(self, caller: Caller, id: ResourceId, body: TracedPacket) -> Response:
         """Follow one packet hop by hop."""
         return json_answer(self._graphs.trace(id, caller.tenant_id, body.document()))
+
+    def follow(self, caller: Caller, id: ResourceId, body: TracedPacket) -> Response:
+        """Send one real packet into the chain, and tell its octets at every hop."""
+        return json_answer(self._graphs.follow(id, caller.tenant_id, body.document()))
 
     def traceroute(self, caller: Caller, id: ResourceId, body: EchoRequests | None = None) -> Response:
         """Let every bridge on the chain's paths answer echo requests (RFC 9516)."""
