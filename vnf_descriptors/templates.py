@@ -192,10 +192,8 @@ class _Reader:
             self.findings.append(finding("TOSCA001", root, message, hint))
         elif text.endswith("_0") and text.removesuffix("_0") in _VERSIONS:
             # What drafts of TOSCA, and the tools that followed them, write.
+            message = f"the TOSCA version {quote(text)} is read as {text.removesuffix('_0')}"
             text = text.removesuffix("_0")
-            message = (
-                f"the TOSCA version {quote(version.text if isinstance(version, Scalar) else '')} is read as {text}"
-            )
             self.findings.append(finding("TOSCA001", version, message, f"Write {text}", Severity.WARNING))
         elif text not in _VERSIONS:
             hint = did_you_mean(text, _VERSIONS) or f"Use {_VERSIONS[-1]}"
