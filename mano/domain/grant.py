@@ -11,7 +11,8 @@ from typing import Any
 class ResourceDefinition:
     """One resource that the VNFM wants to add or remove (SOL003 clause 9.5.3.2).
 
-    ``id`` is the VNFM's name for it in this request, ``vdu_id`` the VDU, ``index`` which instance of it (from 0).
+    ``id`` is the VNFM's name for it in this request (of one that goes: its name in the VIM), ``vdu_id`` the VDU,
+    ``index`` which instance of it (from 0).
     """
 
     id: str

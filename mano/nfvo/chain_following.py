@@ -92,6 +92,9 @@ class ChainFollowing:
                 if known is not None and known.state not in (OperationState.ROLLED_BACK, OperationState.FAILED):
                     return op_id
                 owner = uow.operations.active(chain_id)
+                if owner is not None and owner.state is OperationState.FAILED_TEMP:
+                    _require_ours(owner, chain)
+                    self.workflows.resume(uow, advance(owner, OperationEvent.ROLLBACK, now=now))
                 if owner is None:
                     fresh = op_id if known is None else derive_id(op_id, now.isoformat())
                     self.workflows.start(uow, _operation(fresh, chain, spec, now))
@@ -111,6 +114,16 @@ class ChainFollowing:
             if self.clock.monotonic() > deadline:
                 raise DeadlineExceeded(f"the change {op_id} of a chain is {op.state.value} after {DEADLINE_S:.0f} s")
             self.clock.sleep(POLL_S)
+
+
+def _require_ours(op: LcmOpOcc, chain: ServiceChain) -> None:
+    """What a person began, a person decides on; what followed a VNF that went another way is undone."""
+    if not op.is_automatic:
+        raise OperationInProgress(
+            f"chain {chain.name} waits for a decision on its change {op.id}",
+            hint="retry it, roll it back or fail it first",
+            facts={"operationId": op.id},
+        )
 
 
 def _operation(op_id: str, chain: ServiceChain, spec: Mapping[str, Any], now: Any) -> LcmOpOcc:

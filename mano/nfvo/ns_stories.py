@@ -124,7 +124,8 @@ class NsStory:
         instance = vnfm.vnf_instance(vnf.vnf_instance_id, op.tenant_id)
         if instance is not None and instance.instantiation_state is InstantiationState.INSTANTIATED:
             undo_id = self._world.derived_op_id(op, vnf, "terminate")
-            vnfm.terminate(vnf.vnf_instance_id, op.tenant_id, undo_id, {"terminationType": "FORCEFUL"})
+            request = {"terminationType": "FORCEFUL", "additionalParams": {"catenaParent": op.id}}
+            vnfm.terminate(vnf.vnf_instance_id, op.tenant_id, undo_id, request)
             self._await(undo_id, op, deadline)
         vnfm.delete_vnf(vnf.vnf_instance_id, op.tenant_id)
 

@@ -28,7 +28,7 @@ from mano.vnfm.changes import (
     change_from_json,
     leaves,
 )
-from mano.vnfm.resources import PlanInputs, PlannedCompute, VnfPlan, definition_of, plan_vnf, removal_of
+from mano.vnfm.resources import PlanInputs, PlannedCompute, VnfPlan, definition_of, plan_vnf, removal_of, signature
 from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan, vnfc_resource, vnfd_of
 from vnf_descriptors.model import Vnfd, VnfFlavour
 
@@ -67,7 +67,7 @@ class Situation:
     @property
     def plan(self) -> VnfPlan:
         """What the VNF consists of now."""
-        return replace(self.standing, computes=tuple(c for c in self.standing.computes if c.compute_id in self.live))
+        return replace(self.standing, computes=tuple(c for c in self.standing.computes if c.signature in self.live))
 
 
 class ChangeVnf:
@@ -122,13 +122,16 @@ class ChangeVnf:
             return
         change = change_from_json(op.plan)
         instance = uow.vnf_instances.get(op.instance_id)
-        uow.vnf_instances.save(replace(instance, plan=change.before.to_json()))
+        former = replace(change.before, computes=(*change.before.computes, *change.strays))
+        uow.vnf_instances.save(replace(instance, plan=former.to_json()))
 
     def _situation(self, op: LcmOpOcc) -> Situation:
         instance = self._world.instance(op)
         standing = standing_plan(self._world, instance)
-        live = frozenset(vnfc.compute_id for vnfc in instance.vnfcs)
-        if self.wants_whole and {compute.compute_id for compute in standing.computes} != live:
+        live = frozenset(
+            signature(vnfc.compute_id, (cp.port_id for cp in vnfc.connection_points)) for vnfc in instance.vnfcs
+        )
+        if self.wants_whole and {compute.signature for compute in standing.computes} != live:
             raise WrongState(
                 f"VNF instance {instance.id} is not whole since an operation on it was given up",
                 hint="heal it, or terminate it",
@@ -222,7 +225,7 @@ class _Doing:
             return lambda: self._plug(each), lambda: self._unplug(each.after, each.before)
         if verb == COMPUTE:
             return lambda: self._run(each), lambda: self._withdraw(each)
-        return lambda: self._unplug(each.before, each.after, dead=each.dead), lambda: self._replug(each)
+        return lambda: self._clear(each), lambda: self._replug(each)
 
     # Leaving and joining the networks: records alone, then the NFVO's networks and chains follow
 
@@ -286,6 +289,13 @@ class _Doing:
         assert each.after is not None
         vim = self._world.vim(each.after.vim_id)
         return {"ports": [vim.ensure_port(port.spec).id for port in each.new_ports]}
+
+    def _clear(self, each: Transition) -> None:
+        """What is no longer needed goes, and what was left lying about."""
+        self._unplug(each.before, each.after, dead=each.dead)
+        side = each.after or each.before
+        for port in each.litter if side else ():
+            self._world.vim(side.vim_id).remove_port(port.spec)  # type: ignore[union-attr]
 
     def _replug(self, each: Transition) -> None:
         if each.before is not None and not each.dead:

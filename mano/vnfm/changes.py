@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mano.vnfm.resources import PlannedCompute, PlannedPort, VnfPlan, compute_from_json, plan_from_json
+from mano.vnfm.resources import PlannedCompute, PlannedPort, VnfPlan, compute_from_json, plan_from_json, port_from_json
 
 GRANT, RELEASE = "grant", "release"
 LEAVE, STOP, PORTS, COMPUTE, JOIN, UNPLUG = "leave", "stop", "ports", "compute", "join", "unplug"
@@ -51,6 +51,8 @@ class Transition:
     dead: bool = False
     stopped: bool = False
     stop: bool = False
+    litter: tuple[PlannedPort, ...] = ()
+    """Ports of its process that an operation left which was given up; they go with the old ones."""
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:
@@ -116,11 +118,23 @@ class VnfChange:
         return tuple(transition for wave in self.waves for transition in wave)
 
     @property
+    def strays(self) -> tuple[PlannedCompute, ...]:
+        """What operations left that were given up, and this one removes."""
+        found = [each.before for each in self.transitions if each.before is not None and each.after is None]
+        known = {compute.signature for compute in self.before.computes}
+        littered = [
+            replace(side, ports=each.litter)
+            for each in self.transitions
+            if each.litter and (side := each.after or each.before) is not None
+        ]
+        return (*(compute for compute in found if compute.signature not in known), *littered)
+
+    @property
     def possible(self) -> VnfPlan:
         """Everything that may exist while it is under way."""
-        known = {compute.compute_id for compute in self.before.computes}
-        new = tuple(compute for compute in self.after.computes if compute.compute_id not in known)
-        return replace(self.before, computes=(*self.before.computes, *new))
+        known = {compute.signature for compute in self.before.computes}
+        new = tuple(compute for compute in self.after.computes if compute.signature not in known)
+        return replace(self.before, computes=(*self.before.computes, *new, *self.strays))
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; :func:`change_from_json` reads them."""
@@ -146,7 +160,8 @@ def _transition(item: Mapping[str, Any]) -> Transition:
     def compute(side: str) -> PlannedCompute | None:
         return compute_from_json(item[side]) if item[side] else None
 
-    return Transition(**{**item, "before": compute("before"), "after": compute("after")})
+    litter = tuple(port_from_json(port) for port in item.get("litter", ()))
+    return Transition(**{**item, "before": compute("before"), "after": compute("after"), "litter": litter})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,7 @@ def _wave_actions(wave: Sequence[Transition]) -> Iterator[tuple[str, Transition 
         if each.moves and not each.stops_first and not each.stopped:
             yield STOP, each
     for each in wave:
-        if each.old_ports:
+        if each.old_ports or each.litter:
             yield UNPLUG, each
 
 
@@ -217,22 +232,35 @@ def between(
 ) -> tuple[tuple[Transition, ...], ...]:
     """The transitions from one plan to another, VNFC by VNFC.
 
-    ``live`` names the processes (compute identifiers) that the VNF consists of now: what else ``before`` holds was
+    ``live`` are the signatures of what the VNF consists of now: what else ``before`` holds was
     given up half-made and goes, or is made. ``restart`` and ``dead`` name VNFCs by their key: those that start anew
     although nothing of them changes, and those whose present process or host is beyond reach. ``rolling`` changes one
     after the other, else all at once.
     """
-    old = {compute.vnfc: compute for compute in before.computes if compute.compute_id in live}
+    old = {compute.vnfc: compute for compute in before.computes if compute.signature in live}
     new = {compute.vnfc: compute for compute in after.computes}
-    wanted = {compute.compute_id for compute in after.computes}
-    strays = [each for each in before.computes if each.compute_id not in live and each.compute_id not in wanted]
-    found = [Transition(stray, None, dead=stray.key in dead) for stray in strays]
+    wanted = {compute.signature for compute in after.computes}
+    left = [each for each in before.computes if each.signature not in live and each.signature not in wanted]
+    processes = {compute.compute_id for compute in (*old.values(), *new.values())}
+    found = [Transition(one, None, dead=one.key in dead) for one in left if one.compute_id not in processes]
     for vnfc in dict.fromkeys((*old, *new)):
         one, other = old.get(vnfc), new.get(vnfc)
+        litter = _litter(left, one, other)
         key = _key(one, other)
-        if one != other or key in restart:
-            found.append(Transition(one, other, dead=key in dead))
+        if one != other or litter or key in restart:
+            found.append(Transition(one, other, dead=key in dead, litter=litter))
     return tuple((each,) for each in found) if rolling else ((tuple(found),) if found else ())
+
+
+def _litter(
+    left: Sequence[PlannedCompute], one: PlannedCompute | None, other: PlannedCompute | None
+) -> tuple[PlannedPort, ...]:
+    """Ports that were planned for a process of these, and that neither has."""
+    sides = [side for side in (one, other) if side is not None]
+    kept = {port.spec.id for side in sides for port in side.ports}
+    names = {side.compute_id for side in sides}
+    ports = [port for stray in left if stray.compute_id in names for port in stray.ports]
+    return tuple({port.spec.id: port for port in ports if port.spec.id not in kept}.values())
 
 
 def _key(one: PlannedCompute | None, other: PlannedCompute | None) -> str:

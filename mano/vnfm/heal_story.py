@@ -149,4 +149,4 @@ def _treated(compute: PlannedCompute, remedy: Remedy | None, op_id: str) -> Plan
 def _strays(situation: Situation, wanted: Sequence[PlannedCompute]) -> list[PlannedCompute]:
     """What an operation that was given up left, and that nobody needs."""
     ids = {compute.compute_id for compute in wanted}
-    return [c for c in situation.standing.computes if c.compute_id not in ids]
+    return [c for c in situation.standing.computes if c.compute_id not in ids and c.signature not in situation.live]

@@ -7,7 +7,7 @@ from the plan alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -55,6 +55,11 @@ class PlannedCompute:
     reservation_id: str = ""
 
     @property
+    def signature(self) -> str:
+        """Which process on which ports: two plans of one VNFC may differ in its ports alone."""
+        return signature(self.compute_id, (port.spec.id for port in self.ports))
+
+    @property
     def vnfc(self) -> str:
         """Identifier of the VNFC instance."""
         return self.vnfc_id or self.compute_id
@@ -72,6 +77,11 @@ class PlannedCompute:
             interfaces=tuple(ComputeInterface(port.cpd_id, port.spec, port.gateway) for port in self.ports),
             user_data=self.user_data,
         )
+
+
+def signature(compute_id: str, ports: Iterable[str]) -> str:
+    """:attr:`PlannedCompute.signature` of what runs."""
+    return "+".join((compute_id, *sorted(ports)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +112,11 @@ def plan_from_json(document: Mapping[str, Any]) -> VnfPlan:
 
 def compute_from_json(item: Mapping[str, Any]) -> PlannedCompute:
     """One VNFC of a plan's JSON."""
-    return PlannedCompute(**{**item, "ports": tuple(_port(port) for port in item["ports"])})
+    return PlannedCompute(**{**item, "ports": tuple(port_from_json(port) for port in item["ports"])})
 
 
-def _port(item: Mapping[str, Any]) -> PlannedPort:
+def port_from_json(item: Mapping[str, Any]) -> PlannedPort:
+    """One port of a plan's JSON."""
     spec = dict(item["spec"])
     network = NetworkSpec(**{**spec["network"], "kind": NetworkKind(spec["network"]["kind"])})
     return PlannedPort(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from mano.adapters.clock import SystemClock
 from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
+from mano.adapters.store import SqlStore
 from mano.adapters.vim_simulated import SimulatedVim
 from mano.adapters.vim_simulated.faults import Fault, Faults, Kind
 from mano.bootstrap import build
@@ -97,26 +99,29 @@ def variant(name: str, directory: Path, change: Callable[[str], str]) -> Path:
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The sample packages; dpi and firewall can be scaled."""
     directory = tmp_path_factory.mktemp("scalable")
-    made = {
-        name: variant(name, directory, lambda text, name=name: scalable(text, name)) for name in ("dpi", "firewall")
-    }
+    made = {name: variant(name, directory, partial(scalable, vdu=name)) for name in ("dpi", "firewall")}
     made["nat"] = directory / "nat.csar"
     build_package(SAMPLES / "nat", made["nat"])
     made["gi-lan"] = variant("gi-lan", directory, growing)
     return made
 
 
-def job_at(directory: Path, archives: dict[str, Path]) -> Job:
+def inline(store: SqlStore) -> Any:
+    """An engine that runs operations within the call that starts them."""
+    return InlineEngine(store, SystemClock())
+
+
+def job_at(directory: Path, archives: dict[str, Path], engine: Callable[[SqlStore], Any] = inline) -> Job:
     """One server over what the directory holds."""
     watch = Faults(sleep=lambda _: None)
     (directory / "vim").mkdir(exist_ok=True, parents=True)
     vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0)
+    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0, watches=False)
     catena = build(
         settings,
         vims={"local": vim},
         paths=SimulatedServicePaths(),
-        engine=lambda store: InlineEngine(store, SystemClock()),
+        engine=engine,
     )
     catena.start()
     return Job(catena, vim, watch, archives)
