@@ -37,6 +37,7 @@ class Complete:
         self.steps, self.hosts, self.deadline = steps, hosts, deadline
         self.bound = NO_COST_YET
         self.found: Snapshot | None = None
+        self._floor = 0
         self._turns: dict[str, Turn] = {}
         self._path: dict[str, Turn] = {}
         self._named = self._hosts_with_a_name()
@@ -48,6 +49,7 @@ class Complete:
         """
         start = self.board.snapshot()
         self.bound = below
+        self._floor = self._least(order)
         self._descend(list(order), first)
         if self.found is None:
             self.board.restore(start)
@@ -63,7 +65,7 @@ class Complete:
         if not left:
             self.found, self.bound = self.board.snapshot(), self.board.objective().cost
             self._turns = dict(self._path)
-            return first or self.bound == 0
+            return first or self.bound <= self._floor
         vdu = left[0]
         turn = self.engine.turn(vdu, limit=self.hosts)
         self._path[vdu.id] = turn
