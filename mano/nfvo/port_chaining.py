@@ -250,7 +250,7 @@ def _port_chain(id: str, tenant_id: str, values: Document) -> PortChain:
         description=values["description"],
         port_pair_groups=values["port_pair_groups"],
         flow_classifiers=values["flow_classifiers"],
-        symmetric=values["chain_parameters"]["symmetric"],
+        symmetric=values["chain_parameters"].get("symmetric", False),
     )
 
 

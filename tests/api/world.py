@@ -48,6 +48,7 @@ from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Step
 from mano.settings import Outbound
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
+from tests.api.networking import networking
 from tests.fakes.descriptors import dpi, firewall, gi_lan, nat
 from tests.fakes.engine import InlineWorkflows
 from vnf_descriptors.model import Nsd, Pnfd, Vnfd
@@ -303,6 +304,7 @@ class World:
             placing=Placing(store.open_unit, {}, clock),
             forwarding_graphs=self.chains,
             subscriptions=Subscriptions(store.open_unit, postman, clock, random_id),
+            **networking(store, folder),
         )
 
     def fail_next(self, level: Level, operation: str, *errors: Exception) -> None:

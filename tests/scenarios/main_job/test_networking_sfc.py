@@ -214,7 +214,7 @@ def test_a_chain_through_vnfs_of_a_network_service(cloud: Cloud) -> None:
         name="dns",
         port_pair_groups=groups,
         flow_classifiers=[classifier["id"]],
-        chain_parameters={"correlation": "nsh", "symmetric": "true"},
+        chain_parameters={"symmetric": "true", "correlation": "nsh"},
     )
     assert made["chain_parameters"] == {"correlation": "nsh", "symmetric": True}
     assert made["chain_id"] == cloud.chains()[0]["forwardSpi"]
@@ -250,7 +250,9 @@ def test_groups_and_classifiers_of_a_running_chain_change(bench: Bench) -> None:
     cloud = bench.cloud
     one, two = bench.group("g1", "one"), bench.group("g2", "two")
     web = bench.classifier("web", protocol="tcp", destination_port_range_min=80, destination_port_range_max=88)
-    made = cloud.make("sfc/port_chains", name="c", port_pair_groups=[one], flow_classifiers=[web])
+    parameters = {"chain_parameters": {"correlation": "nsh"}}
+    made = cloud.make("sfc/port_chains", name="c", port_pair_groups=[one], flow_classifiers=[web], **parameters)
+    assert made["chain_parameters"]["symmetric"] is False
     assert cloud.way("c", "10.7.0.1", "10.7.0.254", "tcp", 80) == ["one"]
 
     changed = cloud.put("sfc/port_chains", made["id"], port_pair_groups=[one, two], name="c")
