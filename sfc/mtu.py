@@ -37,6 +37,27 @@ def network_mtu(underlay_mtu: int) -> int:
     return underlay_mtu - NETWORK_OVERHEAD
 
 
+def path_mtu(topology: Topology, chains: Iterable[PlannedChain], underlay_mtu: int, port: str) -> int:
+    """Octets of IP that the smallest way from a port carries: its network's, and that of every chain at it.
+
+    Given to the port (``Port.path_mtu``), larger packets are answered as too big instead of being lost in a tunnel.
+    """
+    here = topology.port(port)
+    found = [here.mtu]
+    if here.network is not None and _spans(topology, here.network):
+        found.append(network_mtu(underlay_mtu))
+    for planned in chains:
+        if port not in (planned.forward.start, planned.forward.end):
+            continue
+        if any(rsp.start_sff != rsp.end_sff for rsp in planned.rsps) or _leaves(planned):
+            found.append(chain_mtu(underlay_mtu))
+        for hop in (hop for rsp in planned.rsps for hop in rsp.hops):
+            speaks_nsh = not topology.function(hop.function).is_proxied
+            inside = ETHERNET_OCTETS + NSH_OCTETS if speaks_nsh else 0
+            found += [topology.port(leg).mtu - inside for leg in (hop.port_in, hop.port_out)]
+    return min(found)
+
+
 def too_small(topology: Topology, chains: Iterable[PlannedChain], underlay_mtu: int) -> tuple[TooSmall, ...]:
     """Everything that would lose full-size packets: () when each member's MTU fits everywhere."""
     found = [

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from sfc.model.actions import (
     Action,
+    CheckLarger,
     Clone,
     Ct,
     Decap,
@@ -89,6 +90,7 @@ __all__ = [
     "Awareness",
     "Bucket",
     "Chain",
+    "CheckLarger",
     "Classifier",
     "Clone",
     "ContextMatch",

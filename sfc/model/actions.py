@@ -168,6 +168,21 @@ class Multipath:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLarger:
+    """Write 1 to the lowest bit of a register when the frame has more than ``octets``, else 0."""
+
+    octets: int
+    target: Field
+
+    def __post_init__(self) -> None:
+        check_range("frame length", self.octets, 1, 65535)
+        _nxm(self.target)
+
+    def __str__(self) -> str:
+        return f"check_pkt_larger({self.octets})->{_nxm(self.target)}[0]"
+
+
+@dataclass(frozen=True, slots=True)
 class PushVlan:
     """Put a VLAN tag (IEEE 802.1Q) on the frame; :class:`SetField` then says which."""
 
@@ -231,6 +246,7 @@ Action = (
     | DecNshTtl
     | Ct
     | Multipath
+    | CheckLarger
     | PushVlan
     | PopVlan
     | Clone

@@ -82,6 +82,9 @@ class Kind(IntEnum):
     TO_TAP = 64
     TAP_COPY = 65
     BRANCH = 66
+    SIZE_RIGHT = 67
+    TOO_BIG = 68
+    TOO_BIG_ANSWER = 69
 
     DROP_GUARD = 96
     DROP_FORGED_NSH = 97
@@ -113,6 +116,7 @@ class Kind(IntEnum):
     DROP_L2_GROUP = 123
     DROP_CHATTER = 124
     DROP_FAILED = 125
+    DROP_TOO_BIG = 126
 
     @property
     def is_drop(self) -> bool:
@@ -206,6 +210,10 @@ _MEANINGS = MappingProxyType(
         Kind.L2_TO_REMOTE: "network frame for no port here",
         Kind.PROBE_FUNCTION: "liveness probe to a function",
         Kind.PROBE_BACK: "liveness probe back from a function: to the responder",
+        Kind.SIZE_RIGHT: "not too big for its way",
+        Kind.TOO_BIG: "too big for its way: the responder tells the sender",
+        Kind.TOO_BIG_ANSWER: "the sender is told that its packet was too big",
+        Kind.DROP_TOO_BIG: "too big for its way, no responder here",
         Kind.DROP_GUARD: "guard: nothing allows it",
         Kind.DROP_FORGED_NSH: "guard: NSH forged by the port",
         Kind.DROP_TAGGED: "guard: VLAN-tagged frame",

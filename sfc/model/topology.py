@@ -147,16 +147,26 @@ class Port:
     allowed: tuple[IpNetwork, ...] = ()
     """Further source prefixes it may send from: ``0.0.0.0/0`` for a router or a NAT's inside."""
     unclassified: Unclassified = Unclassified.FORWARD
+    path_mtu: int | None = None
+    """Octets of IP that chains and networks carry from here, when that is less than its ``mtu``: larger packets are
+    dropped, counted, and answered as too big (RFC 1191, RFC 8201). :func:`sfc.mtu.path_mtu` computes it."""
 
     sources: tuple[IpNetwork, ...] = field(init=False, compare=False, repr=False)
     """Every source prefix it may use, own addresses first."""
     versions: tuple[int, ...] = field(init=False, compare=False, repr=False)
     """IP versions that it may send: a subset of (4, 6)."""
 
+    @property
+    def limits(self) -> bool:
+        """True when it may send what is too big for its way."""
+        return self.path_mtu is not None and self.path_mtu < self.mtu and self.role is PortRole.TENANT
+
     def __post_init__(self) -> None:
         check_name("port", self.id)
         check_range(f"port {self.id}: ofport", self.ofport, 1, OFPORT_MAX)
         check_range(f"port {self.id}: mtu", self.mtu, MTU_MIN, MTU_MAX)
+        if self.path_mtu is not None:
+            check_range(f"port {self.id}: path_mtu", self.path_mtu, MTU_MIN, MTU_MAX)
         if self.mac == 0 or self.mac.is_multicast:
             raise ModelError("PORT_MAC", f"port {self.id}: {self.mac} is no station's address")
         if self.role is PortRole.TENANT and self.network is None:

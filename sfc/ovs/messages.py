@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sfc.model.actions import (
     Action,
+    CheckLarger,
     Clone,
     Ct,
     Decap,
@@ -93,6 +94,7 @@ class _Subtype(IntEnum):
     ENCAP = 46
     DECAP = 47
     DEC_NSH_TTL = 48
+    CHECK_LARGER = 49
 
 
 class Message(NamedTuple):
@@ -205,6 +207,8 @@ def _action(action: Action) -> bytes:
             return _nicira(_Subtype.DEC_NSH_TTL, bytes(6))
         case Ct():
             return _ct(action)
+        case CheckLarger(octets=most, target=target):
+            return _nicira(_Subtype.CHECK_LARGER, struct.pack("!HH", most, 0) + oxm_id(target).plain)
         case PushVlan():
             return struct.pack("!HHH2x", 17, 8, 0x8100)
         case PopVlan():

@@ -45,8 +45,9 @@ from sfc.ovs.oam_message import (
     source_of,
 )
 from sfc.ovs.oam_rules import BridgeRules
+from sfc.ovs.too_big import too_big_answer
 
-ETHERTYPE_NSH = 0x894F
+ETHERTYPE_NSH, ETHERTYPE_IPV6 = 0x894F, 0x86DD
 TTL_MAX = 63
 COUNT_MAX = 100
 """Requests of one TTL."""
@@ -112,6 +113,10 @@ class Responder:
             self._reopen()
             return
         now = time.monotonic()
+        answer = too_big_answer(frame, self._identity.mac)
+        if answer is not None:
+            self._send(answer)
+            return
         with contextlib.suppress(NoMessage):
             if packets is self._sockets[0]:
                 self._answer(frame, now)
@@ -163,7 +168,8 @@ class Responder:
         return None
 
     def _open(self) -> list[socket.socket]:
-        return [_packets(self._identity.interface, kind) for kind in (ETHERTYPE_NSH, ETHERTYPE_IPV4)]
+        kinds = (ETHERTYPE_NSH, ETHERTYPE_IPV4, ETHERTYPE_IPV6)
+        return [_packets(self._identity.interface, kind) for kind in kinds]
 
     def _reopen(self) -> None:
         """Wait for the port to come back; a socket stays with the device that is gone."""

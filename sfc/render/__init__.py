@@ -18,7 +18,7 @@ from sfc.render.bridge import Bridge, Route, Section, World, routes_of
 from sfc.render.classify import classifiers_rest_on, render_classifier_misses, render_classifiers
 from sfc.render.forward import render_entry, render_path, render_path_misses
 from sfc.render.graph import render_branches
-from sfc.render.guard import render_guard, render_port
+from sfc.render.guard import render_guard, render_port, render_sizes
 from sfc.render.liveness import render_liveness
 from sfc.render.networks import render_networks
 from sfc.render.proxy import functions_here, render_function, render_function_misses, render_functions_of
@@ -114,6 +114,7 @@ def _draw(bridge: Bridge) -> None:
 def _render_standing(bridge: Bridge) -> None:
     """What a bridge holds with and without chains."""
     render_guard(bridge)
+    render_sizes(bridge)
     render_networks(bridge)
     render_classifier_misses(bridge)
     render_spread_misses(bridge)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sfc.model.actions import Action, Ct, Decap, Output, Resubmit, SetField
+from sfc.model.actions import Action, CheckLarger, Ct, Decap, MeterBy, Output, Resubmit, SetField
 from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import PROTOCOL_UDP
 from sfc.model.cookies import Kind
@@ -26,12 +26,20 @@ from sfc.render.matches import (
     TAGGED,
     UNTAGGED,
     Matches,
+    eth_dst,
     eth_src,
     gpe,
     in_port,
     source,
 )
-from sfc.render.tables import Table
+from sfc.render.tables import METER_OAM, TOO_BIG_BASE, Table
+
+ETHERNET_OCTETS = 14
+TOO_BIG_ERRORS: dict[int, tuple[Matches, ...]] = {
+    4: ((IPV4, FieldMatch(Field.IP_PROTO, 1), FieldMatch(Field.ICMP_TYPE, 3), FieldMatch(Field.ICMP_CODE, 4)),),
+    6: ((*ICMPV6, FieldMatch(Field.ICMPV6_TYPE, 2), FieldMatch(Field.ICMPV6_CODE, 0)),),
+}
+"""RFC 792 with RFC 1191, and RFC 4443 section 3.2, by IP version."""
 
 FORGET_IN_PORT = SetField(Field.IN_PORT, 0)
 """Else a packet that must leave by the port it came from would vanish without a trace."""
@@ -149,6 +157,8 @@ def _station(bridge: Bridge, port: Port) -> None:
     bridge.add(Table.GUARD, 150, (here, FAMILY[6]), (), Kind.DROP_SPOOFED_IPV6, port.ofport)
     bridge.add(Table.GUARD, 150, (here, ARP), (), Kind.DROP_SPOOFED_ARP, port.ofport)
     bridge.add(Table.GUARD, 140, (here,), (), Kind.DROP_NOT_ALLOWED, port.ofport)
+    if port.limits:
+        _sizes(bridge, port)
 
 
 def _widest(port: Port) -> list[IpNetwork]:
@@ -161,10 +171,42 @@ def _widest(port: Port) -> list[IpNetwork]:
 
 
 def _onward(bridge: Bridge, port: Port) -> tuple[Action, ...]:
-    """Where its IP goes: reverse classifier, classifier or plain network."""
+    """Where its IP goes: reverse classifier, classifier or plain network; before that to its size's check."""
+    if port.limits and port.path_mtu is not None:
+        return (CheckLarger(port.path_mtu + ETHERNET_OCTETS, Field.REG3), Resubmit(Table.SIZE))
+    return _inward(bridge, port)
+
+
+def _inward(bridge: Bridge, port: Port) -> tuple[Action, ...]:
     if port.id in bridge.world.ends:
         return (Ct(port.ofport, table=Table.REVERSE),)
     return (Resubmit(Table.CLASSIFY if port.id in bridge.world.starts else Table.LOCAL),)
+
+
+def render_sizes(bridge: Bridge) -> None:
+    """Table 4 for ports of which none limits anything."""
+    bridge.add(Table.SIZE, 0, (), (), Kind.DROP_TOO_BIG)
+
+
+def _sizes(bridge: Bridge, port: Port) -> None:
+    """What is too big for a port's way goes to the responder, which answers; its answers leave by the port."""
+    sff, here = bridge.sff, in_port(port.ofport)
+    larger = FieldMatch(Field.REG3, 1, 1)
+    forget = SetField(Field.REG3, 0)
+    for version in port.versions:  # what goes to connection tracking must be matched as IP
+        onward = (forget, *_inward(bridge, port))
+        bridge.add(Table.SIZE, 100, (here, FAMILY[version]), onward, Kind.SIZE_RIGHT, port.ofport)
+    if sff.oam_ofport is None or sff.oam_mac is None:
+        bridge.add(Table.SIZE, 200, (here, larger), (), Kind.DROP_TOO_BIG, port.ofport)
+        return
+    told = SetField(Field.ETH_DST, TOO_BIG_BASE | (port.path_mtu or 0) << 16 | port.ofport)
+    to_responder = (MeterBy(METER_OAM), told, Output(sff.oam_ofport))
+    bridge.add(Table.SIZE, 200, (here, larger), to_responder, Kind.TOO_BIG, port.ofport)
+    answer = (in_port(sff.oam_ofport), eth_src(sff.oam_mac), eth_dst(port.mac))
+    for version in port.versions:
+        for kind in TOO_BIG_ERRORS[version]:
+            actions = (Output(port.ofport),)
+            bridge.add(Table.GUARD, 245, (*answer, *kind), actions, Kind.TOO_BIG_ANSWER, port.ofport)
 
 
 def _arp(bridge: Bridge, port: Port, head: Matches, network: SetField) -> None:

@@ -18,6 +18,8 @@ class Table(IntEnum):
     """Which branch of a chain that spreads: by connection mark, else by hash."""
     SHARE = 3
     """Behind the hash: each branch has its share of the remainders."""
+    SIZE = 4
+    """Packets of ports whose way carries less than they may send."""
     ENTRY = 5
     """SFF entry: service index 0, TTL."""
     SFF = 10
@@ -64,6 +66,8 @@ OAM_SOURCE_TTL = Mac(0x020A000000FE)
 """Source of a frame to the OAM responder whose TTL ran out."""
 OAM_SOURCE_END = Mac(0x020A000000FF)
 """Source of a frame to the OAM responder that reached the end of its path."""
+TOO_BIG_BASE = 0x020C00000000
+"""Destination ``02:0c:MTU:PORT`` of what is too big, on its way to the responder: what to tell, and by which port."""
 NEIGHBOUR_INGRESS = Mac(0x02CAFFFFFF01)
 """What an L2 function's own stack uses as the MAC of everything towards a chain's ingress."""
 NEIGHBOUR_EGRESS = Mac(0x02CAFFFFFF02)

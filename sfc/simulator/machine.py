@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from sfc.errors import SimulationError
 from sfc.model.actions import (
     Action,
+    CheckLarger,
     Clone,
     Ct,
     Decap,
@@ -38,6 +39,7 @@ from sfc.simulator.keys import Key, extract, rewrite
 from sfc.simulator.lookup import FlowIndex
 from sfc.simulator.packets import Ethernet, Ip, Nsh, Packet, Raw, Vlan, ip_of
 from sfc.simulator.trace import Dropped, Event, Loss, Matched
+from sfc.simulator.wire import encode
 
 RESUBMIT_MAX = 64  # OVS: MAX_RESUBMIT_DEPTH
 
@@ -213,6 +215,9 @@ class _Run:
                 self.track(state, action)
             case Multipath(fields=fields, links=links, target=target):
                 state.write(target, multipath_hash(fields, state.key) % links)
+            case CheckLarger(octets=most, target=target):
+                larger = len(encode(state.settled())) > most
+                state.write(target, state.key.get(target, 0) & ~1 | larger)
             case PushVlan():
                 self.push_vlan(state)
             case PopVlan():

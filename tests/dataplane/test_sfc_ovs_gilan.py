@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -26,6 +26,7 @@ from sfc.ovs.errors import SwitchRefused, SwitchUnreachable
 from sfc.ovs.oam import ensure_responder, probe, stop_responder, traceroute
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.stats import connection_marks, flow_counters
+from sfc.render import render
 from sfc.statistics import active_connections
 from tests.dataplane.sfc_ovs_lab import (
     SERVE_TCP,
@@ -47,6 +48,7 @@ from tests.unit.sfc.gilan import DPI, FIREWALL_IN, FIREWALL_OUT, GATEWAY, SUB, W
 pytestmark = pytest.mark.dataplane
 
 HOSTS = ("h1", "h2", "h3")
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # linux/in.h
 
 
 @dataclass
@@ -428,6 +430,34 @@ def test_a_traceroute_of_a_broken_path_ends_in_silence_where_it_breaks(world, re
     finally:
         replace_tables(world.location("h2"), "br-int", tables)
     assert [hop.host for hop in hops] == ["h1", "h1", None, None, None]
+
+
+def test_a_packet_that_is_too_big_for_its_way_is_answered_at_once(world, responders):
+    ends = ("sub", "nat-in")
+    ports = tuple(replace(each, path_mtu=1400) if each.id in ends else each for each in world.plan.topology.ports)
+    tables = render(replace(world.plan.topology, ports=ports), world.plan.chains)
+
+    def send(octets: int) -> int | None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+            client.settimeout(3)
+            client.connect((str(WEB_IP), 53))
+            client.send(bytes(octets - 28))
+            try:
+                return len(client.recv(65535)) + 28
+            except OSError as error:
+                return -(error.errno or 0)
+
+    try:
+        for host in HOSTS:
+            replace_tables(world.location(host), "br-int", tables[host])
+            assert not compare_tables(world.location(host), "br-int", tables[host])
+        assert inside(world.lab.namespace("sub"), lambda: send(1400)) == 1400
+        assert inside(world.lab.namespace("sub"), lambda: send(1401)) == -errno.EMSGSIZE
+    finally:
+        for host in HOSTS:
+            replace_tables(world.location(host), "br-int", world.plan.tables[host])
+        run("ip", "-n", world.lab.namespace("sub"), "route", "flush", "cache")
 
 
 def test_a_wrong_question_is_refused_and_a_dead_responder_is_told(world, responders):
