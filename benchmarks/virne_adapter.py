@@ -24,12 +24,14 @@ import sys
 import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mano.domain.nfvi import Host, Inventory, Link, NumaNode
-from mano.placement import PlacementResult, Planner, request_from_document
-from mano.placement.engine import Extensions
+from mano.placement import request_from_document
+from mano.placement.board import Board, Fleet
+from mano.placement.engine import Engine
 
 SOLVER = "catena"
 HEURISTICS = ("order_rank", "random_rank", "grc_rank", "ffd_rank", "nrm_rank", "rw_rank", "nea_rank")
@@ -53,6 +55,21 @@ def without_torch() -> None:
     core: Any = types.ModuleType("virne.solver.learning.rl_core")
     core.RLSolver = type("RLSolver", (), {})
     sys.modules |= {"torch": torch, learning.__name__: learning, core.__name__: core}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The host of each VDU, and the links of each chain."""
+
+    hosts: Mapping[str, str]
+    links: Mapping[str, Sequence[tuple[str, str]]]
+
+
+class SwiftEngine(Engine):
+    """Hosts in one zone that each take one VDU all cost the same, so the search for a cheaper plan is left out."""
+
+    def refine(self, steps: int, deadline: float | None = None) -> None:
+        """Nothing could become cheaper."""
 
 
 def vdu_request(virtual: Any) -> Any:
@@ -89,7 +106,7 @@ class Embedding:
             for node in physical.nodes
         }
 
-    def plans(self, neighbourhoods: int) -> Iterator[PlacementResult]:
+    def plans(self, neighbourhoods: int) -> Iterator[Plan]:
         """A complete plan for each of the roomiest places, in the smallest neighbourhood that holds one."""
         import networkx as nx
 
@@ -99,12 +116,21 @@ class Embedding:
             order = sorted(far, key=lambda node: (far[node], -self.room[node], node))
             size = len(self.request.vdus) * 3 // 2 + 1
             while True:
-                result = Planner(self.inventory(order, size), Extensions()).plan(self.request)
-                if result.complete:
-                    yield result
-                if result.complete or size >= len(order):
+                plan = self.plan(self.inventory(order, size))
+                if plan is not None:
+                    yield plan
+                if plan is not None or size >= len(order):
                     break
                 size *= 3
+
+    def plan(self, inventory: Inventory) -> Plan | None:
+        """What the engine makes of these hosts; None when a VDU found no place."""
+        with Board(Fleet(inventory), self.request) as board:
+            if SwiftEngine(board).solve(self.request.vdus):
+                return None
+            places = dict(board.places)
+            routes = {chain.id: board.chains.route_of(chain, places) for chain in self.request.chains}
+        return Plan(places, {chain: route.hops[0].links for chain, route in routes.items() if route is not None})
 
     def inventory(self, order: Sequence[Any], size: int) -> Inventory:
         """The first nodes as hosts, in their order; as many again and some more are switches that lead round them."""
@@ -121,17 +147,16 @@ class Embedding:
             cpu_overcommit=1000.0,
         )
 
-    def paths(self, result: PlacementResult) -> Mapping[tuple[Any, Any], Sequence[tuple[Any, Any]]]:
+    def paths(self, plan: Plan) -> Mapping[tuple[Any, Any], Sequence[tuple[Any, Any]]]:
         """The physical links of each virtual one."""
-        by_chain = {chain: route.hops[0].links for chain, route in result.chains.items()}
         return {
-            link: [(node_of(a), node_of(b)) for a, b in by_chain[f"c{number}"]]
+            link: [(node_of(a), node_of(b)) for a, b in plan.links[f"c{number}"]]
             for number, link in enumerate(self.virtual.links)
         }
 
-    def bandwidth(self, result: PlacementResult) -> int:
+    def bandwidth(self, plan: Plan) -> int:
         """What the plan takes of all physical links together."""
-        return sum(int(self.virtual.links[link]["bw"]) * len(path) for link, path in self.paths(result).items())
+        return sum(int(self.virtual.links[link]["bw"]) * len(path) for link, path in self.paths(plan).items())
 
 
 def node_of(name: str) -> int:
@@ -156,7 +181,7 @@ def register(neighbourhoods: int) -> None:
                 return solution
             for node in virtual.nodes:
                 done, _ = self.controller.node_mapper.place(
-                    virtual, physical, node, node_of(best.placements[f"v{node}"].host), solution
+                    virtual, physical, node, node_of(best.hosts[f"v{node}"]), solution
                 )
                 assert done, "virne refuses a node that the engine placed"
             for link, path in embedding.paths(best).items():

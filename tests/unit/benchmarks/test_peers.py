@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import networkx as nx
 import pytest
 
 from benchmarks import against_lstopo, bench_placement_peers
 from benchmarks.bench_placement_peers import Nova, nova_hosts
 from benchmarks.run import main
+from benchmarks.virne_adapter import Embedding, node_of
 from dpdk_helpers.sysfs import discover
 from mano.placement import inventory_from_document
 from tests.unit.dpdk_helpers.fake_sysfs import FakeSysfs
@@ -116,3 +120,34 @@ def test_archives_do_not_write_outside(tmp_path: Path) -> None:
     names = [name for name, _ in against_lstopo.captures(archive.parent, tmp_path / "scratch")]
     assert names == ["bad"]
     assert not (tmp_path / "outside").exists() and not Path("/tmp/cat-outside").exists()
+
+
+class Network(nx.Graph):
+    """As much of virne's networks as the adapter looks at."""
+
+    @property
+    def links(self) -> Any:
+        return self.edges
+
+
+def network(cpu: int, bandwidth: int, edges: Sequence[tuple[int, int]]) -> Network:
+    made = Network()
+    made.add_edges_from(edges, bw=bandwidth)
+    for node in made.nodes:
+        made.nodes[node]["cpu"] = cpu
+    return made
+
+
+def test_the_engine_embeds_a_virtual_network() -> None:
+    physical = network(10, 30, [(a, (a + 1) % 12) for a in range(12)])
+    embedding = Embedding(physical, network(8, 20, [(0, 1), (1, 2)]))
+    plans = list(embedding.plans(3))
+    assert len(plans) == 3
+    for plan in plans:
+        assert len(set(plan.hosts.values())) == 3, "each virtual node has a physical one of its own"
+        for (a, b), path in embedding.paths(plan).items():
+            assert (path[0][0], path[-1][1]) == (node_of(plan.hosts[f"v{a}"]), node_of(plan.hosts[f"v{b}"]))
+            assert all(physical.has_edge(*step) for step in path)
+    assert min(map(embedding.bandwidth, plans)) == 40, "neighbours lie on neighbours"
+    assert list(Embedding(physical, network(11, 1, [(0, 1)])).plans(3)) == []
+    assert list(Embedding(physical, network(1, 31, [(0, 1)])).plans(3)) == []
