@@ -470,6 +470,7 @@ NFVO_ONLY = (
     "ns_lifecycle",
     "nfvi",
     "placing",
+    "evacuation",
     "forwarding_graphs",
     "chains",
     "logical_networks",

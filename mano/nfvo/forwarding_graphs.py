@@ -174,11 +174,11 @@ class ForwardingGraphs:
         return planned_ways(world, chain, self.cost(uow))
 
     def live_vnfs(self, uow: UnitOfWork, tenant_id: str | None = None, **equals: Any) -> Sequence[LiveVnf]:
-        """Every VNF instance that has VNFCs, with its descriptor."""
+        """Every VNF instance that has VNFCs, with its descriptor; none on a VNFM of its own, which stores no package."""
         return [
-            LiveVnf(instance, self._vnfd(uow.packages.get(instance.package_id)))
+            LiveVnf(instance, self._vnfd(package))
             for instance in uow.vnf_instances.list(tenant_id, **equals)
-            if instance.vnfcs
+            if instance.vnfcs and (package := uow.packages.find(instance.package_id)) is not None
         ]
 
     def _vnfd(self, package: Package) -> Vnfd:

@@ -55,6 +55,7 @@ def test_each_side_serves_what_it_is(standing: Pair) -> None:
     assert standing.vnfm.api.post("/grant/v1/grants", {}).status in (404, 405)
     assert standing.nfvo.api.get(f"/mano/v1/vnf_instances/{GONE}").status == 404
     assert len(standing.vnfm.api.get("/vnflcm/v2/vnf_instances").json) == 3
+    assert standing.vnfm.catena.graphs.data_plane().tables == {}
 
 
 def test_a_decision_that_takes_longer_is_waited_for(make_pair: Callable[..., Pair]) -> None:
