@@ -174,7 +174,7 @@ class ForwardingGraphs:
         return planned_ways(world, chain, self.cost(uow))
 
     def live_vnfs(self, uow: UnitOfWork, tenant_id: str | None = None, **equals: Any) -> Sequence[LiveVnf]:
-        """Every VNF instance that has VNFCs, with its descriptor; none on a VNFM of its own, which stores no package."""
+        """Every VNF instance that has VNFCs, with its descriptor; none on a VNFM alone, which stores no package."""
         return [
             LiveVnf(instance, self._vnfd(package))
             for instance in uow.vnf_instances.list(tenant_id, **equals)
