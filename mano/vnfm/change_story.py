@@ -16,6 +16,7 @@ from mano.ports.vim import PortStatus
 from mano.ports.workflows import Step
 from mano.vnfm.changes import (
     COMPUTE,
+    FREE,
     GRANT,
     LEAVE,
     PORTS,
@@ -28,7 +29,16 @@ from mano.vnfm.changes import (
     change_from_json,
     leaves,
 )
-from mano.vnfm.resources import PlanInputs, PlannedCompute, VnfPlan, definition_of, plan_vnf, removal_of, signature
+from mano.vnfm.resources import (
+    PlanInputs,
+    PlannedCompute,
+    PlannedPort,
+    VnfPlan,
+    definition_of,
+    plan_vnf,
+    removal_of,
+    signature,
+)
 from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan, vnfc_resource, vnfd_of
 from vnf_descriptors.model import Vnfd, VnfFlavour
 
@@ -221,11 +231,14 @@ class _Doing:
             return (self._leave, self._return) if verb == LEAVE else (self._join, self._part)
         if verb == STOP:
             return lambda: self._stop(each), lambda: self._revive(each)
+        if verb == FREE:
+            return lambda: self._free(each), lambda: self._replug(each, each.freed_ports)
         if verb == PORTS:
             return lambda: self._plug(each), lambda: self._unplug(each.after, each.before)
         if verb == COMPUTE:
             return lambda: self._run(each), lambda: self._withdraw(each)
-        return lambda: self._clear(each), lambda: self._replug(each)
+        kept = tuple(port for port in each.old_ports if port not in each.freed_ports)
+        return lambda: self._clear(each), lambda: self._replug(each, kept)
 
     # Leaving and joining the networks: records alone, then the NFVO's networks and chains follow
 
@@ -256,7 +269,8 @@ class _Doing:
     def _former(self, each: Transition) -> VnfcResource:
         """Started where it only moves: its process is there, or about to be."""
         assert each.before is not None
-        found = _unseen(each.before) if each.dead and each.moves else self._world.vnfc(each.before)
+        unreached = (each.dead and each.moves) or bool(each.freed_ports)
+        found = _unseen(each.before) if unreached else self._world.vnfc(each.before)
         is_started = each.moves and not each.stopped
         return found if is_started else replace(found, state=VnfOperationalState.STOPPED)
 
@@ -290,6 +304,12 @@ class _Doing:
         vim = self._world.vim(each.after.vim_id)
         return {"ports": [vim.ensure_port(port.spec).id for port in each.new_ports]}
 
+    def _free(self, each: Transition) -> None:
+        side = each.before or each.after
+        assert side is not None
+        for port in each.freed_ports:
+            self._world.vim(side.vim_id).remove_port(port.spec)
+
     def _clear(self, each: Transition) -> None:
         """What is no longer needed goes, and what was left lying about."""
         self._unplug(each.before, each.after, dead=each.dead)
@@ -297,11 +317,13 @@ class _Doing:
         for port in each.litter if side else ():
             self._world.vim(side.vim_id).remove_port(port.spec)  # type: ignore[union-attr]
 
-    def _replug(self, each: Transition) -> None:
+    def _replug(self, each: Transition, ports: Sequence[PlannedPort]) -> None:
+        """Old ports are there again; what lay about stays gone."""
         if each.before is not None and not each.dead:
             vim = self._world.vim(each.before.vim_id)
-            for port in each.old_ports:
-                vim.ensure_port(port.spec)
+            for port in ports:
+                if port in each.old_ports:
+                    vim.ensure_port(port.spec)
 
     def _unplug(self, one: PlannedCompute | None, other: PlannedCompute | None, *, dead: bool = False) -> None:
         """Remove the ports of ``one`` that ``other`` has not."""
@@ -335,7 +357,7 @@ class _Doing:
 
 
 def _unseen(compute: PlannedCompute) -> VnfcResource:
-    """A VNFC on a host that does not answer: none of its ports is reached."""
+    """A VNFC none of whose ports is reached now: its host does not answer, or another port has its place still."""
     ports = {
         port.spec.id: PortStatus(port.spec.id, compute.host, "", None, Realisation.ACCOUNTED) for port in compute.ports
     }

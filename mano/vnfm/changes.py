@@ -5,6 +5,7 @@ it, what is old goes only afterwards, so that a chain never points at nothing:
 
     leave:<wave>    VNFCs that go, or start anew, leave networks and chains
     stop:<vnfc>     a process ends
+    free:<vnfc>     its virtual functions are let go, for a port that takes their place needs them
     ports:<vnfc>    ports are made
     compute:<vnfc>  a process starts
     join:<wave>     networks and chains turn to what is there now
@@ -23,7 +24,7 @@ from typing import Any
 from mano.vnfm.resources import PlannedCompute, PlannedPort, VnfPlan, compute_from_json, plan_from_json, port_from_json
 
 GRANT, RELEASE = "grant", "release"
-LEAVE, STOP, PORTS, COMPUTE, JOIN, UNPLUG = "leave", "stop", "ports", "compute", "join", "unplug"
+LEAVE, STOP, FREE, PORTS, COMPUTE, JOIN, UNPLUG = "leave", "stop", "free", "ports", "compute", "join", "unplug"
 """Actions; a step is called ``<action>:<VNFC or wave>``."""
 
 BYPASSING = frozenset({"direct", "macvtap", "direct-physical"})
@@ -86,6 +87,13 @@ class Transition:
     def old_ports(self) -> tuple[PlannedPort, ...]:
         """Ports that are no longer needed afterwards."""
         return _without(self.before, self.after)
+
+    @property
+    def freed_ports(self) -> tuple[PlannedPort, ...]:
+        """Old ports on virtual functions that may be needed again at once."""
+        if self.moves or self.after is None:
+            return ()
+        return tuple(port for port in (*self.old_ports, *self.litter) if port.spec.vnic_type in BYPASSING)
 
     @property
     def stops_first(self) -> bool:
@@ -200,6 +208,8 @@ def _wave_actions(wave: Sequence[Transition]) -> Iterator[tuple[str, Transition 
         if each.before is not None and each.stops_first and not each.stopped:
             yield STOP, each
     for each in wave:
+        if each.freed_ports:
+            yield FREE, each
         if each.new_ports:
             yield PORTS, each
         if each.after is not None and not each.stop:

@@ -124,3 +124,8 @@ def test_what_an_operation_left_half_made_is_mended(start: Start) -> None:
     op = running.change("dpi-0", "SCALE", {"type": "SCALE_OUT", "aspectId": "load"})
     assert op.state is OperationState.COMPLETED, op.error
     running.consistent()
+
+
+def test_a_virtual_function_is_let_go_before_its_new_port_takes_it(start: Start) -> None:
+    recreate = {"additionalParams": {"catena": {"action": "recreate"}}}
+    fail_everywhere(start, lambda there: there.change("nat-0", "HEAL", recreate))
