@@ -84,7 +84,12 @@ def _group(item: Mapping[str, Any], pointer: str) -> PathGroup:
     )
     if not instances:
         raise InvalidInput(f"path group {pointer} has no instance", facts={"pointer": pointer + "/instances"})
-    return PathGroup(str(item["group"]), instances, spread=bool(item.get("spread", False)))
+    return PathGroup(
+        str(item["group"]),
+        instances,
+        spread=bool(item.get("spread", False)),
+        by_addresses=item.get("spreadBy") == "addresses",
+    )
 
 
 def _context(words: Sequence[Any]) -> tuple[int, int, int]:

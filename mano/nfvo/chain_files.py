@@ -165,6 +165,8 @@ def _group(
             functions.append({**function, "onFailure": policy})
             instances.append({"sf": function["id"], "weight": one["weight"]})
     group = {"group": given["group"], "instances": instances, "spread": given["spread"]}
+    if given["spreadBy"] == "addresses":
+        group["spreadBy"] = "addresses"
     return group | ({"onFailure": given["onFailure"]} if "onFailure" in given else {}), functions
 
 

@@ -44,6 +44,8 @@ MEMBERS = [
 ]
 ORIGINS = ("vnffgdId", "nfpdId", "portChainId")
 """Members that say what a chain was made for."""
+SPREAD_BY = ("connection", "addresses")
+"""What a group that spreads keeps together: each connection, or all between two addresses."""
 MATCH_MEMBERS = [
     "ethertype",
     "protocol",
@@ -245,11 +247,12 @@ _MATCH: Mapping[str, Callable[[Any, str], Any]] = {
 
 def group(item: Any, pointer: str) -> Mapping[str, Any]:
     """One group of the path, its instances not looked at yet."""
-    given = dict(members(item, pointer, ("group", "instances", "onFailure", "spread"), ("group",)))
+    given = dict(members(item, pointer, ("group", "instances", "onFailure", "spread", "spreadBy"), ("group",)))
     name(given["group"], f"{pointer}/group")
     given.setdefault("instances", [{"sf": given["group"]}])
     items(given["instances"], f"{pointer}/instances", INSTANCES_MAX)
     flag(given.setdefault("spread", False), f"{pointer}/spread")
+    one_of(given.setdefault("spreadBy", SPREAD_BY[0]), f"{pointer}/spreadBy", SPREAD_BY)
     if "onFailure" in given:
         one_of(given["onFailure"], f"{pointer}/onFailure", [each.value for each in OnFailure])
     return given

@@ -209,6 +209,7 @@ def _document(
         "egress": ends[1],
         "path": [
             {"group": group["name"], "instances": group["instances"], "spread": len(group["instances"]) > 1}
+            | ({"spreadBy": "addresses"} if group["byAddresses"] else {})
             for group in groups
         ],
         "functions": list(functions.values()),
@@ -230,7 +231,13 @@ def _group(world: PortChains, group_id: str, chain: PortChain) -> dict[str, Any]
             hint="all port pairs of a group have the same correlation",
         )
     instances = [{"sf": f["id"], "weight": pair.weight} for f, pair in zip(functions, pairs, strict=True)]
-    return {"name": group.id, "functions": functions, "instances": instances}
+    ports = {field for field in group.lb_fields if field.startswith(("tcp", "udp"))}
+    return {
+        "name": group.id,
+        "functions": functions,
+        "instances": instances,
+        "byAddresses": bool(group.lb_fields) and not ports,
+    }
 
 
 def _port(world: PortChains, port_id: str) -> SeenPort:

@@ -231,6 +231,8 @@ class PathGroup:
     """True: connections are spread over all instances by weight, and each stays on its own. False: one serves all."""
     only: Direction | None = None
     """Of a partly symmetric chain: the one direction whose packets meet it; None: both."""
+    by_addresses: bool = False
+    """Of a group that spreads: all connections between two addresses meet the same instance."""
 
     def __post_init__(self) -> None:
         check_name("path group", self.name)

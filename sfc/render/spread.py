@@ -78,7 +78,10 @@ def render_spread(bridge: Bridge, spread: Spread) -> None:
 
 
 def _choose(bridge: Bridge, head: Route, number: FieldMatch, links: int) -> None:
-    """By hash: of addresses alone where a packet, or the datagram that it is a part of, has no ports of its own."""
+    """By hash: of addresses alone where a packet, or the datagram that it is a part of, has no ports of its own.
+
+    And of addresses alone where one of the chain's groups asks for it: that keeps together what any other would, too.
+    """
     by_addresses = Multipath(HashFields.L3, links, Field.REG3)
     share = Resubmit(Table.SHARE)
     for version in head.versions:
@@ -89,8 +92,9 @@ def _choose(bridge: Bridge, head: Route, number: FieldMatch, links: int) -> None
             uncommitted = (by_addresses, SetField(Field.REG0, ERROR), share)
             match = (number, reg0(ON_THE_WAY), *error)
             bridge.add_for(head, 1, Table.SPREAD, 240, match, uncommitted, Kind.SPREAD_CHOICE)
-    by_ports = Multipath(HashFields.L3L4, links, Field.REG3)
-    bridge.add_for(head, 2, Table.SPREAD, 200, (number,), (by_ports, share), Kind.SPREAD_CHOICE)
+    together = any(group.spread and group.by_addresses for group in head.chain.path)
+    others = by_addresses if together else Multipath(HashFields.L3L4, links, Field.REG3)
+    bridge.add_for(head, 2, Table.SPREAD, 200, (number,), (others, share), Kind.SPREAD_CHOICE)
 
 
 def _share(bridge: Bridge, spread: Spread, zone: int) -> None:

@@ -283,11 +283,24 @@ def test_connections_are_spread_over_the_pairs_of_a_group_by_weight(bench: Bench
     (chain,) = cloud.chains()
     forward = [path for path in chain["paths"] if path["direction"] == "forward"]
     assert sorted(hop["sfName"] for path in forward for hop in path["hops"]) == ["one", "two"]
+    ways = {tuple(cloud.way("lb", "10.7.0.1", "10.7.0.254", "tcp", port)) for port in range(1, 40)}
+    assert ways == {("one",), ("two",)}
     assert cloud.put("sfc/port_pair_groups", group, port_pairs=[bench.pairs["two"]]).status == 200
     assert cloud.way("lb", "10.7.0.1", "10.7.0.254", "udp", 9) == ["two"]
     assert "no port pair" in refused(cloud.put("sfc/port_pair_groups", group, port_pairs=[]), 400)
     assert cloud.way("lb", "10.7.0.1", "10.7.0.254", "udp", 9) == ["two"]
     assert cloud.api.get(f"/v2.0/sfc/port_chains/{made['id']}").status == 200
+
+
+def test_a_group_that_balances_over_addresses_keeps_two_stations_together(bench: Bench) -> None:
+    cloud = bench.cloud
+    group = bench.group("lb", "one", "two", port_pair_group_parameters={"lb_fields": ["ip_src", "ip_dst"]})
+    every = bench.classifier("every", protocol="tcp")
+    cloud.make("sfc/port_chains", name="lb", port_pair_groups=[group], flow_classifiers=[every])
+    ways = {tuple(cloud.way("lb", "10.7.0.1", "10.7.0.254", "tcp", port)) for port in range(1, 40)}
+    assert len(ways) == 1
+    (pair,) = next(iter(ways))
+    assert pair in ("one", "two")
 
 
 def test_a_tap_gets_copies_and_is_no_station_on_the_way(bench: Bench) -> None:
