@@ -44,6 +44,8 @@ FIELDS = (
     Column("VERSION", "version"),
     Column("SYMMETRIC", "symmetric"),
     Column("CHANGE", "change.phase"),
+    Column("MTU", "mtu"),
+    Column("PROBLEM", "problem"),
 )
 HOPS = (
     Column("DIRECTION", "direction"),
@@ -103,6 +105,8 @@ def show(client: Client, name: str, output: str) -> None:
     if output == "table":
         click.echo()
         click.echo(table(_hops(found), HOPS), nl=False)
+        for warning in found.get("warnings") or ():
+            note(f"warning: {warning}")
 
 
 @chain.command("stats")

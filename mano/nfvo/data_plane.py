@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mano.domain.service_chain import ServiceChain
 from mano.errors import ChainUnproven, InvalidInput
 from mano.nfvo.chain_versions import planned
 from sfc.classifier import Overlap, idle_classifiers, overlaps
 from sfc.errors import SfcError
-from sfc.model import FlowTables, PlannedChain, Rsp, Topology
+from sfc.model import FlowTables, PlannedChain, Port, PortRole, Rsp, Topology, Unclassified
 from sfc.path import HopCost
 from sfc.render import Renderer
 from sfc.verify import Proof, Prover
@@ -26,7 +26,7 @@ class DataPlane:
     """What is stored, as the data plane sees it, and the tables that follow from it.
 
     ``broken`` says of chains that cannot be laid out over what there is, by identifier, why; the tables hold no flow of
-    theirs. ``down`` are the functions that do not work.
+    theirs, and nothing unclassified leaves their ingress. ``down`` are the functions that do not work.
     """
 
     topology: Topology
@@ -71,6 +71,8 @@ class Drawing:
             except InvalidInput as error:
                 broken[chain.id] = error
         together = tuple(one for way in ways.values() for one in way)
+        ingresses = {str(chain.spec.get("ingress")) for chain in chains if chain.id in broken}
+        world = closed(world, ingresses, {one.forward.start for one in together})
         failed = frozenset(down) & world.function_by_id.keys()
         try:
             tables = self._renderer.render(world, together, down=failed)
@@ -83,6 +85,24 @@ class Drawing:
     def prove(self, plane: DataPlane) -> Proof:
         """Run the tables on the simulator; what it found."""
         return self._prover.prove(plane.topology, plane.chains, plane.tables, down=plane.down)
+
+
+def closed(world: Topology, ports: Collection[str], starts: Collection[str]) -> Topology:
+    """The topology in which nothing leaves these ports but what a chain of ``starts`` takes.
+
+    A chain that cannot be laid out must not let its packets go by all its functions.
+    """
+    if not ports:
+        return world
+    return replace(world, ports=tuple(_closed(port, starts) if port.id in ports else port for port in world.ports))
+
+
+def _closed(port: Port, starts: Collection[str]) -> Port:
+    if port.role is not PortRole.TENANT:
+        return port
+    if port.id in starts:
+        return replace(port, unclassified=Unclassified.DROP)
+    return replace(port, addresses=(), allowed=())
 
 
 def require_proven(proof: Proof) -> Proof:

@@ -23,6 +23,7 @@ from mano.domain.ns_instance import NsInstance
 from mano.domain.vnf_instance import InstantiationState
 from mano.errors import NotFound, WrongState
 from mano.nfvo.catalogue import find_usable, mark_usage
+from mano.nfvo.chain_users import require_unused
 from mano.nfvo.ns_changes import decide
 from mano.nfvo.ns_situation import service_of
 from mano.ports.clock import Clock, IdFactory
@@ -130,6 +131,8 @@ class NsLifecycle:
             ns = uow.ns_instances.get(id, tenant_id)
             require_idle(uow.operations.active(ns.id))
             _require(ns, needed)
+            if operation == "TERMINATE":
+                require_unused(uow, ns)
             op = LcmOpOcc(
                 id=self._new_id(),
                 tenant_id=tenant_id,

@@ -12,7 +12,8 @@ from mano.domain.service_chain import ServiceChain
 from mano.errors import WrongState
 from mano.nfvo.chain_counts import CountHistory, direction_of, drops, functions_called, path_statistics, probed_path
 from mano.nfvo.chain_files import document_of
-from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane
+from mano.nfvo.chain_limits import effective_mtu
+from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, warnings_of
 from mano.nfvo.following import followed, with_token
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.reasons import why
@@ -64,9 +65,20 @@ class ServiceChains:
             return [view(chain) for chain in uow.chains.list(tenant_id)]
 
     def get(self, id: str, tenant_id: str) -> Mapping[str, Any]:
-        """One chain, with the Chain document that it is made of."""
+        """One chain, with its MTU, what its author should know, and the Chain document that it is made of."""
         chain = self._chain(id, tenant_id)
-        return {**view(chain), "document": document_of(chain)}
+        plane = self._graphs.data_plane()
+        with self._open_unit(read_only=True) as uow:
+            hosts = {host.host.name: host for host in uow.hosts.list()}
+            names = {other.id: other.name for other in uow.chains.list()}
+        ways = plane.ways.get(chain.id)
+        return {
+            **view(chain),
+            "mtu": effective_mtu(plane.topology, ways, hosts) if ways else None,
+            "warnings": list(warnings_of(plane, chain.id, names)),
+            "problem": plane.broken[chain.id].detail if chain.id in plane.broken else None,
+            "document": document_of(chain),
+        }
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Packets and octets per path and hop, and the drops on the hosts that the chain passes."""

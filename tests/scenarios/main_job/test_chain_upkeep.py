@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from mano.adapters.clock import SystemClock, random_id
 from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
 from mano.domain.alarm import PerceivedSeverity
 from mano.domain.lcm_op_occ import OperationState
+from mano.errors import WrongState
 from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.forwarding_graphs import DOWN
 from mano.nfvo.keeping import Keeper
 from mano.ports.service_paths import Drift
+from sfc.simulator import Simulator
+from sfc.simulator.packets import Ethernet, Ip, Udp
 from tests.scenarios.main_job.conftest import SAMPLES, Job
 from tests.scenarios.main_job.test_chains_by_hand import chain, functions, is_true
 
@@ -203,3 +207,26 @@ def test_one_packet_is_followed_with_its_octets_at_every_hop(running: Job):
     origin = found["descriptor"]
     line = (SAMPLES / "gi-lan" / origin["file"]).read_text(encoding="utf-8").splitlines()[origin["line"] - 1]
     assert origin["nfpdId"] == "web" and line.strip() == "web:"
+
+
+def test_a_chain_whose_function_is_gone_lets_nothing_by(running: Job):
+    """Packets that were to pass the firewall do not pass without it."""
+    other = chain(running, "other")
+    before = running.catena.graphs.data_plane()
+    with running.catena.store.open_unit() as uow:
+        stored = uow.chains.get(other["id"])
+        functions = [{**f, "ingress": "gone", "ingressCp": "gone"} for f in stored.spec["functions"]]
+        uow.chains.save(replace(stored, spec={**stored.spec, "functions": functions}))
+        web = uow.chains.get(chain(running, "web")["id"])
+        uow.chains.remove(web.id)
+    plane = running.catena.graphs.refresh(())
+    assert list(plane.broken) == [other["id"]]
+    told = running.services.forwarding_graphs.get(other["id"], running.tenant)
+    assert told["problem"] and told["mtu"] is None
+    station = before.topology.port(stored.spec["ingress"])
+    gateway = next(port for port in plane.topology.ports if port.allowed)
+    payload = Ip(station.addresses[0], ip_address("198.51.100.1"), Udp(40000, 53))
+    walk = Simulator(plane.topology, plane.tables).inject(station.id, Ethernet(station.mac, gateway.mac, payload))
+    assert not walk.deliveries and walk.drops
+    with pytest.raises(WrongState):
+        running.services.forwarding_graphs.verify(other["id"], running.tenant)

@@ -14,6 +14,7 @@ from mano.domain.lcm_op_occ import OperationState
 from mano.errors import (
     AlreadyExists,
     ChainTooLarge,
+    InUse,
     InvalidInput,
     NotFound,
     NoTunnel,
@@ -278,6 +279,15 @@ def test_a_change_that_a_dead_host_stops_waits_for_a_decision(running: Job, monk
     assert is_true(running)
     again = running.services.chains.replace(other["id"], running.tenant, document)
     assert running.services.chains.operation(again, running.tenant).state is OperationState.COMPLETED
+
+
+def test_a_service_that_chains_made_by_hand_pass_stays(running: Job):
+    made = running.services.chains.create(running.tenant, DNS)
+    ns_id = chain(running, "web")["nsInstanceId"]
+    with pytest.raises(InUse, match="chain dns begins, passes or ends"):
+        running.terminate(ns_id)
+    running.services.chains.delete(made["id"], running.tenant)
+    assert running.terminate(ns_id).state is OperationState.COMPLETED
 
 
 def test_functions_may_be_described_by_their_ports(running: Job):
