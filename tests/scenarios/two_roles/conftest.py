@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mano.domain.access import AccessRole, Client, Credentials, to_document
 from mano.settings import Limits, Listener, Peer, Peers, Role, Settings, Tier
 from tests.api.conftest import Api
 from tests.scenarios.main_job.conftest import InlineEngine, Job, built_archives
+from tests.scenarios.operations.conftest import growing, scalable, variant
 
 ADMIN_TOKEN = "administrator-of-both-for-tests"
 SECRET = "secret-of-the-other-side"
@@ -77,8 +79,11 @@ class Pair:
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The sample packages, built once."""
-    return built_archives(tmp_path_factory.mktemp("archives"))
+    """The sample packages, built once; dpi and firewall can be scaled."""
+    directory = tmp_path_factory.mktemp("archives")
+    made = built_archives(directory)
+    made |= {name: variant(name, directory, partial(scalable, vdu=name)) for name in ("dpi", "firewall")}
+    return made | {"gi-lan": variant("gi-lan", directory, growing)}
 
 
 @pytest.fixture

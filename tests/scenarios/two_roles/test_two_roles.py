@@ -13,6 +13,7 @@ from mano.domain.lcm_op_occ import OperationState
 from mano.settings import Limits
 from tests.api.conftest import Api
 from tests.api.official import faults, needs_documents
+from tests.scenarios.operations.conftest import Running
 from tests.scenarios.two_roles.conftest import TENANT_CLIENT, Pair
 
 GONE = "99999999-9999-4999-8999-999999999999"
@@ -46,6 +47,30 @@ def test_a_network_service_lives_over_two_servers(pair: Pair) -> None:
     assert op.state is OperationState.COMPLETED, op.error
     assert pair.left() == {}
     assert instances(pair.nfvo) == instances(pair.vnfm) == {}
+
+
+def test_a_network_service_grows_and_heals_over_two_servers(pair: Pair) -> None:
+    pair.job.instantiate(pair.job.ready())
+    running = Running(pair.job)
+    running.add_spare_host()
+    steps = {"scalingDirection": "SCALE_OUT", "aspectId": "inspection", "numberOfSteps": 1}
+    one_vnf = {
+        "vnfInstanceId": running.vnf("dpi-0").id,
+        "scaleVnfType": "SCALE_OUT",
+        "scaleByStepData": {"aspectId": "load", "numberOfSteps": 1},
+    }
+    for operation, request in (
+        ("SCALE", {"scaleType": "SCALE_NS", "scaleNsData": {"scaleNsByStepsData": steps}}),
+        ("SCALE", {"scaleType": "SCALE_VNF", "scaleVnfData": [one_vnf]}),
+        ("HEAL", {"healNsData": {"degreeHealing": "HEAL_RESTORE"}}),
+    ):
+        op = running.change_ns(operation, request)
+        assert op.state is OperationState.COMPLETED, op.error
+        assert instances(pair.nfvo) == instances(pair.vnfm)
+        running.consistent()
+    assert len(running.vnf("dpi-0").vnfcs) == 2 and "dpi-1" in instances(pair.nfvo)
+    assert pair.job.terminate(running.ns_id).state is OperationState.COMPLETED
+    assert pair.left() == {}
 
 
 def test_each_side_serves_what_it_is(standing: Pair) -> None:
