@@ -1,23 +1,26 @@
 """Deciding and reserving: a placement becomes reservations in one transaction, or is decided again.
 
-The decision reads the inventory together with each host's generation. Storing it advances the generations of the hosts
-that it uses; if one moved meanwhile, another decision took place there and this one is made anew. Decisions that take
-bandwidth of links besides advance the generation of one host that all of them agree on, and add the links up again.
+The decision reads the inventory together with the generations of hosts and their NUMA nodes. Storing it advances those
+of the nodes that it uses; if one moved meanwhile, another decision took place there and this one is made anew. What a
+host has only once counts as a node of its own. VDUs of groups advance the whole host, as a group may bind what lies on
+its other nodes. Decisions that take bandwidth of links besides advance the generation of one host that all of them
+agree on, and add the links up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from mano.domain.allocation import Allocation
 from mano.domain.nfvi import Inventory
 from mano.domain.ns_instance import Reservation
 from mano.errors import NotPlaceable, StaleGeneration
-from mano.placement import LinkLoad, PlacementRequest, PlacementResult, loads_of, request_from_document
+from mano.placement import LinkLoad, PlacementRequest, PlacementResult, Scope, loads_of, request_from_document
 from mano.ports.clock import Clock
-from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
+from mano.ports.repositories import NO_NODE, HostGenerations, UnitOfWork, UnitOfWorkFactory
 
 ATTEMPTS = 20
 """Decisions that may lose the race before the request gives up."""
@@ -61,19 +64,18 @@ class Reserving:
                 drop_expired(uow, self._clock.now())
                 if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
                     return None
+                seen = uow.hosts.generations()
                 inventory = uow.hosts.inventory()
-            generations = {host.name: host.generation for host in inventory.hosts}
             result = self._planner(inventory, request)
             if not result.complete:
                 raise _not_placeable(result)
             loads = loads_of(request, result)
-            hosts = {placement.host for placement in result.placements.values()}
+            touched = _touched(request, result)
             if loads:
-                hosts.add(min(generations))
+                touched[min(seen)] = None
             try:
                 with self._open_unit() as uow:
-                    for host in sorted(hosts):
-                        uow.hosts.touch(host, generations[host])
+                    _touch(uow, touched, seen)
                     held = _reservations(owner_id, tenant_id, document, result, reservation_ids, loads, expires_at)
                     for reservation in held:
                         uow.reservations.add(reservation)
@@ -91,6 +93,43 @@ def drop_expired(uow: UnitOfWork, now: datetime) -> int:
     for reservation_id in expired:
         uow.reservations.remove(reservation_id)
     return len(expired)
+
+
+Touched = dict[str, "frozenset[int] | None"]
+"""The NUMA nodes of each host that a decision depends on; None for all of it."""
+
+
+def _touched(request: PlacementRequest, result: PlacementResult) -> Touched:
+    grouped = set(_members(request))
+    touched: Touched = {}
+    for vdu, placement in result.placements.items():
+        before = touched.get(placement.host, frozenset())
+        whole = vdu in grouped or before is None
+        touched[placement.host] = None if whole else (before or frozenset()) | _nodes(placement.allocation)
+    return touched
+
+
+def _members(request: PlacementRequest) -> Iterator[str]:
+    """Whoever belongs to a group; interfaces stand for their VDUs."""
+    for group in request.groups:
+        for member in group.members:
+            yield member.rpartition("/")[0] if group.scope is Scope.NIC else member
+
+
+def _nodes(held: Allocation) -> frozenset[int]:
+    """The nodes that an allocation takes something of, NO_NODE for what its host has only once."""
+    nodes = {cell.node for cell in held.cells}
+    nodes.update(NO_NODE if one.node is None else one.node for one in held.interfaces.values() if one.pci is not None)
+    return frozenset(nodes | {NO_NODE} if held.storage_gib else nodes)
+
+
+def _touch(uow: UnitOfWork, touched: Touched, seen: Mapping[str, HostGenerations]) -> None:
+    """In the order of names, as all do: nobody waits in a circle."""
+    for host, nodes in sorted(touched.items(), key=lambda item: item[0]):
+        if nodes is None:
+            uow.hosts.touch(host, seen[host].total)
+        else:
+            uow.hosts.touch_nodes(host, seen[host], nodes)
 
 
 def _refuse_overload(uow: UnitOfWork, loads: Mapping[str, Sequence[LinkLoad]]) -> None:

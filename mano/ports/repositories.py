@@ -6,7 +6,7 @@ left normally it commits, left by an exception it rolls back, and its events bec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,9 +73,26 @@ class Operations(Repository[LcmOpOcc], Protocol):
         """Insert the step's record or replace the one of the same name."""
 
 
+NO_NODE = -1
+"""Stands for what a host has only once, such as storage and NICs of unknown node, where its nodes are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostGenerations:
+    """How often a host changed as a whole, and what lies on each of its NUMA nodes (0 times where none is given)."""
+
+    whole: int
+    nodes: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Changes of any kind: the host's generation."""
+        return self.whole + sum(self.nodes.values())
+
+
 @dataclass(frozen=True, slots=True)
 class StoredHost:
-    """A host with its place in the store; ``generation`` grows with every change of host or allocations.
+    """A host with its place in the store; ``generation`` grows by one with every change of host or allocations.
 
     ``host.allocations`` holds what the operator's inventory declared, and nothing of Catena's own reservations.
     """
@@ -85,6 +102,8 @@ class StoredHost:
     generation: int = 0
     dataplane: Mapping[str, Any] = field(default_factory=dict)
     """What the VIM last told of the host as a forwarder: fields of :class:`mano.ports.vim.Dataplane`; may be empty."""
+    node_generations: Mapping[int, int] = field(default_factory=dict, compare=False)
+    """How often what lies on each NUMA node changed, a part of ``generation``; never written from here."""
 
 
 class Hosts(Protocol):
@@ -108,8 +127,17 @@ class Hosts(Protocol):
     def inventory(self) -> Inventory:
         """All hosts with their own and all reserved allocations, and the links: what placement decides on."""
 
+    def generations(self) -> Mapping[str, HostGenerations]:
+        """Of each host; to be read before the inventory that they are to stand for."""
+
     def touch(self, name: str, generation: int) -> None:
         """Advance the host's generation; raises :class:`~mano.errors.StaleGeneration` when it moved meanwhile."""
+
+    def touch_nodes(self, name: str, seen: HostGenerations, nodes: Collection[int]) -> None:
+        """Advance the generations of these nodes (NO_NODE for what belongs to none) and leave the others alone.
+
+        Raises :class:`~mano.errors.StaleGeneration` when one of them moved meanwhile, or the host as a whole.
+        """
 
 
 class Outbox(Protocol):

@@ -50,6 +50,12 @@ def decode(text: str, kind: type[T]) -> T:
     return cast("T", _decoder(cast("Hashable", kind)).decode(text))
 
 
+@functools.lru_cache(maxsize=32_768)
+def decode_kept(text: str, kind: type[T]) -> T:
+    """As :func:`decode`; the same object for the same document. For what is read again and again and never changed."""
+    return decode(text, kind)
+
+
 def column_value(value: Any) -> Any:
     """A field as its look-up column holds it."""
     if isinstance(value, Enum):

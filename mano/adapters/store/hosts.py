@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from mano.adapters.store import schema
-from mano.adapters.store.codec import column_value, decode, encode
+from mano.adapters.store.codec import column_value, decode, decode_kept, encode
+from mano.adapters.store.host_generations import advance_nodes, read_generations, read_nodes, take_whole
 from mano.adapters.store.resources import insert_or_skip
 from mano.domain.allocation import Allocation
 from mano.domain.nfvi import Host, Inventory, Link
 from mano.domain.ns_instance import Reservation
-from mano.errors import AlreadyExists, NotFound, StaleGeneration
-from mano.ports.repositories import StoredHost
+from mano.errors import AlreadyExists, NotFound
+from mano.ports.repositories import HostGenerations, StoredHost
+
+KEPT_RECORDS = 1024
+KEPT_RESERVATIONS = 32_768
+"""Parsed hosts and reservations that are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,13 @@ class SqlHosts:
 
     def _read(self, condition: sa.ColumnElement[bool]) -> Sequence[StoredHost]:
         table = schema.hosts
-        query = sa.select(table.c.vim_id, table.c.generation, table.c.document).where(condition).order_by(table.c.name)
-        return [_stored(*row) for row in self._connection.execute(query)]
+        columns = (table.c.name, table.c.vim_id, table.c.generation, table.c.document)
+        rows = self._connection.execute(sa.select(*columns).where(condition).order_by(table.c.name)).all()
+        nodes = read_nodes(self._connection, rows[0].name if len(rows) == 1 else None)
+        return [
+            _stored(vim_id, HostGenerations(whole, nodes.get(name, {})), document)
+            for name, vim_id, whole, document in rows
+        ]
 
     def put(self, host: StoredHost) -> StoredHost:
         """Insert a host of generation 0, or replace it if its generation is still the stored one."""
@@ -56,21 +67,21 @@ class SqlHosts:
         row = {
             "name": column_value(host.host.name),
             "vim_id": host.vim_id,
-            "generation": newer.generation,
+            "generation": 1,
             "document": encode(_Record(newer.host, newer.dataplane)),
         }
         if host.generation == 0:
             if not insert_or_skip(self._connection, table, row):
                 raise AlreadyExists(f"there is a host {host.host.name} already", hint="remove it first, or rename one")
             return newer
-        same = (table.c.name == host.host.name, table.c.generation == host.generation)
-        if self._connection.execute(table.update().where(*same).values(**row)).rowcount == 0:
-            raise self._lost(host.host.name)
+        row["generation"] = take_whole(self._connection, host.host.name, host.generation) + 1
+        self._connection.execute(table.update().where(table.c.name == row["name"]).values(**row))
         return newer
 
     def remove(self, name: str) -> None:
         """Delete the host; nothing to do when it is gone."""
         self._connection.execute(schema.hosts.delete().where(schema.hosts.c.name == column_value(name)))
+        self._connection.execute(schema.host_nodes.delete().where(schema.host_nodes.c.host == column_value(name)))
 
     def put_links(self, links: Sequence[Mapping[str, Any]]) -> None:
         """Replace all links by those of an Inventory document."""
@@ -93,42 +104,80 @@ class SqlHosts:
 
         stored = self.list()
         held, reserved = self._reserved()
-        hosts = tuple(
-            replace(one.host, allocations=(*one.host.allocations, *reserved[one.host.name])) for one in stored
-        )
+        hosts = tuple(_with_reserved(one.host, tuple(reserved[one.host.name])) for one in stored)
         query = sa.select(schema.links.c.document).order_by(schema.links.c.position)
         links = tuple(decode(document, Link) for document in self._connection.execute(query).scalars())
         return Inventory(hosts, with_loads(links, (LinkLoad(**load) for one in held for load in one.links)))
 
     def _reserved(self) -> tuple[Sequence[Reservation], Mapping[str, Sequence[Allocation]]]:
         """All reservations, and by host the allocations that they are."""
-        from mano.placement.documents import allocation_from_document
-
         table = schema.reservations
         documents = self._connection.execute(sa.select(table.c.document).order_by(table.c.id)).scalars()
-        held = [decode(document, Reservation) for document in documents]
+        held: list[Reservation] = []
         by_host: dict[str, list[Allocation]] = defaultdict(list)
-        for reservation in held:
-            allocation = allocation_from_document(reservation.allocation, id=reservation.id)
-            by_host[reservation.host].append(replace(allocation, id=reservation.id))
+        for document in documents:
+            reservation, allocation = _reservation_of(document)
+            held.append(reservation)
+            by_host[reservation.host].append(allocation)
         return held, by_host
 
+    def generations(self) -> Mapping[str, HostGenerations]:
+        """Of each host."""
+        return read_generations(self._connection)
+
     def touch(self, name: str, generation: int) -> None:
-        """Advance the host's generation: whoever decided on the same one is refused."""
+        """Advance the host's generation: whoever decided on the same one is refused, on whatever node."""
         table = schema.hosts
-        same = (table.c.name == column_value(name), table.c.generation == generation)
-        if self._connection.execute(table.update().where(*same).values(generation=generation + 1)).rowcount == 0:
-            raise self._lost(name)
+        whole = take_whole(self._connection, name, generation)
+        same = table.c.name == column_value(name)
+        self._connection.execute(table.update().where(same).values(generation=whole + 1))
 
-    def _lost(self, name: str) -> Exception:
-        self.get(name)
-        return StaleGeneration(f"host {name} was changed meanwhile", hint="read it again and decide again")
+    def touch_nodes(self, name: str, seen: HostGenerations, nodes: Collection[int]) -> None:
+        """Advance the generations of these nodes: whoever decided on one of them, or on the host, is refused."""
+        advance_nodes(self._connection, name, seen, nodes)
 
 
-def _stored(vim_id: str, generation: int, document: str) -> StoredHost:
-    record = decode(document, _Record)
-    host = replace(record.host, generation=generation)
-    return StoredHost(host=host, vim_id=vim_id, generation=generation, dataplane=record.dataplane)
+@functools.lru_cache(maxsize=KEPT_RESERVATIONS)
+def _reservation_of(document: str) -> tuple[Reservation, Allocation]:
+    """A reservation, and the allocation that it is."""
+    from mano.placement.documents import allocation_from_document
+
+    reservation = decode_kept(document, Reservation)
+    allocation = allocation_from_document(reservation.allocation, id=reservation.id)
+    return reservation, replace(allocation, id=reservation.id)
+
+
+_told: dict[str, tuple[Host, tuple[Allocation, ...], Host]] = {}
+"""By name: the host as declared, what is reserved on it, and both together, as they were told last."""
+
+
+def _with_reserved(host: Host, reserved: tuple[Allocation, ...]) -> Host:
+    """The host with what is reserved on it: the same object as long as nothing changed, which placement relies on."""
+    known = _told.get(host.name)
+    if known is not None and known[0] is host and known[1] == reserved:
+        return known[2]
+    if len(_told) >= KEPT_RECORDS:
+        _told.clear()
+    whole = replace(host, allocations=(*host.allocations, *reserved))
+    _told[host.name] = (host, reserved, whole)
+    return whole
+
+
+@functools.lru_cache(maxsize=KEPT_RECORDS)
+def _record_of(document: str) -> _Record:
+    """The values of a document are frozen, and a host's changes seldom: who read it once need not parse it again."""
+    return decode(document, _Record)
+
+
+@functools.lru_cache(maxsize=KEPT_RECORDS)
+def _host_of(document: str, generation: int) -> Host:
+    return replace(_record_of(document).host, generation=generation)
+
+
+def _stored(vim_id: str, generations: HostGenerations, document: str) -> StoredHost:
+    record, host = _record_of(document), _host_of(document, generations.total)
+    nodes = {node.id: generations.nodes.get(node.id, 0) for node in host.numa_nodes}
+    return StoredHost(host, vim_id, generations.total, record.dataplane, nodes)
 
 
 def _link(document: Mapping[str, Any]) -> Link:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -194,6 +194,14 @@ hosts = sa.Table(
     _column("vim_id"),
     sa.Column("generation", sa.BigInteger(), nullable=False),
     sa.Column("document", sa.Text(), nullable=False),
+)
+
+host_nodes = sa.Table(
+    "host_nodes",
+    metadata,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("node", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.BigInteger(), nullable=False),
 )
 
 links = sa.Table(

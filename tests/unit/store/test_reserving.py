@@ -14,10 +14,10 @@ import pytest
 from mano.adapters.clock import SystemClock
 from mano.adapters.store import Engines, SqlStore, make_engines
 from mano.domain.nfvi import Inventory
-from mano.errors import NotPlaceable, StaleGeneration
+from mano.errors import NotFound, NotPlaceable, StaleGeneration
 from mano.nfvo.reserving import ATTEMPTS, Reserving
 from mano.placement import PlacementRequest, PlacementResult, inventory_from_document, plan
-from mano.ports.repositories import StoredHost
+from mano.ports.repositories import NO_NODE, StoredHost
 from tests.fakes.clock import FakeClock
 from tests.unit.placement.world import direct, host, nic, node, vdu
 
@@ -235,3 +235,109 @@ def test_a_reservation_remembers_what_was_asked_for(store: SqlStore) -> None:
     assert first.request["chains"] == second.request["chains"] and len(first.request["groups"]) == 1
     assert first.links == () and {load["mbps"] for load in second.links} == {60}
     assert replace(first, request={}) != first
+
+
+def two_nodes(**more: Any) -> dict[str, Any]:
+    return host("h0", nodes=[node(0), node(1)], nics=[nic(), nic(1, None, physnet="far")], **more)
+
+
+def far(interface_id: str) -> dict[str, Any]:
+    return direct(interface_id, physnet="far", numaAffinity="none")
+
+
+def decisions_beside(store: SqlStore, mine: dict[str, Any], *rivals: dict[str, Any], **more: Any) -> list[str]:
+    """The hosts decided for while rivals take places on node 0 during the first decision."""
+    rival = Reserving(store.open_unit, plan, SystemClock())
+
+    def deed(_: int) -> None:
+        rival.reserve("rival", TENANT, request(*rivals, **more), {one["id"]: f"r-{one['id']}" for one in rivals})
+
+    decide, decided = interrupted(store, 1, deed)
+    Reserving(store.open_unit, decide, SystemClock()).reserve("mine", TENANT, request(mine), {mine["id"]: "r-mine"})
+    return decided
+
+
+def occupy(store: SqlStore, cpus: int) -> None:
+    """Node 0 keeps so few CPUs that what needs more goes to node 1."""
+    Reserving(store.open_unit, plan, SystemClock()).reserve(
+        "first", TENANT, request(vdu("first", vcpus=cpus, interfaces=[direct()])), {"first": "r-first"}
+    )
+
+
+def test_decisions_on_different_nodes_do_not_race(store: SqlStore) -> None:
+    furnish(store, [two_nodes()])
+    occupy(store, 4)
+    assert decisions_beside(store, vdu("mine", vcpus=6), vdu("small", interfaces=[direct()])) == ["h0"]
+    with store.open_unit(read_only=True) as uow:
+        stored = uow.hosts.get("h0")
+        assert (stored.generation, stored.node_generations) == (4, {0: 2, 1: 1})
+        assert uow.hosts.generations()["h0"].total == stored.generation
+
+
+def test_decisions_on_one_node_race(store: SqlStore) -> None:
+    furnish(store, [two_nodes()])
+    occupy(store, 4)
+    assert decisions_beside(store, vdu("mine"), vdu("small", interfaces=[direct()])) == ["h0"] * 2
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({"storageGib": 60}, {"storageGib": 20}),
+        ({"interfaces": [far("m")]}, {"interfaces": [direct(), far("t")]}),
+        ({"storageGib": 60}, {"interfaces": [direct(), far("t")]}),
+    ],
+    ids=["storage", "NIC of unknown node", "both"],
+)
+def test_what_a_host_has_once_is_raced_for_from_every_node(
+    store: SqlStore, mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    furnish(store, [two_nodes(storageGib=90)])
+    occupy(store, 4)
+    assert decisions_beside(store, vdu("mine", vcpus=6, **mine), vdu("small", **theirs)) == ["h0"] * 2
+
+
+def test_a_group_binds_the_whole_host(store: SqlStore) -> None:
+    furnish(store, [two_nodes()])
+    occupy(store, 4)
+    groups = [{"kind": "anti-affinity", "scope": "numa-node", "members": ["small", "r-first"], "strict": False}]
+    assert decisions_beside(store, vdu("mine", vcpus=6), vdu("small"), groups=groups) == ["h0"] * 2
+
+
+def test_a_change_of_the_host_is_seen_from_every_node(store: SqlStore) -> None:
+    furnish(store, [two_nodes()])
+    with store.open_unit(read_only=True) as uow:
+        seen, read = uow.hosts.generations()["h0"], uow.hosts.get("h0")
+    with store.open_unit() as uow:
+        uow.hosts.touch_nodes("h0", seen, {1})
+        uow.hosts.touch_nodes("h0", seen, {0, NO_NODE})
+    with pytest.raises(StaleGeneration), store.open_unit() as uow:
+        uow.hosts.touch_nodes("h0", seen, {1})
+    with pytest.raises(StaleGeneration), store.open_unit() as uow:
+        uow.hosts.put(read)
+    with store.open_unit() as uow:
+        now = uow.hosts.get("h0")
+        assert uow.hosts.put(now).generation == now.generation + 1 == seen.total + 4
+    with pytest.raises(StaleGeneration), store.open_unit() as uow:
+        uow.hosts.touch_nodes("h0", seen, {7})
+    with pytest.raises(NotFound), store.open_unit() as uow:
+        uow.hosts.touch_nodes("h9", seen, {0})
+
+
+def test_threads_share_the_nodes_of_one_host(store: SqlStore) -> None:
+    furnish(store, [host("h0", nodes=[node(n, cores=6) for n in range(4)], nics=[nic(n, n, vfs=16) for n in range(4)])])
+    reserving = Reserving(store.open_unit, plan, SystemClock())
+    placed: list[bool] = []
+
+    def work(worker: int) -> None:
+        placed.extend(ask(reserving, f"v{worker}-{n}") for n in range(6))
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert placed == [True] * 24
+    (full,) = inventory_of(store).hosts
+    cpus = [cpu for held in full.allocations for cell in held.cells for cpu in cell.cpus]
+    assert len(cpus) == len(set(cpus)) == 48

@@ -57,7 +57,7 @@ def test_partial_indexes_are_really_there(empty_engines: Engines) -> None:
 
 
 def test_every_table_of_a_users_things_has_a_tenant() -> None:
-    of_the_operator = {"hosts", "underlay_links", "leases", "numbers"}
+    of_the_operator = {"hosts", "host_nodes", "underlay_links", "leases", "numbers"}
     of_an_operation = {"lcm_op_occ_steps"}
     of_a_subscription = {"deliveries"}
     for name, table in metadata.tables.items():
