@@ -22,7 +22,8 @@ from mano.nfvo.catalogue import find_usable
 from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.growing import reservation_of
-from mano.nfvo.growth import Growth, held_for, links_for, place_of, settle
+from mano.nfvo.growth import Growth, held_for, links_for, place_of, requested_flavour, settle
+from mano.nfvo.internal_links import ensure_links, forget_links, known_links
 from mano.nfvo.plan import plan_from_json
 from mano.nfvo.planning import groups_of, vdu_request
 from mano.nfvo.reserving import Reserving
@@ -31,6 +32,9 @@ from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from vnf_descriptors.model import Vnfd, from_json
 
 INSTANTIATE = "INSTANTIATE"
+
+MAKES_LINKS = frozenset({INSTANTIATE, "CHANGE_FLAVOUR", "CHANGE_VNFPKG"})
+"""Operations after which a VNF may have other internal virtual links than before."""
 
 UNUSED_FOR = timedelta(minutes=10)
 """How long a VNF's own reservation waits for its operation to come to an end."""
@@ -92,6 +96,7 @@ class Granting:
                 return
             for reservation in uow.reservations.list(tenant_id, ns_instance_id=grant.vnf_instance_id):
                 uow.reservations.remove(reservation.id)
+            forget_links(uow, grant.vnf_instance_id)
 
     def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
         """Free what was granted for removal, or, of an operation that came to nothing, what was granted besides."""
@@ -190,6 +195,10 @@ class Granting:
                 )
             )
         removed = held_for(uow, instance, request.remove_resources, {resource.reservation_id for resource in added})
+        if request.operation in MAKES_LINKS:
+            internal = ensure_links(uow, instance, requested_flavour(uow, request, tenant_id))
+        else:
+            internal = known_links(uow, instance)
         return Grant(
             id=grant_id,
             tenant_id=tenant_id,
@@ -202,6 +211,7 @@ class Granting:
                 "catenaPlacement": {a.resource_definition_id: a.placement for a in added},
                 "catenaHosts": {name: host.vim_id for name, host in zones.items()},
                 "catenaNetworks": {n.id: _network_facts(n) for n in _networks(uow, request, instance, tenant_id)},
+                "catenaInternalLinks": internal,
             },
         )
 
@@ -238,7 +248,10 @@ def _networks(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance, ten
     """The networks of the VNF's service, and those that the request names; all of the tenant's for one on its own."""
     if not instance.ns_instance_id:
         return uow.networks.list(tenant_id)
-    own = uow.networks.list(tenant_id, ns_instance_id=instance.ns_instance_id)
+    own = [
+        *uow.networks.list(tenant_id, ns_instance_id=instance.ns_instance_id),
+        *uow.networks.list(tenant_id, ns_instance_id=instance.id),
+    ]
     known = {network.id for network in own}
     named = dict.fromkeys(str(link.get("resourceId")) for link in request.ext_virtual_links)
     others = (uow.networks.find(network_id, tenant_id) for network_id in named if network_id not in known)

@@ -123,7 +123,7 @@ def _neighbourhood(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance
         )
     return Neighbourhood(
         op_id=request.vnf_lcm_op_occ_id,
-        flavour=_flavour(uow, request, tenant_id),
+        flavour=requested_flavour(uow, request, tenant_id),
         links=links,
         networks=networks,
         taken=addresses_taken(uow, networks, tenant_id),
@@ -131,7 +131,8 @@ def _neighbourhood(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance
     )
 
 
-def _flavour(uow: UnitOfWork, request: GrantRequest, tenant_id: str) -> VnfFlavour:
+def requested_flavour(uow: UnitOfWork, request: GrantRequest, tenant_id: str) -> VnfFlavour:
+    """The deployment flavour that a grant request is about; raises InvalidInput when there is none."""
     packages = uow.packages.list(tenant_id, descriptor_id=request.vnfd_id, kind=DescriptorKind.VNF.value)
     models = [from_json(package.descriptor) for package in packages if package.descriptor]
     vnfd = next((model for model in models if isinstance(model, Vnfd)), None)

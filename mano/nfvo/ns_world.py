@@ -116,9 +116,9 @@ class NsWorld:
             constituents=_constituents(uow, flavour, op.tenant_id) if change.add else {},
             saps=saps,
             counts={},
-            underlay_mtu=_underlay_mtu(uow),
+            underlay_mtu=underlay_mtu(uow),
             vni_of=lambda key: uow.numbers.allocate("vni", key, FIRST_VNI, LAST_VNI),
-            subnet_for=lambda key: _own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
+            subnet_for=lambda key: own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
         )
 
     def keep_plan_of_instance(self, op: LcmOpOcc) -> Mapping[str, Any]:
@@ -253,9 +253,9 @@ class NsWorld:
             constituents=_constituents(uow, flavour, op.tenant_id),
             saps=self._sap_requests(op, flavour),
             counts=count_instances(flavour, op.parameters.get("nsInstantiationLevelId")),
-            underlay_mtu=_underlay_mtu(uow),
+            underlay_mtu=underlay_mtu(uow),
             vni_of=lambda key: uow.numbers.allocate("vni", key, FIRST_VNI, LAST_VNI),
-            subnet_for=lambda key: _own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
+            subnet_for=lambda key: own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
         )
 
     def _sap_requests(self, op: LcmOpOcc, flavour: NsFlavour) -> dict[str, SapRequest]:
@@ -367,14 +367,16 @@ def sap_request(data: Mapping[str, Any], flavour: NsFlavour, known: Mapping[str,
     return _attached(sap_id, flavour, wish, known, _fixed_addresses(data), {"pointer": "/addSap"})
 
 
-def _underlay_mtu(uow: UnitOfWork) -> int:
+def underlay_mtu(uow: UnitOfWork) -> int:
+    """The least MTU of the hosts' underlay; raises WrongState when there is no host."""
     mtus = [int(host.dataplane["underlay_mtu"]) for host in uow.hosts.list() if host.dataplane]
     if not mtus:
         raise WrongState("there is no NFVI host with a data plane", hint="add hosts: mano host add INVENTORY")
     return min(mtus)
 
 
-def _own_subnet(number: int) -> str:
+def own_subnet(number: int) -> str:
+    """The ``number``-th /24 of ours."""
     base = int(OWN_SUBNETS.network_address) + number * 256
     return str(ip_network((base, 24)))
 

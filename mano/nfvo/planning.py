@@ -186,18 +186,12 @@ class _Slot:
 
 
 def _slots(constituent: Constituent, vdu_id: str, owner: str) -> Iterator[_Slot]:
-    """The VDU's connection points that the NSD connects."""
+    """The VDU's connection points that the NSD connects; those on a link inside the VNF are the VNF's own concern."""
     for cp in constituent.flavour.cps_of(vdu_id):
         ext = exposed_as(constituent.flavour, cp)
         link_id = constituent.profile.virtual_link_of(ext.requirement) if ext else None
         if link_id is not None:
             yield _Slot(f"{owner}:{cp.id}", cp, ext, link_id)
-        elif cp.virtual_link_id is not None:
-            raise InvalidInput(
-                f"{owner}:{cp.id} is on the internal virtual link '{cp.virtual_link_id}', "
-                "which this NFVO does not make yet",
-                hint="expose the connection point and connect it to a virtual link of the NS",
-            )
 
 
 def exposed_as(flavour: VnfFlavour, cp: VduCp) -> ExtCp | None:

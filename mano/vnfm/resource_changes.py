@@ -34,7 +34,13 @@ def _of_life(op: LcmOpOcc, done: set[str]) -> tuple[list[Document], list[Documen
     kind = ChangeType.REMOVED if op.operation == "TERMINATE" else ChangeType.ADDED
     plan = plan_from_json(op.plan)
     vnfcs = [_vnfc(op, one, kind) for one in plan.computes if f"{COMPUTE}:{one.key}" in done]
-    ports = [_port(port, kind) for one in plan.computes if f"{PORTS}:{one.key}" in done for port in one.ports]
+    ports = [
+        _port(port, kind)
+        for one in plan.computes
+        if f"{PORTS}:{one.key}" in done
+        for port in one.ports
+        if port.ext_cpd_id
+    ]
     return vnfcs, ports
 
 
@@ -61,9 +67,9 @@ def _shown(each: Transition, verb: str) -> PlannedCompute:
 
 def _ports_of(each: Transition, verb: str) -> Iterator[Document]:
     if verb == PORTS:
-        yield from (_port(port, ChangeType.ADDED) for port in each.new_ports)
+        yield from (_port(port, ChangeType.ADDED) for port in each.new_ports if port.ext_cpd_id)
     else:
-        yield from (_port(port, ChangeType.REMOVED) for port in each.old_ports)
+        yield from (_port(port, ChangeType.REMOVED) for port in each.old_ports if port.ext_cpd_id)
 
 
 def _vnfc(op: LcmOpOcc, compute: PlannedCompute, kind: ChangeType) -> Document:

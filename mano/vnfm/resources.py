@@ -7,9 +7,10 @@ from the plan alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from typing import Any
 
 from mano.domain.grant import Grant, GrantedResource, ResourceDefinition
@@ -99,6 +100,17 @@ class VnfPlan:
             if compute.key == key:
                 return compute
         raise KeyError(key)
+
+    @property
+    def internal_networks(self) -> dict[str, tuple[NetworkSpec, tuple[str, ...]]]:
+        """The networks of links inside the VNF, with the VIMs that they reach; by identifier."""
+        found: dict[str, tuple[NetworkSpec, tuple[str, ...]]] = {}
+        for compute in self.computes:
+            for port in compute.ports:
+                if not port.ext_cpd_id:
+                    _, vims = found.get(port.network_id, (port.spec.network, ()))
+                    found[port.network_id] = (port.spec.network, tuple(dict.fromkeys((*vims, compute.vim_id))))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; :func:`plan_from_json` reads them."""
@@ -259,19 +271,24 @@ def _port_on(
     known_mac: str,
 ) -> PlannedPort | None:
     ext = next((ext for ext in flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
-    link, config = _connection(links, ext, index) if ext else ({}, {})
-    if ext is None or not link:
-        return None
-    facts = _network_facts(grant, str(link["resourceId"]))
-    mac, fixed = _addresses(config)
-    addresses = tuple(_with_prefix(text, facts["subnets"], cp.id) for text in fixed)
+    internal = grant.additional_parameters.get("catenaInternalLinks", {}).get(cp.virtual_link_id)
+    if ext is None and internal:
+        network_id, mac, facts = str(internal), "", _network_facts(grant, str(internal))
+        addresses = internal_addresses(flavour, cp, index, facts)
+    else:
+        link, config = _connection(links, ext, index) if ext else ({}, {})
+        if not link:
+            return None
+        network_id, facts = str(link["resourceId"]), _network_facts(grant, str(link["resourceId"]))
+        mac, fixed = _addresses(config)
+        addresses = tuple(_with_prefix(text, facts["subnets"], cp.id) for text in fixed)
     attached = placement.get("interfaces", {}).get(cp.id, {})
     vfs = attached.get("vfs") or ()
     spec = PortSpec(
         id=derive_id(op_id, "port", cp.vdu_id, str(index), cp.id),
         host=host,
         network=NetworkSpec(
-            id=str(link["resourceId"]),
+            id=network_id,
             kind=NetworkKind(facts["kind"]),
             mtu=int(facts["mtu"]),
             physical_network=str(facts["physicalNetwork"]),
@@ -284,7 +301,38 @@ def _port_on(
         pci=str(attached.get("pci") or ""),
         vf=int(vfs[0]) if vfs else None,
     )
-    return PlannedPort(cp.id, ext.id, spec.network.id, spec, _gateway(facts["gateways"], addresses))
+    return PlannedPort(cp.id, ext.id if ext else "", network_id, spec, _gateway(facts["gateways"], addresses))
+
+
+def internal_addresses(flavour: VnfFlavour, cp: VduCp, index: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Addresses of a connection point on a link inside the VNF: one for each subnet whose IP version it speaks.
+
+    They follow from the CP's place among those on the link and the number of its VDU's instance, so that scaling and
+    healing change nobody else's. What the descriptor fixes is for the first instance.
+    """
+    rank = 0
+    for other in flavour.vdu_cps:
+        if other.id == cp.id:
+            break
+        if other.virtual_link_id == cp.virtual_link_id:
+            rank += flavour.vdu(other.vdu_id).max_instances
+    versions = {version for version, name in ((4, "ipv4"), (6, "ipv6")) if name in cp.layer_protocols}
+    if cp.fixed_addresses and index == 0:
+        return tuple(_with_prefix(text, facts["subnets"], cp.id) for text in cp.fixed_addresses)
+    found = []
+    for subnet in map(ip_network, facts["subnets"]):
+        if subnet.version in versions:
+            taken = {*facts["gateways"], *(text for one in flavour.vdu_cps for text in one.fixed_addresses)}
+            found.append(f"{_nth_free(subnet, rank + index, taken, cp.id)}/{subnet.prefixlen}")
+    return tuple(found)
+
+
+def _nth_free(subnet: Any, number: int, taken: Collection[str], owner: str) -> str:
+    """The ``number``-th address of a subnet, from 0, that is not among the taken ones."""
+    free = (str(address) for address in subnet.hosts() if str(address) not in taken)
+    for address in islice(free, number, number + 1):
+        return address
+    raise InvalidInput(f"connection point {owner}: {subnet} is too small for {number + 1} addresses")
 
 
 def _mtu(cp: VduCp, network_mtu: int) -> int:

@@ -24,7 +24,7 @@ from mano.vnfm.resources import (
 from mano.vnfm.scaling import initial_levels, max_levels
 from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan, vnfc_resource, vnfd_of
 
-GRANT, PORTS, COMPUTE, NETWORKS, RELEASE = "grant", "ports:", "compute:", "networks", "release"
+GRANT, LINK, PORTS, COMPUTE, NETWORKS, RELEASE = "grant", "link:", "ports:", "compute:", "networks", "release"
 """Names, or beginnings of names, of the steps."""
 
 
@@ -41,7 +41,7 @@ class InstantiateVnf:
         """Ask for the grant and plan every resource."""
         plan = plan_from_json(op.plan) if op.plan else self._decide(op)
         names = [step + compute.key for compute in plan.computes for step in (PORTS, COMPUTE)]
-        return (GRANT, *names, NETWORKS)
+        return (GRANT, *_links(plan), *names, NETWORKS)
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """The step of this name."""
@@ -50,6 +50,9 @@ class InstantiateVnf:
             return Step(name, lambda: {"grantId": op.grant_id}, lambda: world.nfvo.release(op.id, op.tenant_id))
         if name == NETWORKS:
             return Step(name, lambda: self._connect(op), lambda: world.disconnect(op, plan))
+        if name.startswith(LINK):
+            network_id = name.removeprefix(LINK)
+            return Step(name, lambda: _make_link(world, plan, network_id), lambda: _end_link(world, plan, network_id))
         if name.startswith(PORTS):
             compute = plan.compute(name.removeprefix(PORTS))
             return Step(name, lambda: _make_ports(world, compute), lambda: _remove_ports(world, compute))
@@ -140,7 +143,7 @@ class TerminateVnf:
             grant = self._world.nfvo.grant(request, op.tenant_id)
             self._world.save_plan(op, plan.to_json(), grant, None)
         names = [step + name for name in _names(plan) for step in (COMPUTE, PORTS)]
-        return (NETWORKS, *names, RELEASE)
+        return (NETWORKS, *names, *_links(plan), RELEASE)
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """The step of this name; what was removed is not made again by a rollback (SOL003 clause 5.4.15)."""
@@ -149,6 +152,9 @@ class TerminateVnf:
             return Step(name, lambda: world.disconnect(op, plan), None)
         if name == RELEASE:
             return Step(name, lambda: world.nfvo.release(op.id, op.tenant_id), None)
+        if name.startswith(LINK):
+            network_id = name.removeprefix(LINK)
+            return Step(name, lambda: _end_link(world, plan, network_id), None)
         if name.startswith(PORTS):
             compute = _names(plan)[name.removeprefix(PORTS)]
             return Step(name, lambda: _remove_ports(world, compute), None)
@@ -173,6 +179,22 @@ class TerminateVnf:
 
     def rolled_back(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """Nothing to store."""
+
+
+def _links(plan: VnfPlan) -> list[str]:
+    return [LINK + network_id for network_id in plan.internal_networks]
+
+
+def _make_link(world: VnfmWorld, plan: VnfPlan, network_id: str) -> None:
+    network, vims = plan.internal_networks[network_id]
+    for vim_id in vims:
+        world.vim(vim_id).ensure_network(network)
+
+
+def _end_link(world: VnfmWorld, plan: VnfPlan, network_id: str) -> None:
+    network, vims = plan.internal_networks[network_id]
+    for vim_id in vims:
+        world.vim(vim_id).remove_network(network)
 
 
 def _names(plan: VnfPlan) -> dict[str, PlannedCompute]:
