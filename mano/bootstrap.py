@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -71,6 +72,7 @@ from mano.vnfm.world import VnfmWorld
 
 if TYPE_CHECKING:
     from mano.adapters.vim_local.view import LabView as LabView
+    from mano.placement import Planner
 
 DATABASE_FILE = "catena.db"
 SERVER_ID_FILE = "server-id"
@@ -221,11 +223,23 @@ def best_tier() -> Tier:
     return Tier.ROOT if os.geteuid() == 0 and all(which(program) for program in programs) else Tier.SIMULATED
 
 
-def placement_engine(inventory: Inventory, request: PlacementRequest) -> PlacementResult:
-    """The placement engine, imported at its first use."""
-    from mano.placement import plan
+class PlacementEngine:
+    """The placement engine, imported at its first use; what it prepared of the NFVI follows what changes there."""
 
-    return plan(inventory, request)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._planner: Planner | None = None
+
+    def __call__(self, inventory: Inventory, request: PlacementRequest) -> PlacementResult:
+        """Where each VDU of the request goes."""
+        from mano.placement import Planner
+
+        with self._lock:
+            if self._planner is None:
+                self._planner = Planner(inventory)
+            else:
+                self._planner.sync(inventory)
+            return self._planner.plan(request)
 
 
 def _store(settings: Settings) -> SqlStore:
@@ -264,7 +278,7 @@ def _wire(
     )
     catalogue = Catalogue(open_unit, packages, reader, clock, random_id, settings.limits.archive)
     graphs = ForwardingGraphs(open_unit, paths, clock, server_id(settings.data_dir))
-    reserving = Reserving(open_unit, placement_engine, clock)
+    reserving = Reserving(open_unit, PlacementEngine(), clock)
     following = ChainFollowing(open_unit, graphs, engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock, following)
     peer_web = WebClient(replace(settings.calls, loopback=True))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from mano.adapters.store.codec import column_value, decode, encode
+from mano.adapters.store.codec import column_value, decode, decode_kept, encode
 from mano.errors import AlreadyExists, NotFound, StaleGeneration
 
 
@@ -41,6 +41,12 @@ class Kind(Generic[R]):
     table: sa.Table
     type: type[R]
     noun: str
+    is_kept: bool = False
+    """Values are parsed once and shared: for kinds that every decision reads all of."""
+
+    def value(self, document: str) -> R:
+        """The value of a document."""
+        return decode_kept(document, self.type) if self.is_kept else decode(document, self.type)
 
     def row(self, value: R) -> dict[str, Any]:
         """The columns of a value: copies of its fields, and the document."""
@@ -99,7 +105,7 @@ class SqlRepository(Generic[R]):
         row = self._connection.execute(_select(self._kind.table), {"id": column_value(id)}).first()
         if row is None or tenant_id not in (None, row.tenant_id):
             return None
-        return decode(row.document, self._kind.type)
+        return self._kind.value(row.document)
 
     def add(self, value: R) -> None:
         """Store a new one."""
@@ -140,7 +146,7 @@ class SqlRepository(Generic[R]):
         return self._decode(self._connection.execute(query).scalars())
 
     def _decode(self, documents: Any) -> builtins.list[R]:
-        return [decode(document, self._kind.type) for document in documents]
+        return [self._kind.value(document) for document in documents]
 
     def _taken(self, value: R) -> Exception:
         return AlreadyExists(f"{self._kind.noun} {value.id} exists already, or another one holds what must be unique")
