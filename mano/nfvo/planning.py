@@ -15,6 +15,7 @@ from mano.domain.ids import derive_id, mac_address
 from mano.domain.ns_instance import Network, NetworkKind
 from mano.errors import InvalidInput, Refused
 from mano.nfvo.ipam import Subnet, assign, gateway_for, parse_address, subnet_of
+from mano.nfvo.path_bounds import bounds_of
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, PlannedVnfc
 from vnf_descriptors.model import (
     AffinityKind,
@@ -23,6 +24,7 @@ from vnf_descriptors.model import (
     ExtCp,
     L3Protocol,
     Nfp,
+    NfpConnectionPoint,
     Nsd,
     NsFlavour,
     NsVirtualLink,
@@ -425,17 +427,25 @@ def groups_of(rule: AffinityRule, members: Sequence[Sequence[str]]) -> Iterator[
 
 
 def chain_requests(inputs: PlanInputs, plan: NsPlan) -> list[dict[str, Any]]:
-    """The NSD's forwarding paths in the words of a PlacementRequest, so that chains stay short."""
+    """The NSD's forwarding paths in the words of a PlacementRequest: they stay short, and within what links promise."""
     return [
-        {"id": f"{vnffg.id}/{nfp.id}", "path": path, "ingress": _ingress_host(plan, nfp), "egress": None}
+        _chain_request(inputs, f"{vnffg.id}/{nfp.id}", members, _ingress_host(plan, nfp))
         for vnffg in inputs.flavour.vnffgs
         for nfp in vnffg.nfps
-        if (path := list(_nfp_vdus(inputs, plan, nfp)))
+        if (members := list(_nfp_vdus(inputs, plan, nfp)))
     ]
 
 
-def _nfp_vdus(inputs: PlanInputs, plan: NsPlan, nfp: Nfp) -> Iterator[str]:
-    """The VDU instance that each position of a path meets first."""
+def _chain_request(
+    inputs: PlanInputs, chain_id: str, members: Sequence[tuple[str, str | None]], ingress: str | None
+) -> dict[str, Any]:
+    hops = [link for _, link in members]
+    bounds = bounds_of(inputs.flavour, hops if ingress is not None else hops[1:])
+    return {"id": chain_id, "path": [vdu for vdu, _ in members], "ingress": ingress, "egress": None, **bounds}
+
+
+def _nfp_vdus(inputs: PlanInputs, plan: NsPlan, nfp: Nfp) -> Iterator[tuple[str, str | None]]:
+    """The VDU instance that each position of a path meets first, and the virtual link by which packets come to it."""
     for position in nfp.positions:
         point = position.elements[0].ingress
         if point.kind is not ConstituentKind.VNF or point.constituent_id not in inputs.constituents:
@@ -445,8 +455,15 @@ def _nfp_vdus(inputs: PlanInputs, plan: NsPlan, nfp: Nfp) -> Iterator[str]:
         for vnf in plan.vnfs:
             keys = [vnfc.key for vnfc in vnf.vnfcs if vnfc.vdu_id == vdu_id]
             if vnf.profile_id == point.constituent_id and keys:
-                yield keys[0]
+                yield keys[0], _link_to(inputs.constituents[point.constituent_id], point)
                 break
+
+
+def _link_to(constituent: Constituent, point: NfpConnectionPoint) -> str | None:
+    """A connection point of a path is named by a requirement of the profile, or by an external connection point."""
+    names = [point.cp, *(ext.requirement for ext in constituent.flavour.ext_cps if point.cp in (ext.id, ext.vdu_cp_id))]
+    links = (constituent.profile.virtual_link_of(name) for name in names)
+    return point.virtual_link_id or next((link for link in links if link is not None), None)
 
 
 def _vdu_behind(flavour: VnfFlavour, cp_name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from mano.domain.ns_instance import NetworkKind
 from mano.errors import InvalidInput, Refused
+from mano.nfvo.path_bounds import bounds_of
 from mano.nfvo.plan import plan_from_json
 from mano.nfvo.planning import (
     Constituent,
@@ -22,7 +23,7 @@ from mano.nfvo.planning import (
 )
 from mano.placement import request_from_document
 from tests.fakes.descriptors import VNFDS, firewall, gi_lan
-from vnf_descriptors.model import L2Protocol, Nsd, VduKind
+from vnf_descriptors.model import Bitrate, L2Protocol, Nsd, Qos, VduKind
 
 
 def inputs(nsd: Nsd | None = None, underlay_mtu: int = 1600) -> PlanInputs:
@@ -146,3 +147,37 @@ def test_a_container_is_refused_a_place_for_want_of_a_cluster():
     with pytest.raises(Refused, match="group of containers, and no container cluster is attached") as raised:
         vdu_request(pods, pods.vdus[0].id, "key")
     assert "on-boarded, not instantiated" in (raised.value.hint or "")
+
+
+def chain_of(nsd: Nsd, **ingress: SapRequest) -> dict[str, Any]:
+    data = inputs(nsd)
+    data = replace(data, saps={**data.saps, **ingress})
+    return chain_requests(data, plan_ns(data))[0]
+
+
+def test_a_path_asks_for_the_rate_that_its_links_guarantee_and_the_latency_that_they_allow():
+    fast = {"min_bitrate": Bitrate(1_500_000_001, 1), "max_bitrate": Bitrate(9 * 10**9), "qos": Qos(250, 10)}
+    chain = chain_of(with_link(gi_lan(), "access", **fast))
+    assert (chain["bandwidthMbps"], chain["maxLatencyUs"]) == (1501, 750)
+    outside = {"subscribers": SapRequest("subscribers", "", ("10.10.0.2/24",))}
+    assert chain_of(with_link(gi_lan(), "access", **fast), **outside)["maxLatencyUs"] == 500
+    document = {"vdus": [{"id": one, "vcpus": 1, "memoryMib": 4} for one in chain["path"]], "chains": [chain]}
+    (read,) = request_from_document(document).chains
+    assert (read.bandwidth_mbps, read.max_latency_us) == (1501, 750)
+
+
+def test_a_path_asks_for_nothing_that_the_nsd_does_not_say():
+    limited = with_link(gi_lan(), "access", max_bitrate=Bitrate(10**9), min_bitrate=Bitrate(0))
+    for nsd in (gi_lan(), limited, with_link(gi_lan(), "mgmt", min_bitrate=Bitrate(10**9), qos=Qos(1, 1))):
+        assert not {"bandwidthMbps", "maxLatencyUs"} & set(chain_of(nsd))
+
+
+def test_latency_is_bounded_where_that_of_every_hop_is():
+    flavour = gi_lan().flavour()
+    known, unknown = (
+        replace(flavour.virtual_links[0], id=name, qos=qos) for name, qos in (("a", Qos(5, 1)), ("b", None))
+    )
+    flavour = replace(flavour, virtual_links=(known, unknown), saps=())
+    assert bounds_of(flavour, ["a", "a"]) == {"maxLatencyUs": 10}
+    for hops in ([], ["a", "b"], ["a", None], ["a", "c"]):
+        assert bounds_of(flavour, hops) == {}
