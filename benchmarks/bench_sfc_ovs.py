@@ -13,13 +13,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.harness import Call, benchmark
 from benchmarks.large_network import large_network
-from sfc.model import Chain, Cookie, Kind, OnFailure, Output, PathGroup, SetField
+from sfc.change import make_before_break
+from sfc.model import Chain, Cookie, Kind, OnFailure, Output, PathGroup, SetField, SpiPool
 from sfc.model.fields import PACKET_TYPE_NSH, Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, flow
 from sfc.ovs.control import ask
@@ -27,6 +29,8 @@ from sfc.ovs.keeper import BridgeKeeper
 from sfc.ovs.lab import BRIDGE, Lab
 from sfc.ovs.messages import add_flows
 from sfc.ovs.openflow import OpenFlow, replace_tables
+from sfc.ovs.stats import settle
+from sfc.path import plan_chain
 from sfc.render import render
 
 MANY = 10_000
@@ -290,6 +294,82 @@ def compare(count: int, runs: int = 5) -> str:
     )
 
 
+class BothWays:
+    """Numbered datagrams between two stations of a lab, on one connection, 2 000 a second each way."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.ends = [lab.socket(name, socket.AF_INET, socket.SOCK_DGRAM) for name in ("a", "b")]
+        for number, end in enumerate(self.ends, 1):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+            end.bind((f"10.0.0.{number}", 9))
+            end.settimeout(0.2)
+        self.ends[0].connect(("10.0.0.2", 9))
+        self.ends[1].connect(("10.0.0.1", 9))
+        self.sent, self.seen = [0, 0], [set[int](), set[int]()]
+        self._sending, self._receiving = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=part, args=(n,)) for n in (0, 1) for part in (self._send, self._receive)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self, which: int) -> None:
+        begin = time.monotonic()
+        while not self._sending.wait(0.001):
+            due = int((time.monotonic() - begin) * 2000)
+            while self.sent[which] < due:
+                self.ends[which].send(self.sent[which].to_bytes(8, "big"))
+                self.sent[which] += 1
+
+    def _receive(self, which: int) -> None:
+        while not self._receiving.is_set():
+            with contextlib.suppress(TimeoutError):
+                self.seen[1 - which].add(int.from_bytes(self.ends[which].recv(100), "big"))
+
+    def lost(self) -> tuple[int, int]:
+        """Ends the streams; how many of each direction never arrived."""
+        self._sending.set()
+        time.sleep(0.5)
+        self._receiving.set()
+        for thread in self._threads:
+            thread.join()
+        for end in self.ends:
+            end.close()
+        return self.sent[0] - len(self.seen[0]), self.sent[1] - len(self.seen[1])
+
+
+def changes(repetitions: int = 100, drain_s: float = 0.1) -> Iterator[str]:
+    """A chain gains and loses a function again and again, make before break, under traffic; then nothing changes."""
+    with a_lab() as lab:
+        ends = lab.station("a", "10.0.0.1/24"), lab.station("b", "10.0.0.2/24")
+        groups = tuple(PathGroup.of(lab.bridging_function(name)) for name in ("first", "second"))
+        chain = Chain("all", ends[0], groups[:1], egress=ends[1])
+        lab.program(chain)
+        topology, chains, pool = lab.topology, lab.chains, SpiPool(200, 9999)
+        for what, count in (("changes", repetitions), ("control", 0)):
+            streams = BothWays(lab)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            for number in range(count):
+                (forward, reverse), pool = pool.allocate(2)
+                wanted = replace(chain, path=groups[: 2 - number % 2])
+                plan = make_before_break(
+                    topology, chains, plan_chain(topology, wanted, forward, reverse), drain_s=drain_s
+                )
+                for step in plan.steps:
+                    replace_tables(lab.location, BRIDGE, render(topology, step.chains)["lab"])
+                    settle(lab.location)  # else the datapath goes on by what it remembers of the old flows
+                    time.sleep(step.wait_s)
+                chains = plan.steps[-1].chains
+            took = time.monotonic() - begin
+            if not count:
+                time.sleep(repetitions * drain_s)
+            lost = streams.lost()
+            yield f"{what}: {count} in {took:.1f} s; lost there and back {lost[0]} and {lost[1]} of {streams.sent}"
+
+
 if __name__ == "__main__":
+    for line in changes():
+        print(line, flush=True)
     for functions in (1, 2, 3):
         print(compare(functions), flush=True)

@@ -20,6 +20,8 @@ from sfc.model.topology import Topology
 from sfc.render import Renderer
 
 DRAIN_S = 1.0
+"""Longer than a function holds a packet, and than a datapath goes on by what it remembers of old flows: half a second,
+unless :func:`sfc.ovs.stats.settle` waits for it after each step."""
 
 
 class Phase(StrEnum):
