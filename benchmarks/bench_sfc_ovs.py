@@ -369,7 +369,7 @@ def changes(repetitions: int = 100, drain_s: float = 0.1) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for line in changes():
-        print(line, flush=True)
     for functions in (1, 2, 3):
         print(compare(functions), flush=True)
+    for line in changes():
+        print(line, flush=True)
