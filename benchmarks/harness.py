@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def discover(folder: Path) -> list[Benchmark]:
         if spec is None or spec.loader is None:
             raise ImportError(f"{file.name} is no Python module")
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         marks = (getattr(value, "benchmark", None) for value in vars(module).values())
         found += [mark for mark in marks if isinstance(mark, Benchmark)]

@@ -230,3 +230,19 @@ def test_a_chain_whose_function_is_gone_lets_nothing_by(running: Job):
     assert not walk.deliveries and walk.drops
     with pytest.raises(WrongState):
         running.services.forwarding_graphs.verify(other["id"], running.tenant)
+
+
+def test_a_chain_that_spreads_is_proven_traced_and_counted(running: Job):
+    other = chain(running, "other")
+    path = [{"group": "fw", "spread": True, "instances": [{"sf": "firewall-0"}]}, {"group": "nat-0"}]
+    document = running.services.chains.patched(other["id"], running.tenant, {"path": path})
+    op_id = running.services.chains.replace(other["id"], running.tenant, document)
+    assert running.services.chains.operation(op_id, running.tenant).state is OperationState.COMPLETED
+    assert functions(running, "other") == ["firewall-0", "nat-0"]
+    assert is_true(running)
+    graphs = running.services.forwarding_graphs
+    assert all(way["whole"] for way in graphs.traceroute(other["id"], running.tenant, {})["paths"])
+    packet = {"source": "10.10.0.2", "destination": "198.51.100.1", "protocol": "udp", "destinationPort": 53}
+    graphs.follow(other["id"], running.tenant, packet)
+    counted = graphs.statistics(other["id"], running.tenant)["paths"][0]
+    assert (counted["classified"], counted["hops"][0]["packets"], counted["endPackets"]) == (1, 1, 1)
