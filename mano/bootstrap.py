@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
+from mano.adapters.health import Checks
 from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch, certificate_ends, disk_of
@@ -65,6 +64,7 @@ from mano.ports.service_paths import Drift, ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
+from mano.vnfm.auto_healing import AutoHealing
 from mano.vnfm.operations import change_stories
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
@@ -78,7 +78,6 @@ DATABASE_FILE = "catena.db"
 SERVER_ID_FILE = "server-id"
 PACKAGES_DIRECTORY = "packages"
 LOCAL_VIM = "local"
-HEALTH_DEADLINE_S = 2.0
 PERFORMANCE_S = 1.0
 """How often it is looked whether a PM job is due: their periods are whole seconds."""
 
@@ -155,30 +154,6 @@ class Catena:
         from mano.api.app import create_app
 
         return create_app(self.services, self.config)
-
-
-class Checks:
-    """Is this server able to do its work? Implements :class:`mano.api.services.Health`."""
-
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
-        self._pool = ThreadPoolExecutor(1, "health")
-
-    def checks(self) -> Mapping[str, str]:
-        """Part to what is wrong with it, the empty string when it is well; answers in time."""
-        looked = self._pool.submit(self._database)
-        try:
-            return {"database": looked.result(HEALTH_DEADLINE_S)}
-        except FutureTimeout:
-            return {"database": f"it does not answer within {HEALTH_DEADLINE_S:.0f} s"}
-
-    def _database(self) -> str:
-        try:
-            with self._store.open_unit(read_only=True) as uow:
-                uow.outbox.bounds()
-        except CatenaError as error:
-            return error.detail
-        return ""
 
 
 def build(
@@ -324,12 +299,14 @@ def _wire(
     capacity = Capacity(open_unit, vims)
     indicators = Indicators(open_unit, meters, clock, _declared_indicators)
     metering = Metering(open_unit, counters, clock)
+    auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
     watch = Watch(
         [
             *_observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
             Round("performance", PERFORMANCE_S, performance.collect),
             Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
             Round("indicators", settings.watch_s, indicators.watch),
+            *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
             Round("old alarms", FORGET_S, lambda: _count(alarms.forget_old)),
             Round("old usage", FORGET_S, lambda: _count(metering.forget_old)),

@@ -26,6 +26,7 @@ from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
 from mano.vnfm.judging import JUDGES
 from mano.vnfm.world import vnfd_of
+from vnf_descriptors.model import Vnfd
 
 
 class VnfLifecycle:
@@ -64,6 +65,7 @@ class VnfLifecycle:
                 ns_instance_id=str(metadata.get("nsInstanceId", "")),
                 vnf_profile_id=str(metadata.get("vnfProfileId", "")),
                 metadata=dict(metadata),
+                configuration=_declared(vnfd),
             )
             uow.vnf_instances.add(instance)
             self._announce(uow, instance, "created")
@@ -91,7 +93,14 @@ class VnfLifecycle:
         return self._start(vnf_instance_id, tenant_id, op_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
 
     def change(
-        self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Mapping[str, Any]
+        self,
+        vnf_instance_id: str,
+        tenant_id: str,
+        op_id: str,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        is_automatic: bool = False,
     ) -> str:
         """Any other operation on an instantiated VNF, once per ``op_id``.
 
@@ -100,7 +109,7 @@ class VnfLifecycle:
         """
         self._judge(vnf_instance_id, tenant_id, operation, request)
         needed = None if operation == "MODIFY_INFO" else InstantiationState.INSTANTIATED
-        return self._start(vnf_instance_id, tenant_id, op_id, operation, request, needed)
+        return self._start(vnf_instance_id, tenant_id, op_id, operation, request, needed, is_automatic=is_automatic)
 
     def _judge(self, vnf_instance_id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> None:
         judge = JUDGES.get(operation)
@@ -157,6 +166,8 @@ class VnfLifecycle:
         operation: str,
         request: Mapping[str, Any],
         needed: InstantiationState | None,
+        *,
+        is_automatic: bool = False,
     ) -> str:
         now = self._clock.now()
         with self._open_unit() as uow:
@@ -176,6 +187,7 @@ class VnfLifecycle:
                 state_entered_at=now,
                 started_at=now,
                 parameters=dict(request),
+                is_automatic=is_automatic,
                 parent_id=str((request.get("additionalParams") or {}).get("catenaParent", "")) or None,
             )
             self._workflows.start(uow, op)
@@ -206,6 +218,13 @@ class VnfLifecycle:
                 },
             )
         )
+
+
+def _declared(vnfd: Vnfd) -> dict[str, Any]:
+    """The configurable properties with the values that the VNFD declares (SOL001 clause 6.2)."""
+    offered = vnfd.configurable
+    values = {"isAutohealEnabled": offered.autoheal, "isAutoscaleEnabled": offered.autoscale} if offered else {}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _vnf_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:
