@@ -64,6 +64,18 @@ class AttributeFilter:
         """Does the resource fit?"""
         return all(expression.fits(document) for expression in self.expressions)
 
+    def equalities(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """What the store can look up of it: column to the value that it must have.
+
+        ``columns`` maps top-level attributes of strings to columns. A value that reads as a time compares as one, so
+        it is left to :meth:`fits`, which judges everything anew in any case.
+        """
+        return {
+            columns[expression.path[0]]: expression.values[0]
+            for expression in self.expressions
+            if expression.operation == "eq" and expression.path[0] in columns and not _is_time(expression.values[0])
+        }
+
 
 def parse(texts: Sequence[str], attributes: Collection[str]) -> AttributeFilter:
     """The filter of a query's ``filter`` parameters over resources with these attributes.
@@ -198,6 +210,14 @@ def _alike(value: Any, wanted: str) -> tuple[Any, Any]:
         return datetime.fromisoformat(text), datetime.fromisoformat(wanted)
     except ValueError:
         return text, wanted
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _wrong(what: str) -> InvalidInput:

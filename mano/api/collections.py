@@ -6,8 +6,9 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -50,6 +51,8 @@ class ListShape:
     mandatory: frozenset[str]
     left_out: Collection[str] = field(default=())
     unasked: bool = True
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that the store looks up by itself, and their columns; ``read`` takes these as keywords then."""
 
 
 def names(text: str) -> frozenset[str]:
@@ -57,8 +60,8 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-ReadPage = Callable[[str, int], Sequence[T]]
-"""(identifier to start after, number) to values in the order of their identifiers."""
+ReadPage = Callable[..., Sequence[T]]
+"""(identifier to start after, number, column=value, ...) to values in the order of their identifiers."""
 
 
 def answer_list(
@@ -75,6 +78,7 @@ def answer_list(
         unasked=shape.unasked,
     )
     size = config_of(request).limits.page_size
+    read = partial(read, **wanted.equalities(shape.columns))
     page, next_after = _collect(read, represent, wanted, _after(query.get(MARKER, "")), size)
     headers = {} if next_after is None else {"Link": _link(request, next_after)}
     return Response(encode([selector.select(document) for document in page]), media_type=JSON, headers=headers)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -74,6 +74,9 @@ vnf_instances = _resource(
     _column("instantiation_state"),
     sa.Index("vnf_instances_by_package", "package_id"),
     sa.Index("vnf_instances_by_ns", "ns_instance_id"),
+    sa.Index("vnf_instances_by_name", "tenant_id", "name", "id"),
+    sa.Index("vnf_instances_by_vnfd", "tenant_id", "vnfd_id", "id"),
+    sa.Index("vnf_instances_by_state", "tenant_id", "instantiation_state", "id"),
 )
 
 ns_instances = _resource(
@@ -83,6 +86,7 @@ ns_instances = _resource(
     _column("nsd_info_id"),
     _column("state"),
     sa.Index("ns_instances_by_nsd", "nsd_info_id"),
+    sa.Index("ns_instances_by_name", "tenant_id", "name", "id"),
 )
 
 networks = _resource(

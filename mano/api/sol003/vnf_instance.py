@@ -31,6 +31,7 @@ SHAPE = ListShape(
     ),
     mandatory=names("id vnfdId vnfProvider vnfProductName vnfSoftwareVersion vnfdVersion instantiationState _links"),
     left_out=("vnfConfigurableProperties", "vimConnectionInfo", "instantiatedVnfInfo", "metadata", "extensions"),
+    columns={"vnfInstanceName": "name", "vnfdId": "vnfd_id", "instantiationState": "instantiation_state", "id": "id"},
 )
 
 

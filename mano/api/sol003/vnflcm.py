@@ -102,8 +102,8 @@ class VnfInstances:
         root = api_root(request)
         with self._open_unit(read_only=True) as uow:
 
-            def page(after: str, limit: int) -> Sequence[VnfInstance]:
-                return uow.vnf_instances.list(caller.tenant_id, after=after, limit=limit)
+            def page(after: str, limit: int, **equals: str) -> Sequence[VnfInstance]:
+                return uow.vnf_instances.list(caller.tenant_id, after=after, limit=limit, **equals)
 
             return answer_list(request, SHAPE, page, lambda instance: vnf_instance(instance, root))
 

@@ -31,6 +31,7 @@ SHAPE = ListShape(
         "additionalAffinityOrAntiAffinityRule",
         "wanConnectionInfo",
     ),
+    columns={"nsInstanceName": "name", "nsdId": "nsd_id", "nsdInfoId": "nsd_info_id", "nsState": "state", "id": "id"},
 )
 
 

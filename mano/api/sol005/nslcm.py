@@ -60,8 +60,8 @@ class NsInstances:
         root = api_root(request)
         with self._open_unit(read_only=True) as uow:
 
-            def page(after: str, limit: int) -> Sequence[NsInstance]:
-                return uow.ns_instances.list(caller.tenant_id, after=after, limit=limit)
+            def page(after: str, limit: int, **equals: str) -> Sequence[NsInstance]:
+                return uow.ns_instances.list(caller.tenant_id, after=after, limit=limit, **equals)
 
             return answer_list(request, SHAPE, page, lambda ns: ns_instance(ns, _parts(uow, ns), root))
 

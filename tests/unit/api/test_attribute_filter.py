@@ -170,3 +170,12 @@ def test_any_selector_is_followed_or_an_error(query: dict[str, str]) -> None:
     except InvalidInput:
         return
     assert chosen["id"] == "x-1" and json.dumps(chosen)
+
+
+def test_the_store_is_asked_for_what_it_can_look_up() -> None:
+    wanted = attribute_filter.parse(
+        ["(eq,name,fw);(eq,id,2026-01-01);(neq,state,UP);(eq,links/self,x)"], {"name", "id", "state", "links"}
+    )
+    columns = {"name": "name", "id": "id", "state": "state"}
+    assert wanted.equalities(columns) == {"name": "fw"}
+    assert attribute_filter.parse([], set()).equalities(columns) == {}
