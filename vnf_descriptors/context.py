@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from vnf_descriptors.keywords import Speller
 from vnf_descriptors.package import Package
 from vnf_descriptors.report import Finding
 from vnf_descriptors.templates import Templates, read_templates
@@ -92,8 +93,9 @@ def read_context(package: Package) -> tuple[Context, list[Finding]]:
     """Templates, types and topologies of a package, and what is wrong with their shape."""
     templates, findings = read_templates(package)
     context = Context(package, templates, build_types(templates))
+    speller = Speller()
     for file in templates.files.values():
-        topology, problems = read_topology(file, context.types)
+        topology, problems = read_topology(file, context.types, speller)
         findings += problems
         if topology is not None:
             context.topologies.append(topology)

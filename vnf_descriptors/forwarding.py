@@ -78,8 +78,8 @@ def _by_capability(
 ) -> NfpConnectionPoint:
     """A forwarding capability of a constituent stands for the connection point that is named like it.
 
-    `forwarding_in` and `virtual_link_in`, or `in` and `in`, belong together. Where the type has no requirement
-    of that name and only one connection point is attached, it is that one.
+    `forwarding_in`, `fwd_in` and `virtual_link_in`, or `in` and `in`, belong together. Where the type has no
+    requirement of that name and only one connection point is attached, it is that one.
     """
     attached = {each.requirement: each.virtual_link_id for each in connections(topology, target)}
     capability = use.capability.text if use.capability else ""
@@ -94,7 +94,7 @@ def _by_capability(
 
 
 def _stem(name: str) -> str:
-    for prefix in ("forwarding", "virtual_link"):
+    for prefix in ("forwarding", "fwd", "virtual_linkable", "virtual_link"):
         if name.startswith(prefix):
             return name.removeprefix(prefix).strip("_")
     return name

@@ -176,7 +176,7 @@ class _Reader:
     def _metadatum(self, name: str, value: str, place: Position) -> None:
         if name in self.metadata:
             self.findings.append(finding("MF002", place, f"{quote(name)} occurs twice"))
-        self.metadata[name] = (value, place)
+        self.metadata[name] = (_unquoted(value), place)
 
     def _non_mano(self, shown: str, name: str, value: str) -> None:
         if name == "source":
@@ -218,6 +218,11 @@ class _Reader:
 def _lines(text: str) -> list[str]:
     """The lines as every program counts them: only line feeds and carriage returns end one."""
     return re.split(r"\r\n|\n|\r", text)
+
+
+def _unquoted(text: str) -> str:
+    """The text without the quotes that those put round it who take a manifest for YAML."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def _algorithm(text: str) -> str:

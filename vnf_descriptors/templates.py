@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from vnf_descriptors import types
 from vnf_descriptors.guard import MemberError, check_name
+from vnf_descriptors.keywords import SERVICE_TEMPLATE, Speller, unknown_keywords
 from vnf_descriptors.members import Members
 from vnf_descriptors.package import Package
 from vnf_descriptors.report import Finding, Place, Position, Severity, finding, quote
@@ -26,27 +27,6 @@ MAX_FILES = 200
 MAX_TOTAL = 16 * 1024 * 1024
 
 _VERSIONS = ("tosca_simple_yaml_1_0", "tosca_simple_yaml_1_1", "tosca_simple_yaml_1_2", "tosca_simple_yaml_1_3")
-_KEYWORDS = {
-    "tosca_definitions_version",
-    "namespace",
-    "metadata",
-    "template_name",
-    "template_author",
-    "template_version",
-    "description",
-    "dsl_definitions",
-    "repositories",
-    "imports",
-    "artifact_types",
-    "data_types",
-    "capability_types",
-    "interface_types",
-    "relationship_types",
-    "node_types",
-    "group_types",
-    "policy_types",
-    "topology_template",
-}
 _CACHE = ComposeCache()
 #: Where ETSI publishes the standard's files. What others keep under the same names may differ.
 _ETSI = re.compile(r"https?://(?:[\w-]+\.)*etsi\.org(?::\d+)?/", re.IGNORECASE)
@@ -118,6 +98,7 @@ class _Reader:
         self._members = members
         self._octets = 0
         self._nodes = 0
+        self._speller = Speller()
         self._imported: dict[str, list[tuple[str, Place]]] = {}
         self.templates = Templates()
         self.findings: list[Finding] = []
@@ -184,6 +165,7 @@ class _Reader:
         return self._template(path, composed.root, composed.digest)
 
     def _template(self, path: str, root: Mapping, digest: bytes) -> TemplateFile:
+        root = self._speller.respelt(root, SERVICE_TEMPLATE)
         version = root.get("tosca_definitions_version")
         text = version.text if isinstance(version, Scalar) else ""
         if version is None:
@@ -198,10 +180,7 @@ class _Reader:
         elif text not in _VERSIONS:
             hint = did_you_mean(text, _VERSIONS) or f"Use {_VERSIONS[-1]}"
             self.findings.append(finding("TOSCA001", version, f"the TOSCA version {quote(text)} is not known", hint))
-        unknown = ((name, key) for name, key, _ in root.items() if name not in _KEYWORDS)
-        for name, key in itertools.islice(unknown, MAX_FINDINGS):
-            message = f"{quote(name)} is no keyword of a service template"
-            self.findings.append(finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS)))
+        self.findings.extend(unknown_keywords(root, SERVICE_TEMPLATE, "a service template"))
         return TemplateFile(path, root, text, digest)
 
     # Imports ------------------------------------------------------------------------------------------

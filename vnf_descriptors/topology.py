@@ -6,6 +6,16 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from vnf_descriptors.keywords import (
+    CAPABILITY,
+    GROUP,
+    NODE_TEMPLATE,
+    POLICY,
+    SUBSTITUTION,
+    TOPOLOGY_TEMPLATE,
+    Speller,
+    unknown_keywords,
+)
 from vnf_descriptors.report import Finding, finding, quote
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.templates import TemplateFile
@@ -21,17 +31,6 @@ FUNCTIONS = _RUN_TIME | {"get_input", "get_property", "concat", "join", "token"}
 _MAX_STEPS = 20
 #: How deep the maps and lists may nest in which functions are evaluated, those of functions' results included.
 _MAX_NESTING = 80
-_TEMPLATE_KEYWORDS = {
-    "description",
-    "inputs",
-    "node_templates",
-    "relationship_templates",
-    "groups",
-    "policies",
-    "outputs",
-    "substitution_mappings",
-    "workflows",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +297,14 @@ def function_call(node: Node | None) -> tuple[str, Node] | None:
     return None
 
 
-def read_topology(file: TemplateFile, types: TypeSystem) -> tuple[Topology | None, list[Finding]]:
+def read_topology(file: TemplateFile, types: TypeSystem, speller: Speller) -> tuple[Topology | None, list[Finding]]:
     """The topology of a file (None when it has none), and what is wrong with its shape."""
     node = file.root.get("topology_template")
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None, []
     if not isinstance(node, Mapping):
         return None, [finding("TOSCA021", node, "topology_template must be a map")]
-    reader = _Reader(Topology(file, types, node))
+    reader = _Reader(Topology(file, types, speller.respelt(node, TOPOLOGY_TEMPLATE)), speller)
     reader.run()
     return reader.topology, reader.findings
 
@@ -313,26 +312,24 @@ def read_topology(file: TemplateFile, types: TypeSystem) -> tuple[Topology | Non
 class _Reader:
     """Reads the sections of a topology template; complains where one is not shaped as it must be."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, speller: Speller) -> None:
         self.topology = topology
+        self._speller = speller
         self.findings: list[Finding] = []
 
     def run(self) -> None:
         node = self.topology.node
-        for name, key, _ in node.items():
-            if name not in _TEMPLATE_KEYWORDS:
-                message = f"{quote(name)} is no keyword of a topology template"
-                self.findings.append(finding("TOSCA002", key, message, did_you_mean(name, _TEMPLATE_KEYWORDS)))
+        self.findings.extend(unknown_keywords(node, TOPOLOGY_TEMPLATE, "a topology template"))
         self.topology.inputs = property_defs(self._map(node, "inputs"))
         for name, key, value in self._maps(node, "node_templates"):
-            self.topology.nodes[name] = self._node(name, key, value)
+            self.topology.nodes[name] = self._node(name, key, self._respelt_node(value))
         for name, key, value in self._maps(node, "groups"):
-            self.topology.groups[name] = self._group(name, key, value, "members")
+            self.topology.groups[name] = self._group(name, key, self._speller.respelt(value, GROUP), "members")
         for name, key, value in self._policies(node.get("policies")):
-            self.topology.policies.append(self._group(name, key, value, "targets"))
+            self.topology.policies.append(self._group(name, key, self._speller.respelt(value, POLICY), "targets"))
         substitution = node.get("substitution_mappings")
         if isinstance(substitution, Mapping):
-            self.topology.substitution = self._substitution(substitution)
+            self.topology.substitution = self._substitution(self._speller.respelt(substitution, SUBSTITUTION))
         elif substitution is not None and not _is_null(substitution):
             self._shape(substitution, "substitution_mappings must be a map")
 
@@ -378,6 +375,19 @@ class _Reader:
         for section in ("properties", "attributes", "capabilities", "interfaces", "artifacts"):
             self._map(node, section)
         return template
+
+    def _respelt_node(self, node: Mapping) -> Mapping:
+        node = self._speller.respelt(node, NODE_TEMPLATE)
+        capabilities = node.get("capabilities")
+        if not isinstance(capabilities, Mapping):
+            return node
+        assigned = [(name, value) for name, _, value in capabilities.items() if isinstance(value, Mapping)]
+        changed: dict[str, Node] = {}
+        for name, value in assigned:
+            read = self._speller.respelt(value, CAPABILITY)
+            if read is not value:
+                changed[name] = read
+        return node.with_values({"capabilities": capabilities.with_values(changed)}) if changed else node
 
     def _requirements(self, template: NodeTemplate) -> Iterator[RequirementUse]:
         node = template.node.get("requirements")
@@ -426,6 +436,11 @@ class _Reader:
         return Group(name, key, kind.text if isinstance(kind, Scalar) else "", node, tuple(names))
 
     def _substitution(self, node: Mapping) -> Substitution:
+        # Tools leave keywords of their own here; only what is meant to be one of TOSCA's is a fault.
+        misspelt = [key for name, key, _ in node.items() if key.text != name]
+        for key in misspelt:
+            message = f"{quote(key.text)} is no keyword of substitution_mappings"
+            self.findings.append(finding("TOSCA002", key, message, did_you_mean(key.text, SUBSTITUTION)))
         kind = node.get("node_type")
         return Substitution(
             node,

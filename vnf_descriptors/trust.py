@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class TrustStore:
     crls: tuple[bytes, ...] = ()
 
     @staticmethod
-    def from_pem(*paths: Path) -> TrustStore:
+    def from_pem(*paths: str | os.PathLike[str]) -> TrustStore:
         """The certificates and revocation lists of files (PEM or DER) and of directories of such files.
 
         ValueError when a path holds neither, or something that cannot be read.
@@ -45,7 +46,7 @@ class TrustStore:
         crls: list[bytes] = []
         for path in paths:
             before = len(roots) + len(crls)
-            for file in _files(path):
+            for file in _files(Path(path)):
                 try:
                     _sort(file.read_bytes(), roots, crls)
                 except (ValueError, TypeError) as error:

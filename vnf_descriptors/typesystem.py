@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vnf_descriptors import types
+from vnf_descriptors.keywords import TYPES, Speller
 from vnf_descriptors.templates import Templates
 from vnf_descriptors.types import StandardTypes
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence, from_plain, to_plain
@@ -279,12 +280,15 @@ class _HashedFile:
 @functools.lru_cache(maxsize=32)
 def _assemble(standard: tuple[StandardTypes, ...], files: tuple[_HashedFile, ...]) -> TypeSystem:
     merged = dict(_brought_along(standard))
+    speller = Speller()
     for file in files:
         for section in SECTIONS:
             node = file.root.get(section)
             for name, _, definition in node.items() if isinstance(node, Mapping) else ():
                 body = definition if isinstance(definition, Mapping) else _empty_like(definition)
-                merged[section, name] = _type_def(section, name, body, True)
+                merged[section, name] = _type_def(
+                    section, name, speller.respelt(body, TYPES.get(section, body.entries.keys())), True
+                )
     return TypeSystem(merged)
 
 

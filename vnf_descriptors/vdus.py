@@ -254,7 +254,7 @@ def _check_cells(
     if vcpus is not None and count > vcpus:
         yield finding("REQ003", place, f"{count} NUMA cells are more than {vcpus} vCPUs")
         return
-    if facts.numa_nodes and isinstance(page, int) and memory_mib * 1024 < page * facts.numa_nodes:
+    if facts.numa_nodes and isinstance(page, int) and 0 < memory_mib * 1024 < page * facts.numa_nodes:
         yield finding("REQ003", place, f"{memory_mib} MiB do not give each of {count} cells one page")
     if not facts.numa_cells or vcpus is None:
         return

@@ -104,6 +104,19 @@ class Mapping(Node):
         entry = self.entries.get(key)
         return self if entry is None else entry[0]
 
+    def renamed(self, names: dict[str, str]) -> Mapping:
+        """A copy with some entries under other names; their keys keep text and place."""
+        copy = Mapping(self.file, self.line, self.column)
+        copy.size, copy.height = self.size, self.height
+        copy.entries = {names.get(name, name): entry for name, entry in self.entries.items()}
+        return copy
+
+    def with_values(self, values: dict[str, Node]) -> Mapping:
+        """A copy in which some entries have other values."""
+        copy = self.renamed({})
+        copy.entries |= {name: (self.entries[name][0], value) for name, value in values.items()}
+        return copy
+
     def items(self) -> Iterator[tuple[str, Scalar, Node]]:
         """Key, where it is written, and value."""
         for name, (key, value) in self.entries.items():

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
-from vnf_descriptors.forwarding import resolve_element
+from vnf_descriptors.forwarding import connections, resolve_element
 from vnf_descriptors.model import ConstituentKind, NfpConnectionPoint, NfpRule, PortRange
 from vnf_descriptors.read_nsd import PRIORITY, SYMMETRIC, dscp_value, nfp_rule, port_range
 from vnf_descriptors.report import Finding, finding, quote
@@ -56,7 +56,17 @@ def unwired_connection_point(context: Context) -> Iterator[Finding]:
         for use, end in resolve_element(context, topology, element):
             if end is not None and end.virtual_link_id is None:
                 message = f"{quote(end.cp)} of {quote(end.constituent_id)} is attached to no virtual link"
-                yield finding("NSD005", use.place, message)
+                yield finding("NSD005", use.place, message, _hint_at_names(context, topology, end))
+
+
+def _hint_at_names(context: Context, topology: Topology, end: NfpConnectionPoint) -> str:
+    node = topology.nodes[end.constituent_id]
+    if end.kind is ConstituentKind.SAP:
+        return "Give it the requirement internal_virtual_link"
+    if end.cp in context.types.requirements(node.type):
+        return f"Lead the requirement {quote(end.cp)} of {quote(node.name)} to an NsVirtualLink"
+    attached = ", ".join(quote(each.requirement) for each in connections(topology, node)) or "none is attached"
+    return f"Name the capability like its requirement ({attached}), such as forwarding_x for virtual_link_x"
 
 
 def mixed_element(context: Context) -> Iterator[Finding]:

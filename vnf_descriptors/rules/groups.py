@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
+from vnf_descriptors.keywords import GROUP, POLICY, unknown_keywords
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import Group, SubstitutionEntry, Topology, function_call
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
-
-_GROUP_KEYWORDS = {"type", "description", "metadata", "properties", "members", "interfaces"}
-_POLICY_KEYWORDS = {"type", "description", "metadata", "properties", "targets", "triggers"}
 
 
 def _entries(context: Context) -> Iterator[tuple[Topology, Group, str]]:
@@ -26,11 +24,8 @@ def _entries(context: Context) -> Iterator[tuple[Topology, Group, str]]:
 def unknown_keyword(context: Context) -> Iterator[Finding]:
     """A group or policy has a keyword that TOSCA does not know."""
     for _, entry, section in _entries(context):
-        known = _GROUP_KEYWORDS if section == "group_types" else _POLICY_KEYWORDS
-        for name, key, _ in entry.node.items():
-            if name not in known:
-                message = f"{quote(name)} is no keyword of a {section.split('_')[0]}"
-                yield finding("TOSCA002", key, message, did_you_mean(name, known))
+        known = GROUP if section == "group_types" else POLICY
+        yield from unknown_keywords(entry.node, known, f"a {section.split('_')[0]}")
 
 
 def unknown_type(context: Context) -> Iterator[Finding]:

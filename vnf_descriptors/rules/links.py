@@ -13,6 +13,7 @@ from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
 
 _LINKS = ("tosca.nodes.nfv.VnfVirtualLink", "tosca.nodes.nfv.NsVirtualLink")
 _CPS = ("tosca.nodes.nfv.Cp",)
+_POLICY = "tosca.policies.nfv."
 _RULES = tuple(
     f"tosca.policies.nfv.{name}"
     for name in ("AffinityRule", "AntiAffinityRule", "NsAffinityRule", "NsAntiAffinityRule")
@@ -117,6 +118,16 @@ def contradictory_bitrate(context: Context) -> Iterator[Finding]:
                 yield finding("VNFD015", place, f"the minimum of {low} bit/s is above the maximum of {high}")
 
 
+def empty_port_range(context: Context) -> Iterator[Finding]:
+    """A security group rule's first port is above its last, or one of them is no port."""
+    for topology in context.flavours:
+        for policy in topology.policies_of(f"{_POLICY}SecurityGroupRule"):
+            places = [topology.follow(policy.properties.get(f"port_range_{end}")) for end in ("min", "max")]
+            low, high = (integer_of(place) for place in places)
+            if low is not None and high is not None and low > high and places[0] is not None:
+                yield finding("VNFD015", places[0], f"the range of ports from {low} to {high} is empty")
+
+
 def affinity_without_effect(context: Context) -> Iterator[Finding]:
     """An affinity rule has nothing to act on."""
     for topology in context.flavours:
@@ -125,11 +136,18 @@ def affinity_without_effect(context: Context) -> Iterator[Finding]:
                 yield finding("VNFD014", policy.key, f"the rule {quote(policy.name)} has no target")
             for member in policy.members:
                 group = topology.groups.get(member.text)
-                if group is not None and len(group.members) < 2:
+                if group is not None and len({each.text for each in group.members}) < 2:
                     message = (
                         f"the group {quote(group.name)} of the rule {quote(policy.name)} has fewer than two members"
                     )
                     yield finding("VNFD014", member, message)
 
 
-LINK_RULES = (wrong_cidr, address_outside, wrong_fixed_address, contradictory_bitrate, affinity_without_effect)
+LINK_RULES = (
+    wrong_cidr,
+    address_outside,
+    wrong_fixed_address,
+    contradictory_bitrate,
+    empty_port_range,
+    affinity_without_effect,
+)

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from vnf_descriptors.context import SELF_TYPES, Context
+from vnf_descriptors.keywords import CAPABILITY, NODE_TEMPLATE, unknown_keywords
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.rules.hints import missing_type
-from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.suggest import closest, did_you_mean
 from vnf_descriptors.topology import NodeTemplate, RequirementUse, Topology
 from vnf_descriptors.typesystem import RequirementDef, property_defs
 from vnf_descriptors.vnf_nodes import is_unspecified
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
 
-_KEYWORDS = {
-    "type",
-    "description",
-    "metadata",
-    "directives",
-    "properties",
-    "attributes",
-    "requirements",
-    "capabilities",
-    "interfaces",
-    "artifacts",
-    "node_filter",
-    "copy",
-}
 _ABSTRACT = ("tosca.nodes.nfv.VNF", "tosca.nodes.nfv.NS", "tosca.nodes.nfv.PNF")
 
 
@@ -47,10 +34,7 @@ def typed_nodes(context: Context) -> Iterator[tuple[Topology, NodeTemplate]]:
 def unknown_keyword(context: Context) -> Iterator[Finding]:
     """A node template has a keyword that TOSCA does not know."""
     for _, template in all_nodes(context):
-        for name, key, _ in template.node.items():
-            if name not in _KEYWORDS:
-                message = f"{quote(name)} is no keyword of a node template"
-                yield finding("TOSCA002", key, message, did_you_mean(name, _KEYWORDS))
+        yield from unknown_keywords(template.node, NODE_TEMPLATE, "a node template")
 
 
 def unknown_node_type(context: Context) -> Iterator[Finding]:
@@ -114,26 +98,21 @@ def wrong_capability(context: Context) -> Iterator[Finding]:
                 continue
             properties = value.get("properties") if isinstance(value, Mapping) else None
             if isinstance(value, Mapping):
-                yield from _capability_keywords(value)
+                yield from unknown_keywords(value, CAPABILITY, "a capability assignment")
             given = properties if isinstance(properties, Mapping) else Mapping(key.file, key.line, key.column)
             owner = f"the capability {quote(name)}"
             yield from context.values.properties(given, defined[name].properties, owner, key)
         if not is_unspecified(topology, template):
-            yield from _unassigned_capabilities(context, template, section)
+            meant = {
+                closest(name, defined.keys() - section.entries.keys()) for name in section.entries.keys() - defined
+            }
+            yield from _unassigned_capabilities(context, template, section.entries.keys() | meant)
 
 
-def _capability_keywords(value: Mapping) -> Iterator[Finding]:
-    known = {"properties", "attributes", "occurrences", "directives"}
-    for name, key, _ in value.items():
-        if name not in known:
-            message = f"{quote(name)} is no keyword of a capability assignment"
-            yield finding("TOSCA002", key, message, did_you_mean(name, known))
-
-
-def _unassigned_capabilities(context: Context, template: NodeTemplate, section: Mapping) -> Iterator[Finding]:
+def _unassigned_capabilities(context: Context, template: NodeTemplate, assigned: Set[str | None]) -> Iterator[Finding]:
     for name, definition in context.types.capabilities(template.type).items():
         wanted = [each.name for each in definition.properties.values() if each.required and each.default is None]
-        if name not in section.entries and wanted:
+        if name not in assigned and wanted:
             message = f"the node needs the capability {quote(name)} with {', '.join(wanted)}"
             yield finding("TOSCA010", template.key, message)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from vnf_descriptors.context import Context, Kind
 from vnf_descriptors.report import Finding, finding, quote
-from vnf_descriptors.topology import function_call
+from vnf_descriptors.topology import Topology, function_call
 from vnf_descriptors.vdus import interface_of, vdu_of
 from vnf_descriptors.vnf_nodes import child, compute_nodes, is_unspecified, vdu_cp_nodes
+from vnf_descriptors.yamltree import Node, Scalar
 
 
 def wrong_vdu_requirement(context: Context) -> Iterator[Finding]:
@@ -30,9 +31,18 @@ def demand_left_open(context: Context) -> Iterator[Finding]:
         for template in compute_nodes(topology):
             for owner, name in (("virtual_cpu", "num_virtual_cpu"), ("virtual_memory", "virtual_mem_size")):
                 value = child(topology.capability_property(template, "virtual_compute", owner), name)
-                if value is not None and function_call(value) is not None:
+                if value is not None and _is_left_open(topology, value):
                     message = f"{quote(name)} of {quote(template.name)} is not known before somebody gives an input"
                     yield finding("TOSCA019", value, message, "Give the input a default")
+
+
+def _is_left_open(topology: Topology, value: Node) -> bool:
+    """True for a function without a result, but for one that names an unknown input, which is a fault of its own."""
+    call = function_call(value)
+    if call is None:
+        return False
+    name, argument = call
+    return name != "get_input" or not isinstance(argument, Scalar) or argument.text in topology.inputs
 
 
 def wrong_interface_requirement(context: Context) -> Iterator[Finding]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
 from vnf_descriptors.report import Finding, Place, Severity, finding, quote
-from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.suggest import closest, did_you_mean
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.vnf_nodes import child, integer_of, text_of, texts_of, vdu_nodes
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
 
+#: Most misspelt aspects whose meaning is guessed.
+MAX_GUESSES = 20
 _POLICY = "tosca.policies.nfv."
 #: More instances of one VDU than this are a mistake or an attack.
 MAX_INSTANCES = 100_000
@@ -154,9 +156,22 @@ def _delta_names(topology: Topology, aspect: str) -> set[str]:
 
 
 def _delta_policies(topology: Topology, aspect: str) -> list[Group]:
+    return topology.remember("delta policies", lambda: _by_aspect(topology)).get(aspect, [])
+
+
+def _by_aspect(topology: Topology) -> dict[str, list[Group]]:
+    """Aspect -> policies with its deltas; a policy that names no aspect counts for the one that it seems to mean."""
     kinds = ("VduScalingAspectDeltas", "VirtualLinkBitrateScalingAspectDeltas", "VipCpScalingAspectDeltas")
-    policies = topology.policies_of(*(f"{_POLICY}{kind}" for kind in kinds))
-    return [each for each in policies if text_of(topology.follow(each.properties.get("aspect"))) == aspect]
+    found: dict[str, list[Group]] = {aspect: [] for aspect, _ in _aspects(topology)}
+    guesses = MAX_GUESSES
+    for policy in topology.policies_of(*(f"{_POLICY}{kind}" for kind in kinds)):
+        name = text_of(topology.follow(policy.properties.get("aspect"))) or ""
+        if name and name not in found and guesses:
+            guesses -= 1
+            name = closest(name, found) or ""
+        if name in found:
+            found[name].append(policy)
+    return found
 
 
 def _entries(topology: Topology, node: Node | None) -> list[str]:

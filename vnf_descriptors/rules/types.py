@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.context import Context
+from vnf_descriptors.keywords import TYPES, unknown_keywords
 from vnf_descriptors.report import Finding, Severity, finding, quote
 from vnf_descriptors.rules.hints import missing_type
-from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.typesystem import MAX_ANCESTORS, PRIMITIVES, SECTIONS, TypeDef
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
-
-_KEYWORDS = {"derived_from", "version", "metadata", "description", "properties", "attributes"}
-_OF_SECTION = {
-    "node_types": {"requirements", "capabilities", "interfaces", "artifacts"},
-    "data_types": {"constraints", "key_schema", "entry_schema", "type"},
-    "capability_types": {"valid_source_types"},
-    "relationship_types": {"interfaces", "valid_target_types", "valid_source_types"},
-    "group_types": {"members", "interfaces", "capabilities", "requirements"},
-    "policy_types": {"targets", "triggers"},
-    "artifact_types": {"mime_type", "file_ext"},
-}
 
 
 def section_no_map(context: Context) -> Iterator[Finding]:
@@ -72,13 +61,8 @@ def unknown_parent(context: Context) -> Iterator[Finding]:
 def unknown_keyword(context: Context) -> Iterator[Finding]:
     """A type definition has a keyword that its section does not know."""
     for definition in context.types.own():
-        if definition.section == "interface_types":
-            continue
-        known = _KEYWORDS | _OF_SECTION.get(definition.section, set())
-        for name, key, _ in definition.node.items():
-            if name not in known:
-                message = f"{quote(name)} is no keyword of {definition.section}"
-                yield finding("TOSCA002", key, message, did_you_mean(name, known))
+        if definition.section in TYPES:
+            yield from unknown_keywords(definition.node, TYPES[definition.section], definition.section)
 
 
 def unknown_value_type(context: Context) -> Iterator[Finding]:

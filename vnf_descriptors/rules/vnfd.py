@@ -106,7 +106,8 @@ def inconsistent_flavours(context: Context) -> Iterator[Finding]:
 def no_vdu(context: Context) -> Iterator[Finding]:
     """A deployment flavour deploys nothing."""
     for topology in context.flavours:
-        if not vdu_nodes(topology):
+        unknown = any(context.types.get("node_types", node.type) is None for node in topology.nodes.values())
+        if not vdu_nodes(topology) and not unknown:
             yield finding("VNFD003", topology.node, "the deployment flavour has no VDU")
 
 

@@ -132,6 +132,13 @@ def test_a_fault_in_the_list_of_files(tmp_path: Path, group: str, code: str) -> 
     assert code in codes(report), report.to_text()
 
 
+def test_metadata_in_quotes_mean_the_same(tmp_path: Path) -> None:
+    files = package_files()
+    quoted = METADATA.replace("Example", "'Example'").replace("Balancer", '"Balancer"')
+    files["vnf.mf"] = manifest_of({name: data for name, data in files.items() if name != "vnf.mf"}, quoted)
+    assert validate(write(tmp_path / "vnf.csar", archive(files))).to_text() == ""
+
+
 def test_non_mano_sets_are_understood(tmp_path: Path) -> None:
     files = {name: data for name, data in package_files().items() if name != "vnf.mf"}
     listing = manifest_of({**files, "Files/guide.txt": b"guide"})

@@ -160,7 +160,7 @@ def test_a_trust_store_is_a_file_or_a_directory(tmp_path: Path, root: Issued) ->
     write(tmp_path / "store/README", b"whose these are")
     store = TrustStore.from_pem(tmp_path / "store")
     assert (len(store.roots), len(store.crls)) == (3, 1)
-    assert TrustStore.from_pem(tmp_path / "store/b.der").roots == (der,)
+    assert TrustStore.from_pem(str(tmp_path / "store/b.der")).roots == (der,)
     for data in (b"", b"text", b"-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n", root.key):
         with pytest.raises(ValueError, match=r"bad\.pem"):
             TrustStore.from_pem(write(tmp_path / "bad.pem", data))

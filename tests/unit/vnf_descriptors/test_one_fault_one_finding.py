@@ -1,0 +1,132 @@
+"""One slip of the pen is one finding: what stands below a misspelt name is still read, and nothing seems to lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, changed, check_text, line_of, write
+from vnf_descriptors import Nsd, Report, load, validate
+from vnf_descriptors.keywords import MAX_GUESSES, NODE_TEMPLATE, Speller
+from vnf_descriptors.yamltree import Mapping, compose
+
+NSD = (SAMPLES / "gi-lan/Definitions/gi-lan.yaml").read_text()
+VNF_TYPES = (SAMPLES / "gi-lan/Definitions/vnf_types.yaml").read_text()
+
+#: How the capability of the VDU `lb` begins.
+COMPUTE = """\
+        virtual_compute:
+          properties:
+            virtual_cpu:
+              num_virtual_cpu: 4"""
+#: What is replaced, by what, the code of the only error, and what its hint names.
+SLIPS = [
+    ("imports:", "import:", "TOSCA002", "imports"),
+    ("node_types:", "node_type:", "TOSCA002", "node_types"),
+    ("topology_template:", "topology_tempalte:", "TOSCA002", "topology_template"),
+    ("  substitution_mappings:", "  substitution_mapping:", "TOSCA002", "substitution_mappings"),
+    ("    node_type: example", "    node_typ: example", "TOSCA002", "node_type"),
+    ("  node_templates:", "  node_template:", "TOSCA002", "node_templates"),
+    ("    lb:\n      type:", "    lb:\n      tpye:", "TOSCA002", "type"),
+    ("    lb:\n      type: tosca.nodes.nfv.Vdu.Compute\n      properties:",
+     "    lb:\n      type: tosca.nodes.nfv.Vdu.Compute\n      propertys:", "TOSCA002", "properties"),
+    (f"      capabilities:\n{COMPUTE}", f"      capabilites:\n{COMPUTE}", "TOSCA002", "capabilities"),
+    (COMPUTE, COMPUTE.replace("properties", "propertis"), "TOSCA002", "properties"),
+    (COMPUTE, COMPUTE.replace("virtual_compute", "virtual_computes"), "TOSCA017", "virtual_compute"),
+    ("      requirements:\n      - virtual_storage: disk", "      requirments:\n      - virtual_storage: disk",
+     "TOSCA002", "requirements"),
+    ("    derived_from: tosca.nodes.nfv.VNF", "    derived_form: tosca.nodes.nfv.VNF", "TOSCA002", "derived_from"),
+]  # fmt: skip
+
+
+def errors(report: Report) -> list[str]:
+    return [entry.code for entry in report.errors]
+
+
+@pytest.mark.parametrize(("piece", "by", "code", "meant"), SLIPS, ids=[each[1].split()[0] for each in SLIPS])
+def test_a_misspelt_name_is_the_only_error(tmp_path: Path, piece: str, by: str, code: str, meant: str) -> None:
+    report = check_text(tmp_path, changed(piece, by))
+    assert [entry.code for entry in report] == [code], report.to_text()
+    assert report.errors[0].hint == f"Did you mean '{meant}'?"
+
+
+def test_faults_below_a_misspelt_keyword_are_told(tmp_path: Path) -> None:
+    text = changed("    lb:\n      type: tosca.nodes.nfv.Vdu.Compute\n      properties:\n        name: lb",
+                   "    lb:\n      type: tosca.nodes.nfv.Vdu.Compute\n      propertys:\n        nam: lb")  # fmt: skip
+    report = check_text(tmp_path, text)
+    assert errors(report) == ["TOSCA002", "TOSCA009"]
+    assert report.errors[1].line == line_of("nam: lb", text)
+
+
+def test_no_more_misspelt_keywords_are_guessed_than_a_person_writes() -> None:
+    node = compose("\n".join(f"propertys{number}: x" for number in range(9)).encode(), "a.yaml").root
+    assert isinstance(node, Mapping)
+    speller = Speller()
+    read = speller.respelt(node, NODE_TEMPLATE)
+    assert "properties" in read.entries
+    assert read.key("properties").line == 1
+    for _ in range(MAX_GUESSES):
+        speller.respelt(node, NODE_TEMPLATE)
+    assert speller.respelt(node, NODE_TEMPLATE) is node
+
+
+def test_an_unknown_aspect_is_told_where_it_is_named_alone(tmp_path: Path) -> None:
+    text = changed("aspect: ", "aspect: x")
+    report = check_text(tmp_path, text)
+    assert set(errors(report)) == {"VNFD007"}
+    assert all("there is no scaling aspect" in entry.message for entry in report.errors), report.to_text()
+
+
+def test_an_unknown_input_says_nothing_of_memory_or_cells(tmp_path: Path) -> None:
+    report = check_text(tmp_path, changed("virtual_mem_size: 4 GiB", "virtual_mem_size: {get_input: siet}"))
+    assert [(entry.code, entry.hint) for entry in report] == [("TOSCA019", "Did you mean 'site'?")]
+
+
+def test_an_empty_range_of_ports_is_told(tmp_path: Path) -> None:
+    rule = """  policies:
+  - web:
+      type: tosca.policies.nfv.SecurityGroupRule
+      properties: {protocol: tcp, port_range_min: 800, port_range_max: 443}
+      targets: [front]
+"""
+    text = changed("  policies:\n", rule)
+    report = check_text(tmp_path, text)
+    assert [(entry.code, entry.line) for entry in report] == [("VNFD015", line_of("      properties: {protocol", text))]
+
+
+def test_a_refined_data_type_is_no_doubt_of_the_parser(tmp_path: Path) -> None:
+    types = """data_types:
+  example.Extensions:
+    derived_from: tosca.datatypes.nfv.VnfInfoModifiableAttributesExtensions
+    properties:
+      zone: {type: string, default: a}
+  example.Attributes:
+    derived_from: tosca.datatypes.nfv.VnfInfoModifiableAttributes
+    properties:
+      extensions: {type: example.Extensions}
+node_types:
+  example.Balancer:
+    derived_from: tosca.nodes.nfv.VNF
+    properties:
+      modifiable_attributes: {type: example.Attributes, required: false}
+"""
+    text = changed("node_types:\n  example.Balancer:\n    derived_from: tosca.nodes.nfv.VNF\n    properties:\n", types)
+    own = "    vnf:\n      type: example.Balancer\n"
+    text = changed(own, f"{own}      properties: {{modifiable_attributes: {{extensions: {{zone: b}}}}}}\n", text)
+    assert check_text(tmp_path, text).to_text() == ""
+
+
+def test_a_capability_that_no_requirement_is_named_like_gets_a_hint(tmp_path: Path) -> None:
+    write(tmp_path / "vnf_types.yaml", VNF_TYPES.replace("forwarding_in", "port_a").encode())
+    report = validate(write(tmp_path / "vnfd.yaml", NSD.replace("forwarding_in", "port_a").encode()))
+    unwired = [entry for entry in report if entry.code == "NSD005"]
+    assert unwired, report.to_text()
+    assert all("Name the capability like its requirement (" in entry.hint for entry in unwired)
+
+
+def test_fwd_is_short_for_forwarding(tmp_path: Path) -> None:
+    write(tmp_path / "vnf_types.yaml", VNF_TYPES.replace("forwarding_in", "fwd_in").encode())
+    path = write(tmp_path / "vnfd.yaml", NSD.replace("forwarding_in", "fwd_in").encode())
+    assert validate(path).ok
+    assert isinstance(load(path), Nsd)
