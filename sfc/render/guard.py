@@ -9,6 +9,7 @@ from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import PROTOCOL_UDP
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch, prefix_match
+from sfc.model.flows import Meter
 from sfc.model.topology import VNI_NSH, VNI_OAM_REPLY, Port, PortRole, Sff
 from sfc.render.bridge import ENTER, Bridge
 from sfc.render.matches import (
@@ -32,7 +33,7 @@ from sfc.render.matches import (
     in_port,
     source,
 )
-from sfc.render.tables import METER_OAM, TOO_BIG_BASE, Table
+from sfc.render.tables import METER_TOO_BIG, TOO_BIG_BASE, TOO_BIG_BURST, TOO_BIG_RATE_PPS, Table
 
 ETHERNET_OCTETS = 14
 TOO_BIG_ERRORS: dict[int, tuple[Matches, ...]] = {
@@ -184,8 +185,10 @@ def _inward(bridge: Bridge, port: Port) -> tuple[Action, ...]:
 
 
 def render_sizes(bridge: Bridge) -> None:
-    """Table 4 for ports of which none limits anything."""
+    """Table 4 for packets of no port that limits anything; a meter of its own, so that nobody drowns other OAM."""
     bridge.add(Table.SIZE, 0, (), (), Kind.DROP_TOO_BIG)
+    if bridge.sff.oam_ofport is not None:
+        bridge.meters.append(Meter(METER_TOO_BIG, TOO_BIG_RATE_PPS, TOO_BIG_BURST))
 
 
 def _sizes(bridge: Bridge, port: Port) -> None:
@@ -200,7 +203,7 @@ def _sizes(bridge: Bridge, port: Port) -> None:
         bridge.add(Table.SIZE, 200, (here, larger), (), Kind.DROP_TOO_BIG, port.ofport)
         return
     told = SetField(Field.ETH_DST, TOO_BIG_BASE | (port.path_mtu or 0) << 16 | port.ofport)
-    to_responder = (MeterBy(METER_OAM), told, Output(sff.oam_ofport))
+    to_responder = (MeterBy(METER_TOO_BIG), told, Output(sff.oam_ofport))
     bridge.add(Table.SIZE, 200, (here, larger), to_responder, Kind.TOO_BIG, port.ofport)
     answer = (in_port(sff.oam_ofport), eth_src(sff.oam_mac), eth_dst(port.mac))
     for version in port.versions:

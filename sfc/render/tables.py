@@ -49,9 +49,10 @@ class Table(IntEnum):
 SHARES_MAX = 256
 """Remainders of the hash that the branches of one chain divide among them."""
 
-METER_OAM, METER_LIVENESS = 1, 2
+METER_OAM, METER_LIVENESS, METER_TOO_BIG = 1, 2, 3
 OAM_RATE_PPS, OAM_BURST = 50, 20
 LIVENESS_RATE_PPS, LIVENESS_BURST = 2000, 200
+TOO_BIG_RATE_PPS, TOO_BIG_BURST = 100, 50
 
 CLASSIFIER_TOP = 60000
 """Priority of the first classifier; each following rank is one lower."""
