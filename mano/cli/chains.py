@@ -138,11 +138,14 @@ def verify(client: Client, name: str, output: str) -> None:
         click.echo(f"proven on the simulator: {'yes' if found['proven'] else 'NO'} ({found['packetsTried']} packets)")
         for violation in found["violations"]:
             note(f"violation: {violation}")
+        for each in found.get("failures") or ():
+            well = "as promised" if each["proven"] else "NOT AS PROMISED"
+            click.echo(f"should {each['sfName']} die ({each['onFailure']}): {well}")
         for step in found["traces"]:
             click.echo(f"{step['host']}: {step['verdict']}")
         for each in found["drift"]:
             note(f"{each['host']} differs: {len(each['missing'])} flows missing, {len(each['foreign'])} foreign")
-    if not found["proven"] or found["drift"]:
+    if not found["proven"] or found["drift"] or not all(each["proven"] for each in found.get("failures") or ()):
         raise SystemExit(int(Exit.BAD))
 
 

@@ -10,6 +10,7 @@ from mano.errors import ChainUnproven, InvalidInput
 from mano.nfvo.chain_versions import planned
 from sfc.classifier import Overlap, idle_classifiers, overlaps
 from sfc.errors import SfcError
+from sfc.failover import FailureProof, prove_failures
 from sfc.model import FlowTables, PlannedChain, Port, PortRole, Rsp, Topology, Unclassified
 from sfc.path import HopCost
 from sfc.render import Renderer
@@ -81,6 +82,14 @@ class Drawing:
                 f"the chains cannot be rendered: {error.message}", hint=error.hint, facts={"reason": error.code}
             ) from None
         return DataPlane(world, together, tables, ways, broken, failed)
+
+    def failures(self, plane: DataPlane, functions: Collection[str]) -> tuple[FailureProof, ...]:
+        """What the death of each of these functions alone would do, proven on tables that are never sent."""
+        return tuple(
+            prove_failures(
+                plane.topology, plane.chains, functions=functions, renderer=self._renderer, prover=self._prover
+            )
+        )
 
     def prove(self, plane: DataPlane) -> Proof:
         """Run the tables on the simulator; what it found."""

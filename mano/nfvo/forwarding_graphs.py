@@ -27,6 +27,7 @@ from mano.nfvo.graph_translation import LiveVnf, functions_of, topology
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import Drift, ServicePaths
+from sfc.failover import FailureProof
 from sfc.model import PlannedChain, Topology
 from sfc.path import HopCost
 from sfc.verify import Proof
@@ -140,6 +141,11 @@ class ForwardingGraphs:
         """What the simulator says of a data plane."""
         with self._pen:
             return self._drawing.prove(plane)
+
+    def failures(self, plane: DataPlane, functions: Collection[str]) -> Sequence[FailureProof]:
+        """What the simulator says of the death of each of these functions."""
+        with self._pen:
+            return self._drawing.failures(plane, functions)
 
     def _draw(self, instead: Sequence[ServiceChain]) -> DataPlane:
         with self._open_unit(read_only=True) as uow:

@@ -106,9 +106,28 @@ class ServiceChains:
             "proven": not proof.violations,
             "packetsTried": proof.packets,
             "violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]],
+            "failures": self._failures(plane, chain),
             "traces": [step.to_document() for step in bridge_traces(self._paths, plane, planned)],
             "drift": [asdict(drift) for drift in self._paths.drift(plane.tables) if drift.missing or drift.foreign],
         }
+
+    def _failures(self, plane: DataPlane, chain: ServiceChain) -> Sequence[Mapping[str, Any]]:
+        """Whether the death of each function does as its policy says; not asked while one is dead."""
+        if plane.down:
+            return []
+        names = functions_called(chain)
+        policies = {each.id: each.on_failure.value for each in plane.topology.functions}
+        passed = {f for one in plane.ways[chain.id] for rsp in one.rsps for f in rsp.functions}
+        return [
+            {
+                "sfName": names.get(function, function),
+                "onFailure": policies.get(function, ""),
+                "proven": not found.violations,
+                "violations": [str(violation) for violation in found.violations[:VIOLATIONS_TOLD]],
+            }
+            for found in self._graphs.failures(plane, passed)
+            for function in found.down
+        ]
 
     def trace(self, id: str, tenant_id: str, packet: Mapping[str, Any]) -> Mapping[str, Any]:
         """The way of one packet through the rendered tables, on the simulator."""

@@ -246,3 +246,11 @@ def test_a_chain_that_spreads_is_proven_traced_and_counted(running: Job):
     graphs.follow(other["id"], running.tenant, packet)
     counted = graphs.statistics(other["id"], running.tenant)["paths"][0]
     assert (counted["classified"], counted["hops"][0]["packets"], counted["endPackets"]) == (1, 1, 1)
+
+
+def test_what_would_happen_if_a_function_died_is_proven_beforehand(running: Job):
+    web = chain(running, "web")
+    said = running.services.forwarding_graphs.verify(web["id"], running.tenant)
+    assert {each["sfName"] for each in said["failures"]} == {"firewall-0", "dpi-0", "nat-0"}
+    assert all(each["proven"] and each["onFailure"] for each in said["failures"]), said["failures"]
+    assert is_true(running), "asking changes nothing"
