@@ -142,7 +142,7 @@ def requested_flavour(uow: UnitOfWork, request: GrantRequest, tenant_id: str) ->
 
 
 def addresses_taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id: str) -> dict[str, list[str]]:
-    """Who has which address: by the plans of the services that the networks belong to, and VNFs on their own."""
+    """Who has which address: by the plans of the networks' services, VNFs on their own, and ports made by hand."""
     found: dict[str, list[str]] = {network_id: [] for network_id in networks}
     for ns_id in sorted({network.ns_instance_id for network in networks.values() if network.ns_instance_id}):
         ns = uow.ns_instances.find(ns_id)
@@ -153,6 +153,9 @@ def addresses_taken(uow: UnitOfWork, networks: Mapping[str, Network], tenant_id:
     for guest in vnfs:
         for point in (point for vnfc in guest.vnfcs for point in vnfc.connection_points):
             found.setdefault(point.network_id, []).extend(point.addresses)
+    for port in uow.logical_ports.list():
+        if port.network_id in found:
+            found[port.network_id].extend(port.addresses)
     return found
 
 

@@ -23,6 +23,22 @@ def test_a_step_out_makes_a_vnfc_with_its_place_and_addresses(running: Running) 
     running.consistent()
 
 
+def test_a_vnfc_that_comes_gets_no_address_of_a_port_made_by_hand(running: Running) -> None:
+    services, tenant = running.job.services, running.job.tenant
+    networks = {each["name"]: each["id"] for each in services.logical_networks.networks(tenant)}
+    (mgmt,) = (id for name, id in networks.items() if name.endswith("/mgmt"))
+    free = "192.0.2.4"
+    taken = {ip["ip_address"] for port in services.logical_networks.ports(tenant) for ip in port["fixed_ips"]}
+    assert free not in taken
+    wish = {"name": "probe", "description": "", "network_id": mgmt, "mac_address": None, "binding:host_id": "h1"}
+    fixed = {"fixed_ips": [{"ip_address": free}], "device_id": "", "device_owner": ""}
+    services.logical_networks.create_port(tenant, wish | fixed)
+    op = running.change("dpi-0", "SCALE", OUT)
+    assert op.state is OperationState.COMPLETED, op.error
+    addresses = [ip["ip_address"] for port in services.logical_networks.ports(tenant) for ip in port["fixed_ips"]]
+    assert len(addresses) == len(set(addresses)) > len(taken) + 1
+
+
 def test_a_step_in_takes_the_last_one_away(running: Running) -> None:
     before = running.picture()
     running.change("dpi-0", "SCALE", OUT)
