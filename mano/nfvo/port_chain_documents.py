@@ -162,7 +162,27 @@ def _documents_of(world: PortChains, root: PortChain) -> Iterator[dict[str, Any]
         for classifier in selected:
             ends.setdefault(_ends(world, classifier, groups), []).append(classifier)
         for (ingress, egress), classifiers in ends.items():
-            yield _document(world, way, groups, (ingress, egress), classifiers)
+            last = None if egress is None else _terminator(world, egress)
+            if last is None:
+                yield _document(world, way, groups, (ingress, egress), classifiers)
+            else:
+                yield _document(world, way, [*groups, last], (ingress, None), classifiers)
+
+
+def _terminator(world: PortChains, port_id: str) -> dict[str, Any] | None:
+    """The function that a chain ends at when its end is the inside of one that rewrites 5-tuples (a NAT)."""
+    function = next((f for f in world.functions if f["rewrites5tuple"] and f["ingress"] == port_id), None)
+    if function is None:
+        port = _port(world, port_id)
+        live = world.vnfs.get(port.vnf_instance_id)
+        facts = live.facts(port.point.cpd_id) if live is not None else None
+        if live is None or facts is None or not facts.rewrites_5tuple:
+            return None
+        vnfc = next(each for each in live.instance.vnfcs if each.id == port.vnfc_id)
+        function = function_between(live, vnfc, port.point.cpd_id, port.point.cpd_id)
+    instances = [{"sf": function["id"], "weight": 1}]
+    described = {**function, "onFailure": function.get("onFailure", "closed")}
+    return {"name": "end", "functions": [described], "instances": instances, "byAddresses": False}
 
 
 def _ways(world: PortChains, root: PortChain) -> Iterator[tuple[PortChain, ...]]:
@@ -266,7 +286,11 @@ def _ends(world: PortChains, classifier: FlowClassifier, groups: Sequence[dict[s
     ends_at_function = any(function["rewrites5tuple"] for function in groups[-1]["functions"])
     if ends_at_function:
         return ingress, None
-    egress = classifier.logical_destination_port or _owner_of(world, classifier.destination_ip_prefix, legs)
+    egress = (
+        classifier.logical_destination_port
+        or _owner_of(world, classifier.destination_ip_prefix, legs)
+        or _only_other(world, ingress, legs)
+    )
     if egress is None:
         raise InvalidInput(
             f"flow classifier {named} does not say where its packets go behind the chain",
@@ -287,6 +311,28 @@ def _owner_of(world: PortChains, prefix: str | None, legs: set[str]) -> str | No
         and any(ip_address(text.split("/")[0]) in wanted for text in port.point.addresses)
     ]
     return owners[0] if len(owners) == 1 else None
+
+
+def _only_other(world: PortChains, ingress: str, legs: set[str]) -> str | None:
+    """The one other station of the port's network: wherever a packet goes, it goes there."""
+    network = _port(world, ingress).point.network_id
+    others = [
+        port.point.port_id
+        for port in world.ports.values()
+        if port.point.network_id == network and port.point.ofport is not None and not _is_leg(world, port)
+    ]
+    stations = [port_id for port_id in others if port_id != ingress and port_id not in legs | world.legs]
+    return stations[0] if len(stations) == 1 else None
+
+
+def _is_leg(world: PortChains, port: SeenPort) -> bool:
+    """A function's port is no member of its network; only one that rewrites addresses is a station."""
+    live = world.vnfs.get(port.vnf_instance_id)
+    facts = live.facts(port.point.cpd_id) if live is not None else None
+    if facts is not None:
+        return not facts.rewrites_5tuple
+    known = (f for f in world.functions if not f["rewrites5tuple"])
+    return any(port.point.port_id in (f["ingress"], f["egress"]) for f in known)
 
 
 def _classifier(one: FlowClassifier) -> dict[str, Any]:

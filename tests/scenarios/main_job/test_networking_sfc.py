@@ -447,6 +447,15 @@ def test_what_contradicts_other_resources_is_refused(bench: Bench) -> None:
     assert "in use by port chain c1" in refused(taken, 409)
     twice = cloud.post("sfc/port_chains", port_pair_groups=[one, one])
     assert "twice" in refused(twice, 400)
+    third = cloud.make(
+        "ports", network_id=bench.network, name="c", **{"binding:host_id": "h1", "device_id": "c-place"}
+    )["id"]
+    open_end = cloud.make(
+        "sfc/flow_classifiers", protocol="icmp", name="where-to", logical_source_port=bench.ports["a"]
+    )["id"]
+    answer = cloud.post("sfc/port_chains", port_pair_groups=[one], flow_classifiers=[open_end])
+    assert "where its packets go" in refused(answer, 400)
+    assert cloud.delete("ports", third) == 204
     unplaced = cloud.make("sfc/flow_classifiers", name="from-nowhere", protocol="udp")["id"]
     answer = cloud.post("sfc/port_chains", port_pair_groups=[one], flow_classifiers=[unplaced])
     assert "at which port its packets come in" in refused(answer, 400)
@@ -465,6 +474,39 @@ def test_the_ends_of_a_chain_are_found_by_their_addresses(bench: Bench) -> None:
         bench.ports["a"],
         bench.ports["b"],
     )
+
+
+def test_the_only_other_station_of_a_network_is_the_end(cloud: Cloud) -> None:
+    pair = cloud.make(
+        "sfc/port_pairs",
+        ingress=cloud.port("gi-lan/firewall-0:in"),
+        egress=cloud.port("gi-lan/firewall-0:out"),
+    )["id"]
+    group = cloud.make("sfc/port_pair_groups", port_pairs=[pair])["id"]
+    subscribers = cloud.port("gi-lan:subscribers")
+    every = cloud.make("sfc/flow_classifiers", protocol="sctp", logical_source_port=subscribers)["id"]
+    chain = cloud.make("sfc/port_chains", name="sctp", port_pair_groups=[group], flow_classifiers=[every])["id"]
+    (made,) = cloud.chains()
+    inside = cloud.port("gi-lan/nat-0:inside")
+    assert made["paths"][0]["egress"]["port"] == inside
+    said = cloud.make(
+        "sfc/flow_classifiers",
+        protocol="sctp",
+        destination_port_range_min=9,
+        logical_source_port=subscribers,
+        logical_destination_port=inside,
+    )["id"]
+    assert cloud.put("sfc/port_chains", chain, flow_classifiers=[said]).status == 200
+    (made,) = cloud.chains()
+    assert made["paths"][0]["terminator"]["sfName"] == "nat-0"
+    for path, id in (
+        ("port_chains", chain),
+        ("flow_classifiers", every),
+        ("flow_classifiers", said),
+        ("port_pair_groups", group),
+        ("port_pairs", pair),
+    ):
+        assert cloud.delete(f"sfc/{path}", id) == 204
 
 
 def test_another_tenant_sees_nothing(bench: Bench) -> None:
