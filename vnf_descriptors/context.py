@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from vnf_descriptors.implied_imports import implied_imports
 from vnf_descriptors.keywords import Speller
 from vnf_descriptors.package import Package
 from vnf_descriptors.report import Finding
@@ -99,6 +100,13 @@ def read_context(package: Package) -> tuple[Context, list[Finding]]:
         findings += problems
         if topology is not None:
             context.topologies.append(topology)
+    implied, problems = implied_imports(templates, context.types, context.topologies)
+    if implied:
+        templates.standard |= implied
+        context.types = build_types(templates)
+        for topology in context.topologies:
+            topology.types = context.types
+        findings += problems
     context.kind = _kind(context)
     return context, findings
 

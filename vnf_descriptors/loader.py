@@ -10,7 +10,7 @@ from vnf_descriptors.context import Context, Kind, read_context
 from vnf_descriptors.csar import inspect
 from vnf_descriptors.model import Nsd, Pnfd, Vnfd
 from vnf_descriptors.package import Package, Policy
-from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding
+from vnf_descriptors.report import DescriptorError, Finding, Position, Report, Severity, finding, limited
 from vnf_descriptors.rules import rules_for, template_rules
 from vnf_descriptors.types import EDITIONS
 
@@ -50,7 +50,7 @@ def load_with_report(path: str | os.PathLike[str], policy: Policy | None = None)
         return Loaded(None, Report(shown, tuple(findings)))
     with package:
         descriptor, more = read_descriptor(package)
-        report = Report(shown, tuple(findings + more), package.signature, package.signer)
+        report = Report(shown, tuple(limited(findings + more)), package.signature, package.signer)
     return Loaded(descriptor if report.ok else None, report)
 
 

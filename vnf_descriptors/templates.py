@@ -54,6 +54,8 @@ class Templates:
 
     files: dict[str, TemplateFile] = field(default_factory=dict)
     standard: dict[StandardTypes, Place] = field(default_factory=dict)
+    #: The imports that could not be used: what they define is missing.
+    unusable: list[str] = field(default_factory=list)
 
     @property
     def entry(self) -> TemplateFile:
@@ -190,10 +192,10 @@ class _Reader:
         if node is None or (isinstance(node, Scalar) and node.value is None):
             return []
         if not isinstance(node, Sequence):
-            self.findings.append(finding("TOSCA021", node, "imports must be a list of files"))
-            return []
+            message = "imports must be a list of files"
+            self.findings.append(finding("TOSCA021", node, message, "Put a '-' before each"))
         found: list[tuple[str, Place]] = []
-        for item in node.items:
+        for item in node.items if isinstance(node, Sequence) else [node]:
             reference, remote = self._reference(item)
             if reference is None:
                 self.findings.append(finding("TOSCA021", item, "an import is a file name or a map with 'file'"))
@@ -225,6 +227,11 @@ class _Reader:
         if problem is not None:
             message = f"the import {quote(text)} {problem}"
             self.findings.append(finding("TOSCA004", reference, message, "Import files inside the package"))
+            known = types.recognise(text, file.version)
+            if known is not None:
+                self.templates.standard.setdefault(known, reference)
+            else:
+                self.templates.unusable.append(text)
             return None
         for candidate in (path, posixpath.normpath(text)):
             if candidate in self._members:
@@ -232,13 +239,17 @@ class _Reader:
         self._standard(file, reference, "TOSCA003", "it is not in the package")
         return None
 
+    def _similar_file(self, text: str) -> str:
+        names = [name for name in self._members.names() if name.endswith((".yaml", ".yml"))]
+        return did_you_mean(text, [posixpath.basename(name) for name in names])
+
     def _standard(self, file: TemplateFile, reference: Scalar, code: str, why: str) -> None:
         known = types.recognise(reference.text, file.version)
         if known is None:
-            names = [name for name in self._members.names() if name.endswith((".yaml", ".yml"))]
-            hint = did_you_mean(reference.text, [posixpath.basename(name) for name in names])
+            hint = self._similar_file(reference.text) if len(self.templates.unusable) < MAX_FINDINGS else ""
             message = f"the import {quote(reference.text)} cannot be used: {why}"
             self.findings.append(finding(code, reference, message, hint or "Put the file into the package"))
+            self.templates.unusable.append(reference.text)
             return
         self.templates.standard.setdefault(known, reference)
         if code == "TOSCA003":

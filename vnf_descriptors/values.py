@@ -41,7 +41,9 @@ class ValueChecker:
             definition = defined.get(name)
             if definition is None:
                 meant = closest(name, defined.keys() - given.entries.keys())
-                hint = f"Did you mean {quote(meant)}?" if meant else did_you_mean(name, defined)
+                if meant is not None and not self._has_shape(value, defined[meant].schema):
+                    meant = None
+                hint = f"Did you mean {quote(meant)}?" if meant else ""
                 yield finding("TOSCA009", key, f"{owner} has no property {quote(name)}", hint)
                 if meant is not None:
                     misspelt.add(meant)
@@ -55,6 +57,13 @@ class ValueChecker:
                 if name in misspelt:
                     continue
                 yield finding("TOSCA010", place, f"{owner} lacks the property {quote(name)}")
+
+    def _has_shape(self, node: Node, schema: Schema) -> bool:
+        """False for a map or a list where something else is wanted: another property is meant."""
+        if isinstance(node, Scalar) or function_call(node) is not None or self._types.takes_anything(schema.type):
+            return True
+        kind = self._types.primitive(schema.type)
+        return kind in (("list", "range") if isinstance(node, Sequence) else ("map", None))
 
     def value(self, node: Node, schema: Schema, what: str, place: Place | None = None) -> Iterator[Finding]:
         """Check one value. A call of a function is not looked into here. What is missing in it is at `place`."""

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, changed, check_text, line_of, write
 from vnf_descriptors import Nsd, Report, load, validate
 from vnf_descriptors.keywords import MAX_GUESSES, NODE_TEMPLATE, Speller
+from vnf_descriptors.report import MAX_OF_A_CODE
 from vnf_descriptors.yamltree import Mapping, compose
 
 NSD = (SAMPLES / "gi-lan/Definitions/gi-lan.yaml").read_text()
@@ -130,3 +131,57 @@ def test_fwd_is_short_for_forwarding(tmp_path: Path) -> None:
     path = write(tmp_path / "vnfd.yaml", NSD.replace("forwarding_in", "fwd_in").encode())
     assert validate(path).ok
     assert isinstance(load(path), Nsd)
+
+
+IMPORT = "imports:\n- https://forge.etsi.org/rep/nfv/SOL001/raw/v4.4.1/etsi_nfv_sol001_vnfd_types.yaml\n"
+
+
+@pytest.mark.parametrize(
+    ("imports", "code"),
+    [
+        ("", "TOSCA008"),
+        ("imports: []\n", "TOSCA008"),
+        ("imports: etsi_nfv_sol001_vnfd_types.yaml\n", "TOSCA021"),
+        ("imports: {file: etsi_nfv_sol001_vnfd_types.yaml}\n", "TOSCA021"),
+        ("imports: [../../etsi_nfv_sol001_vnfd_types.yaml]\n", "TOSCA004"),
+    ],
+)
+def test_types_that_are_not_imported_well_are_one_error(tmp_path: Path, imports: str, code: str) -> None:
+    text = changed("num_virtual_cpu: 4", "num_virtual_cpu: many", changed(IMPORT, imports))
+    report = check_text(tmp_path, text)
+    assert sorted(errors(report)) == sorted([code, "TOSCA011"]), report.to_text()
+
+
+def test_a_type_of_a_later_edition_is_told_as_such(tmp_path: Path) -> None:
+    text = changed(
+        "v4.4.1",
+        "v2.6.1",
+        changed("    work:\n      type: tosca.nodes.nfv.VduCp", "    work:\n      type: tosca.nodes.nfv.VipCp"),
+    )
+    report = check_text(tmp_path, text)
+    hints = [entry.hint for entry in report if entry.code == "TOSCA006"]
+    assert hints == ["Edition 4.4.1 of the standard knows it, but 2.6.1 is imported"]
+    assert "TOSCA011" in errors(report), "the imported edition still judges the rest"
+
+
+def test_what_a_failed_import_may_have_held_is_said(tmp_path: Path) -> None:
+    own = "    disk:\n      type: "
+    text = changed(f"{own}tosca.nodes.nfv.Vdu.VirtualBlockStorage", f"{own}acme.Disk")
+    text = changed("imports:\n", "imports:\n- acme.yaml\n", text)
+    hints = [entry.hint for entry in check_text(tmp_path, text) if entry.code == "TOSCA006"]
+    assert hints == ["It may stand in 'acme.yaml', which cannot be used"]
+
+
+def test_a_property_that_only_sounds_alike_is_not_taken_for_another(tmp_path: Path) -> None:
+    pages = "virtual_mem_size: 4 GiB\n              vdu_mem_requirement: [{hugepage_size: 1 GiB}]"
+    text = changed("              vdu_mem_requirements:", "              #", changed("virtual_mem_size: 4 GiB", pages))
+    report = check_text(tmp_path, text)
+    assert [(entry.code, entry.hint) for entry in report] == [("TOSCA009", "")]
+
+
+def test_thousands_of_faults_of_one_code_are_counted(tmp_path: Path) -> None:
+    missing = "".join(f"- file{number}.yaml\n" for number in range(3000))
+    report = check_text(tmp_path, changed("imports:\n", f"imports:\n{missing}"))
+    told = [entry.message for entry in report if entry.code == "TOSCA003"]
+    assert len(told) == MAX_OF_A_CODE + 1
+    assert f"{3000 - MAX_OF_A_CODE} more findings of this code" in told
