@@ -76,7 +76,7 @@ class Server:
         try:
             used.request(method, path, payload, sent)
             answer = used.getresponse()
-        except http.client.RemoteDisconnected:  # it was idle for too long
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):  # it was idle for too long
             used.close()
             used.request(method, path, payload, sent)
             answer = used.getresponse()
