@@ -25,6 +25,8 @@ from vnf_descriptors.yamltree import MAX_BYTES, MAX_FINDINGS, MAX_NODES, Compose
 #: Most files that a descriptor may import, and their octets together.
 MAX_FILES = 200
 MAX_TOTAL = 16 * 1024 * 1024
+#: Most imports that are looked for, in all its files together.
+MAX_IMPORTS = 2000
 
 _VERSIONS = ("tosca_simple_yaml_1_0", "tosca_simple_yaml_1_1", "tosca_simple_yaml_1_2", "tosca_simple_yaml_1_3")
 _CACHE = ComposeCache()
@@ -101,6 +103,7 @@ class _Reader:
         self._octets = 0
         self._nodes = 0
         self._speller = Speller()
+        self._imports_left = MAX_IMPORTS
         self._imported: dict[str, list[tuple[str, Place]]] = {}
         self.templates = Templates()
         self.findings: list[Finding] = []
@@ -196,6 +199,11 @@ class _Reader:
             self.findings.append(finding("TOSCA021", node, message, "Put a '-' before each"))
         found: list[tuple[str, Place]] = []
         for item in node.items if isinstance(node, Sequence) else [node]:
+            self._imports_left -= 1
+            if self._imports_left < 0:
+                message = f"the descriptor has more than {MAX_IMPORTS} imports in all its files together"
+                self.findings.append(finding("YAML002", item, message))
+                break
             reference, remote = self._reference(item)
             if reference is None:
                 self.findings.append(finding("TOSCA021", item, "an import is a file name or a map with 'file'"))

@@ -117,7 +117,8 @@ VNFD = (
         ERROR,
         "limits contradict each other",
         "SOL001 6.2",
-        "A minimum is greater than its maximum: of instances, of bit rates, of the ends of an address pool.",
+        "A minimum is greater than its maximum: of instances, of bit rates, of the ends of an address pool or of a "
+        "range of ports.",
     ),
     Code(
         "VNFD016",

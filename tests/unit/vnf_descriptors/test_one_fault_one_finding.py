@@ -10,6 +10,7 @@ from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, changed, chec
 from vnf_descriptors import Nsd, Report, load, validate
 from vnf_descriptors.keywords import MAX_GUESSES, NODE_TEMPLATE, Speller
 from vnf_descriptors.report import MAX_OF_A_CODE
+from vnf_descriptors.templates import MAX_IMPORTS
 from vnf_descriptors.yamltree import Mapping, compose
 
 NSD = (SAMPLES / "gi-lan/Definitions/gi-lan.yaml").read_text()
@@ -180,8 +181,9 @@ def test_a_property_that_only_sounds_alike_is_not_taken_for_another(tmp_path: Pa
 
 
 def test_thousands_of_faults_of_one_code_are_counted(tmp_path: Path) -> None:
-    missing = "".join(f"- file{number}.yaml\n" for number in range(3000))
+    missing = "".join(f"- file{number}.yaml\n" for number in range(MAX_IMPORTS + 1))
     report = check_text(tmp_path, changed("imports:\n", f"imports:\n{missing}"))
     told = [entry.message for entry in report if entry.code == "TOSCA003"]
     assert len(told) == MAX_OF_A_CODE + 1
-    assert f"{3000 - MAX_OF_A_CODE} more findings of this code" in told
+    assert f"{MAX_IMPORTS - MAX_OF_A_CODE} more findings of this code" in told
+    assert [entry.line for entry in report if entry.code == "YAML002"] == [MAX_IMPORTS + 4]
