@@ -74,7 +74,7 @@ def test_context_headers_of_the_upper_packet_come_out_again() -> None:
         inside = node.enter(upper(context=context).encode() + PAYLOAD)
         if keeping is Keeping.METADATA:
             lower, _ = NshHeader.decode(inside)
-            assert lower.context[0].md_class == UPPER_CLASS  # type: ignore[union-attr]
+            assert lower.context[0].md_class == UPPER_CLASS
         assert NshHeader.decode(node.leave(served(inside, LOWER.leaves)))[0].context == context
 
 
@@ -108,7 +108,7 @@ def test_a_position_that_a_function_forged_is_refused(keeping: Keeping) -> None:
         lambda: BoundaryNode("a b", ()),
     ],
 )
-def test_what_cannot_be_is_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_is_refused(make) -> None:
     with pytest.raises(ModelError):
         make()
 

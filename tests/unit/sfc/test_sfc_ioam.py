@@ -108,6 +108,6 @@ def test_no_octets_break_it(octets: bytes) -> None:
         lambda: hop_and_node(256, 1),
     ],
 )
-def test_what_cannot_be_is_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_is_refused(make) -> None:
     with pytest.raises(OutOfRange):
         make()

@@ -20,10 +20,10 @@ from tests.unit.sfc.traffic import tcp
 OAM = Mac(0x020A00000001)
 
 
-def limited(layer: Layer = Layer.L2, mtu: int = 1400, **port: object) -> Topology:
+def limited(layer: Layer = Layer.L2, mtu: int = 1400) -> Topology:
     lan = gilan(layer)
     ends = ("sub", "nat-in")
-    ports = tuple(replace(each, path_mtu=mtu, **port) if each.id in ends else each for each in lan.topology.ports)
+    ports = tuple(replace(each, path_mtu=mtu) if each.id in ends else each for each in lan.topology.ports)
     return replace(lan.topology, ports=ports)
 
 
@@ -57,7 +57,7 @@ def test_an_answer_that_is_too_big_is_told_to_the_end_that_sent_it() -> None:
     lan = network(limited())
     lan.inject("sub", tcp())
     answer = answer_to(tcp(), "A")
-    big = replace(answer, payload=replace(answer.payload, payload=Udp(53, 4000, bytes(1400))))  # type: ignore[type-var]
+    big = replace(answer, payload=Ip(WEB_IP, SUB_IP, Udp(53, 4000, bytes(1400))))
     assert [(left.port, left.sff) for left in lan.inject("nat-in", big).deliveries] == [("oam", "h3")]
     assert lan.inject("nat-in", answer).functions == ("dpi", "fw")
 

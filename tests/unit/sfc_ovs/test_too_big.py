@@ -26,7 +26,7 @@ def frame(*layers: object) -> bytes:
 
 def test_an_ipv4_packet_is_answered_with_the_mtu_and_its_beginning() -> None:
     big = frame(IP(src="10.10.0.2", dst="198.51.100.1", flags="DF"), UDP(sport=4000, dport=53), bytes(1400))
-    answer = Ether(too_big_answer(big, OAM))
+    answer = Ether(too_big_answer(big, OAM) or b"")
     assert (answer.src, answer.dst) == (str(OAM), SUB)
     assert (answer[IP].src, answer[IP].dst) == ("198.51.100.1", "10.10.0.2")
     assert (answer[ICMP].type, answer[ICMP].code, answer[ICMP].nexthopmtu) == (3, 4, 1400)
@@ -39,7 +39,7 @@ def test_an_ipv4_packet_is_answered_with_the_mtu_and_its_beginning() -> None:
 
 def test_an_ipv6_packet_is_answered_too() -> None:
     big = frame(IPv6(src="fd00::2", dst="2001:db8::1"), UDP(sport=4000, dport=53), bytes(1401))
-    answer = Ether(too_big_answer(big, OAM))
+    answer = Ether(too_big_answer(big, OAM) or b"")
     assert (answer[IPv6].src, answer[IPv6].dst) == ("2001:db8::1", "fd00::2")
     assert answer[ICMPv6PacketTooBig].mtu == 1400
     assert len(bytes(answer)) - 14 == 1280
