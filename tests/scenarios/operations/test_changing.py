@@ -11,7 +11,7 @@ import pytest
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import OperationState
 from mano.errors import InvalidInput
-from tests.scenarios.operations.conftest import Running, Start, fail_everywhere, variant
+from tests.scenarios.operations.conftest import SOME_AND_ALL, Running, Start, fail_everywhere, variant
 
 STOP = {"changeStateTo": "STOPPED"}
 BEGIN = {"changeStateTo": "STARTED"}
@@ -58,10 +58,11 @@ def test_a_timeout_belongs_to_a_graceful_stop(running: Running) -> None:
         running.change("dpi-0", "OPERATE", {**STOP, "gracefulStopTimeout": 3})
 
 
-def test_a_stop_and_a_start_that_fail_are_rolled_back(start: Start) -> None:
-    fail_everywhere(start, lambda there: there.change("dpi-0", "OPERATE", STOP))
+@SOME_AND_ALL
+def test_a_start_that_fails_is_rolled_back(start: Start, most: int) -> None:
     fail_everywhere(
         start,
+        most,
         lambda there: there.change("dpi-0", "OPERATE", BEGIN),
         lambda there: there.change("dpi-0", "OPERATE", STOP),
     )
@@ -121,9 +122,11 @@ def test_what_cannot_be_connected_is_refused(running: Running) -> None:
     running.consistent()
 
 
-def test_a_new_connection_that_fails_is_rolled_back(start: Start) -> None:
+@SOME_AND_ALL
+def test_a_new_connection_that_fails_is_rolled_back(start: Start, most: int) -> None:
     fail_everywhere(
         start,
+        most,
         lambda there: there.change(
             "dpi-0", "CHANGE_EXT_CONN", connect(network(there, "access").id, "mgmt", "10.10.0.77")
         ),
@@ -181,8 +184,11 @@ def test_a_new_package_that_needs_more_gets_a_new_place(running: Running, tmp_pa
     assert running.job.held() == {}
 
 
-def test_a_package_change_that_fails_is_rolled_back(start: Start, tmp_path_factory: pytest.TempPathFactory) -> None:
+@SOME_AND_ALL
+def test_a_package_change_that_fails_is_rolled_back(
+    start: Start, tmp_path_factory: pytest.TempPathFactory, most: int
+) -> None:
     def prepare(there: Running) -> None:
         newer(there, tmp_path_factory.mktemp("package"), ("num_virtual_cpu: 2", "num_virtual_cpu: 4"))
 
-    fail_everywhere(start, lambda there: there.change("dpi-0", "CHANGE_VNFPKG", {"vnfdId": NEWER}), prepare)
+    fail_everywhere(start, most, lambda there: there.change("dpi-0", "CHANGE_VNFPKG", {"vnfdId": NEWER}), prepare)

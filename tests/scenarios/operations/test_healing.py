@@ -6,7 +6,7 @@ import pytest
 
 from mano.domain.lcm_op_occ import OperationState
 from mano.errors import InvalidInput
-from tests.scenarios.operations.conftest import Running, Start, fail_everywhere
+from tests.scenarios.operations.conftest import SOME_AND_ALL, Running, Start, fail_everywhere
 
 
 def kill(running: Running, name: str) -> None:
@@ -99,13 +99,17 @@ def test_strangers_and_unknown_remedies_are_refused(running: Running) -> None:
         running.change("dpi-0", "HEAL", {"additionalParams": {"catena": {"action": "pray"}}})
 
 
-def test_a_restart_that_fails_is_rolled_back(start: Start) -> None:
-    fail_everywhere(start, lambda there: there.change("dpi-0", "HEAL"))
+@SOME_AND_ALL
+def test_a_restart_that_fails_is_rolled_back(start: Start, most: int) -> None:
+    fail_everywhere(start, most, lambda there: there.change("dpi-0", "HEAL"))
 
 
-def test_a_move_that_fails_is_rolled_back(start: Start) -> None:
+@SOME_AND_ALL
+def test_a_move_that_fails_is_rolled_back(start: Start, most: int) -> None:
     move = {"additionalParams": {"catena": {"action": "move"}}}
-    fail_everywhere(start, lambda there: there.change("nat-0", "HEAL", move), lambda there: there.add_spare_host())
+    fail_everywhere(
+        start, most, lambda there: there.change("nat-0", "HEAL", move), lambda there: there.add_spare_host()
+    )
 
 
 def test_what_an_operation_left_half_made_is_mended(start: Start) -> None:
@@ -126,6 +130,7 @@ def test_what_an_operation_left_half_made_is_mended(start: Start) -> None:
     running.consistent()
 
 
-def test_a_virtual_function_is_let_go_before_its_new_port_takes_it(start: Start) -> None:
+@SOME_AND_ALL
+def test_a_virtual_function_is_let_go_before_its_new_port_takes_it(start: Start, most: int) -> None:
     recreate = {"additionalParams": {"catena": {"action": "recreate"}}}
-    fail_everywhere(start, lambda there: there.change("nat-0", "HEAL", recreate))
+    fail_everywhere(start, most, lambda there: there.change("nat-0", "HEAL", recreate))

@@ -8,7 +8,7 @@ import pytest
 
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.errors import InvalidInput
-from tests.scenarios.operations.conftest import Running, Start, fail_everywhere
+from tests.scenarios.operations.conftest import SOME_AND_ALL, Running, Start, fail_everywhere
 
 
 def done(op: LcmOpOcc) -> LcmOpOcc:
@@ -155,9 +155,10 @@ def test_the_last_function_of_a_chain_stays(running: Running) -> None:
         running.change_ns("UPDATE", update("REMOVE_VNF", removeVnfInstanceId=[running.vnf("nat-0").id]))
 
 
-def test_a_scaling_that_fails_is_rolled_back(start: Start) -> None:
+@SOME_AND_ALL
+def test_a_scaling_that_fails_is_rolled_back(start: Start, most: int) -> None:
     fail_everywhere(
-        start, lambda there: there.change_ns("SCALE", by_steps("SCALE_OUT")), lambda there: there.add_spare_host()
+        start, most, lambda there: there.change_ns("SCALE", by_steps("SCALE_OUT")), lambda there: there.add_spare_host()
     )
 
 
