@@ -103,7 +103,11 @@ class ListenerType(click.ParamType[Listener]):
 @click.option("--lab", envvar="CATENA_LAB", default="main", show_default=True, help="Names the local VIM's namespaces.")
 @outbound_options
 @click.option(
-    "--watch/--no-watch", default=True, show_default=True, help="Watch functions and bridges, and mend what differs."
+    "--watch/--no-watch",
+    default=True,
+    show_default=True,
+    envvar="CATENA_WATCH",
+    help="Watch functions and bridges, and mend what differs.",
 )
 @click.option("--or-any-port", is_flag=True, help="Take a free port when the one of --listen is in use.")
 @click.option(

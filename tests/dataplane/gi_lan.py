@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from mano.bootstrap import lab_view
 from mano.cli.demo import look, outside
@@ -47,6 +48,8 @@ class Lab:
     processes: list[ServerProcess] = field(default_factory=list)
     nsd_id: str = ""
     ns_id: str = ""
+    watches: bool = True
+    """False: the server mends nothing by itself, so that what is planted stays."""
 
     def __post_init__(self) -> None:
         self.inventory = sample_inventory(self.hosts)
@@ -73,7 +76,8 @@ class Lab:
 
     def serve(self) -> None:
         """Start a server with this lab, or start it again."""
-        self.processes.append(start(self.directory, self.id, "root", "127.0.0.1:0"))
+        with patch.dict(os.environ, CATENA_WATCH=str(self.watches)):
+            self.processes.append(start(self.directory, self.id, "root", "127.0.0.1:0"))
 
     def prepare(self) -> None:
         """Server, hosts, packages, and an NS instance that is not instantiated yet."""

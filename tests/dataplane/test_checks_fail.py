@@ -80,7 +80,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, module_lab_id: str) -> Iterator[Scene]:
-    lab = Lab(module_lab_id, tmp_path_factory.mktemp("main-job"))
+    lab = Lab(module_lab_id, tmp_path_factory.mktemp("main-job"), watches=False)
     try:
         lab.prepare()
         lab.instantiate()
