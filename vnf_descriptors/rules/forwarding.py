@@ -11,7 +11,8 @@ from vnf_descriptors.forwarding import connections, resolve_element
 from vnf_descriptors.model import ConstituentKind, NfpConnectionPoint, NfpRule, PortRange
 from vnf_descriptors.read_nsd import PRIORITY, SYMMETRIC, dscp_value, nfp_rule, port_range
 from vnf_descriptors.report import Finding, finding, quote
-from vnf_descriptors.topology import Group, NodeTemplate, Topology
+from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.topology import Group, NodeTemplate, RequirementUse, Topology
 from vnf_descriptors.vnf_nodes import child, integer_of, text_of
 from vnf_descriptors.yamltree import Node, Scalar, Sequence
 
@@ -54,9 +55,17 @@ def unwired_connection_point(context: Context) -> Iterator[Finding]:
     """A path's connection point is attached to no virtual link, so that the chain cannot be wired."""
     for topology, element in _elements(context):
         for use, end in resolve_element(context, topology, element):
-            if end is not None and end.virtual_link_id is None:
+            if end is not None and end.virtual_link_id is None and not _is_told(context, topology, use, end):
                 message = f"{quote(end.cp)} of {quote(end.constituent_id)} is attached to no virtual link"
                 yield finding("NSD005", use.place, message, _hint_at_names(context, topology, end))
+
+
+def _is_told(context: Context, topology: Topology, use: RequirementUse, end: NfpConnectionPoint) -> bool:
+    """True when the capability, or the node that the requirement leads to, does not exist: faults of their own."""
+    node = topology.nodes[end.constituent_id]
+    if use.capability is not None and use.capability.text not in context.types.capabilities(node.type):
+        return True
+    return any(each.target is not None and each.target.text not in topology.nodes for each in node.uses(end.cp))
 
 
 def _hint_at_names(context: Context, topology: Topology, end: NfpConnectionPoint) -> str:
@@ -164,7 +173,8 @@ def wrong_ports(context: Context) -> Iterator[Finding]:
             except ValueError as error:
                 yield finding("NSD006", node, f"{name}: {error}")
             if protocol and protocol.lower() not in _WITH_PORTS:
-                yield finding("NSD006", node, f"the protocol {quote(protocol)} has no ports")
+                hint = did_you_mean(protocol, _WITH_PORTS)
+                yield finding("NSD006", node, f"the protocol {quote(protocol)} has no ports", hint)
 
 
 def wrong_prefix(context: Context) -> Iterator[Finding]:

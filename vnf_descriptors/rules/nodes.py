@@ -161,7 +161,9 @@ def _unsuitable(context: Context, use: RequirementUse, wanted: RequirementDef, t
     if use.capability is not None:
         named = use.capability.text
         if named not in has and not any(types.is_a("capability_types", each.type, named) for each in has.values()):
-            return f"{quote(target.name)} is a {target.type}, which has no capability {quote(named)}"
+            hint = did_you_mean(named, has)
+            message = f"{quote(target.name)} is a {target.type}, which has no capability {quote(named)}"
+            return f"{message}. {hint}" if hint else message
     known = wanted.capability is not None and types.get("capability_types", wanted.capability) is not None
     if known and wanted.capability is not None:
         kinds = [each.type for each in has.values()]

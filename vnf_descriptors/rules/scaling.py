@@ -31,6 +31,8 @@ def _outside(topology: Topology, vdu: str, count: int) -> str:
     if node is None:
         return ""
     low, high = _limits(topology, node)
+    if low is not None and high is not None and low > high:
+        return ""  # no number would do; the limits are the fault
     if low is not None and count < low:
         return f"{count} instances of {quote(vdu)} are fewer than its minimum of {low}"
     if high is not None and count > high:
@@ -256,6 +258,17 @@ def unknown_level(context: Context) -> Iterator[Finding]:
                     yield finding("VNFD008", key, f"there is no instantiation level {quote(name)}", hint)
 
 
+def unknown_profile_level(context: Context) -> Iterator[Finding]:
+    """The VNF's own profile names a level that the flavour does not have; a warning, as requests choose theirs."""
+    for topology in context.flavours:
+        known = dict(_levels(topology))
+        own = context.self_node(topology)
+        named = topology.property_of(own, "vnf_profile", "instantiation_level") if own is not None and known else None
+        if isinstance(named, Scalar) and named.text not in known:
+            message = f"there is no instantiation level {quote(named.text)}"
+            yield finding("VNFD008", named, message, did_you_mean(named.text, known), Severity.WARNING)
+
+
 def missing_level(context: Context) -> Iterator[Finding]:
     """A VDU with instantiation levels of its own lacks one of the flavour's."""
     for topology in context.flavours:
@@ -302,6 +315,7 @@ SCALING_RULES = (
     aspect_without_deltas,
     scaled_out_of_limits,
     unknown_level,
+    unknown_profile_level,
     missing_level,
     level_out_of_limits,
     scale_level_out_of_limits,

@@ -9,6 +9,7 @@ from vnf_descriptors.context import SELF_TYPES, Context
 from vnf_descriptors.model.checks import MAX_NAME
 from vnf_descriptors.read_vnfd import DescriptorFacts, flavour_id_of, vdu_of_cp
 from vnf_descriptors.report import Finding, Place, Position, Severity, finding, quote
+from vnf_descriptors.suggest import closest
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.typesystem import TypeDef
 from vnf_descriptors.vnf_nodes import (
@@ -111,13 +112,19 @@ def no_vdu(context: Context) -> Iterator[Finding]:
             yield finding("VNFD003", topology.node, "the deployment flavour has no VDU")
 
 
+def _misspelt_requirements(context: Context, node: NodeTemplate) -> set[str | None]:
+    """The requirements that a node seems to mean by names that its type does not have."""
+    known = context.types.requirements(node.type)
+    return {closest(use.name, known) for use in node.requirements if use.name not in known}
+
+
 def unbound_connection_point(context: Context) -> Iterator[Finding]:
     """A connection point belongs to no VDU."""
     for topology in context.flavours:
         subs = {node.name for node in sub_cp_nodes(topology)}
         for node in vdu_cp_nodes(topology):
-            if vdu_of_cp(topology, node) is None:
-                wanted = "trunk_binding" if node.name in subs else "virtual_binding"
+            wanted = "trunk_binding" if node.name in subs else "virtual_binding"
+            if vdu_of_cp(topology, node) is None and wanted not in _misspelt_requirements(context, node):
                 message = f"the connection point {quote(node.name)} has no {wanted}"
                 yield finding("VNFD004", node.key, message, f"Add the requirement '{wanted}: <VDU>'")
 

@@ -187,3 +187,28 @@ def test_thousands_of_faults_of_one_code_are_counted(tmp_path: Path) -> None:
     assert len(told) == MAX_OF_A_CODE + 1
     assert f"{MAX_IMPORTS - MAX_OF_A_CODE} more findings of this code" in told
     assert [entry.line for entry in report if entry.code == "YAML002"] == [MAX_IMPORTS + 4]
+
+
+def test_a_misspelt_binding_does_not_look_like_a_missing_one(tmp_path: Path) -> None:
+    text = changed("      - virtual_binding: worker", "      - virtual_bindin: worker")
+    assert errors(check_text(tmp_path, text)) == ["TOSCA013"]
+
+
+def test_limits_that_contradict_each_other_say_nothing_of_levels(tmp_path: Path) -> None:
+    text = changed("min_number_of_instances: 2, max_number_of_instances: 9",
+                   "min_number_of_instances: 12, max_number_of_instances: 9")  # fmt: skip
+    assert [entry.code for entry in check_text(tmp_path, text)] == ["VNFD015"]
+
+
+def test_the_level_of_the_vnfs_own_profile_exists(tmp_path: Path) -> None:
+    own = "    vnf:\n      type: example.Balancer\n"
+    text = changed(own, f"{own}      properties: {{vnf_profile: {{instantiation_level: smal}}}}\n")
+    hints = [entry.hint for entry in check_text(tmp_path, text) if entry.code == "VNFD008"]
+    assert hints == ["Did you mean 'small'?"]
+
+
+def test_an_element_that_names_no_capability_is_told_once(tmp_path: Path) -> None:
+    write(tmp_path / "vnf_types.yaml", VNF_TYPES.encode())
+    report = validate(write(tmp_path / "vnfd.yaml", NSD.replace("forwarding_in}", "forwarding_inn}", 1).encode()))
+    assert errors(report) == ["TOSCA015"], report.to_text()
+    assert "Did you mean 'forwarding_in'?" in report.errors[0].message
