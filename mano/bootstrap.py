@@ -303,7 +303,6 @@ def _wire(
     watch = Watch(
         [
             *_observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
-            Round("performance", PERFORMANCE_S, performance.collect),
             Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
             Round("indicators", settings.watch_s, indicators.watch),
             *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
@@ -314,6 +313,13 @@ def _wire(
         open_unit,
         owner=server_id(settings.data_dir),
         alone=store.engines.is_sqlite,
+    )
+    collecting = Watch(
+        [Round("performance", PERFORMANCE_S, performance.collect, share=1)],
+        open_unit,
+        owner=server_id(settings.data_dir),
+        alone=store.engines.is_sqlite,
+        name="collect",
     )
     services = Services(
         open_unit=open_unit,
@@ -363,9 +369,10 @@ def _wire(
         store,
         catalogue,
         graphs,
-        beside=(dispatcher.start, watch.start, *(each.start for each in (*kept, *reporters))),
+        beside=(dispatcher.start, watch.start, collecting.start, *(each.start for each in (*kept, *reporters))),
         ends=(
             *(each.stop for each in (*reporters, *kept)),
+            collecting.stop,
             watch.stop,
             dispatcher.stop,
             background.stop,

@@ -15,7 +15,7 @@ from mano.errors import CatenaError
 from mano.ports.repositories import Lease, UnitOfWorkFactory
 
 SHARE = 20
-"""A look that took t seconds is not repeated within SHARE x t seconds."""
+"""A look that took t seconds is not repeated within SHARE x t seconds, unless its round says otherwise."""
 
 LEASE = "watch"
 
@@ -27,20 +27,32 @@ class Round:
     name: str
     every_s: float
     look: Callable[[], None]
+    share: float = SHARE
     due: float = field(default=0.0)
 
 
 class Watch:
-    """Runs its rounds from :meth:`start` to :meth:`stop`; of several servers of a database one watches."""
+    """Runs its rounds from :meth:`start` to :meth:`stop`, one after the other; of several servers of a database one.
+
+    What must be in time does not share a watch with what may take long. ``name`` tells watches apart.
+    """
 
     def __init__(
-        self, rounds: list[Round], open_unit: UnitOfWorkFactory, *, owner: str, alone: bool, first_s: float = 1.0
+        self,
+        rounds: list[Round],
+        open_unit: UnitOfWorkFactory,
+        *,
+        owner: str,
+        alone: bool,
+        first_s: float = 1.0,
+        name: str = LEASE,
     ) -> None:
         self._rounds = rounds
         self._open_unit = open_unit
         self._owner = owner
         self._alone = alone
         self._first_s = first_s
+        self._name = name
         self._lease: Lease | None = None
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,7 +63,7 @@ class Watch:
         for each in self._rounds:
             each.due = now + min(each.every_s, self._first_s)
         self._end.clear()
-        self._thread = threading.Thread(target=self._run, name="catena-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"catena-{self._name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -80,13 +92,13 @@ class Watch:
         except Exception:
             structlog.get_logger(__name__).exception("could not look", what=each.name)
         taken = time.monotonic() - begun
-        each.due = time.monotonic() + max(each.every_s, SHARE * taken)
+        each.due = time.monotonic() + max(each.every_s, each.share * taken)
 
     def _is_ours(self) -> bool:
         ttl_s = 3 * min(each.every_s for each in self._rounds)
         with self._open_unit() as uow:
             if self._lease is None or not uow.leases.keep(self._lease, ttl_s):
-                self._lease = uow.leases.take(LEASE, self._owner, ttl_s)
+                self._lease = uow.leases.take(self._name, self._owner, ttl_s)
         return self._lease is not None
 
 
@@ -100,6 +112,8 @@ def disk_of(directory: Path) -> tuple[int, int]:
 
 def certificate_ends(files: dict[str, Path]) -> dict[str, datetime]:
     """When the certificates in PEM files end; a file that cannot be read is none."""
+    if not files:
+        return {}
     from cryptography import x509
 
     found: dict[str, datetime] = {}
