@@ -108,7 +108,8 @@ class Snapshot:
 class Board:
     """One request's placements on a fleet. Close it, or use it in a `with` statement."""
 
-    def __init__(self, fleet: Fleet, request: PlacementRequest) -> None:
+    def __init__(self, fleet: Fleet, request: PlacementRequest, *, standing: bool = False) -> None:
+        """`standing` says that the request's chains run already: their hops hold what they take of the links."""
         self.fleet = fleet
         self.request = request
         self.vdus: dict[str, VduRequest] = {vdu.id: vdu for vdu in request.vdus}
@@ -120,6 +121,7 @@ class Board:
         self._base: dict[int, FreeHost] = {}
         self._on: dict[int, list[str]] = {}
         self._seat_old_members()
+        self.chains.begin(self.places, standing=standing)
 
     def _seat_old_members(self) -> None:
         """Allocations on a chain's path have a place from the start."""

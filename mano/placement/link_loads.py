@@ -22,7 +22,10 @@ class LinkLoad:
 
 
 def loads_of(request: PlacementRequest, result: PlacementResult) -> dict[str, tuple[LinkLoad, ...]]:
-    """What each VDU's chains hold: a hop counts to the VDU at its end, the last one to the VDU where it begins."""
+    """What each VDU's chains hold: a hop counts to the VDU at its end, else to the one where it begins.
+
+    One between two that have a place already counts to the first VDU of the path that gets one now.
+    """
     loads: dict[str, list[LinkLoad]] = defaultdict(list)
     for chain in request.chains:
         route = result.chains.get(chain.id)
@@ -31,8 +34,8 @@ def loads_of(request: PlacementRequest, result: PlacementResult) -> dict[str, tu
         members: list[str | None] = [*([None] if chain.ingress is not None else []), *chain.path]
         members += [None] if chain.egress is not None else []
         for (before, behind), hop in zip(pairwise(members), route.hops, strict=True):
-            owner = behind if behind in result.placements else before
-            if owner in result.placements and owner is not None:
+            owner = next((one for one in (behind, before, *chain.path) if one in result.placements), None)
+            if owner is not None:
                 loads[owner] += (LinkLoad(a, b, chain.bandwidth_mbps) for a, b in hop.links)
     return {vdu: tuple(held) for vdu, held in loads.items()}
 

@@ -144,6 +144,27 @@ class Chains:
                     spots.setdefault(chain.id, []).append(at)
         self._mbps = {chain.id: chain.bandwidth_mbps for chain in chains}
         self._routes: dict[tuple[str, int], Route] = {}
+        self._broken: dict[str, int] = {}
+
+    def begin(self, places: Mapping[str, str], *, standing: bool) -> None:
+        """Route the hops whose ends are known from the start: between allocations, ingress and egress.
+
+        What they take is reserved, unless the chains are `standing` ones that hold it already. A bounded chain takes no
+        VDU when nothing can carry such a hop.
+        """
+        for chain in self.chains if self.underlay.known else ():
+            mbps = 0 if standing else chain.bandwidth_mbps
+            for index, ends in enumerate(pairwise(self._waypoints[chain.id])):
+                source, target = (_place_of(end, places) for end in ends)
+                if source is None or target is None:
+                    continue
+                route = self.underlay.route(source, target, mbps)
+                if route is not None:
+                    self.underlay.reserve(route, mbps)
+                    self._routes[chain.id, index] = route
+                elif self.bounded(chain):
+                    self._broken[chain.id] = max(1, chain.bandwidth_mbps - self._widest(source, target))
+                    break
 
     def of(self, vdu: str) -> Sequence[ChainRequest]:
         return self._of.get(vdu, ())
@@ -186,6 +207,8 @@ class Chains:
         for chain in self.of(vdu):
             if not self.bounded(chain):
                 continue
+            if chain.id in self._broken:
+                return Code.LINK_BANDWIDTH, self._broken[chain.id]
             for anchors in self.anchors(chain, vdu, places):
                 for name in anchors:
                     if name is not None and host not in self.underlay.latencies(name, chain.bandwidth_mbps):
@@ -207,9 +230,14 @@ class Chains:
 
     def least_latency(self, chain: ChainRequest, places: Mapping[str, str]) -> int | None:
         """The least that the chain can take between the waypoints that have a place; None when a way is missing."""
-        known = [name for point in self._waypoints[chain.id] if (name := _place_of(point, places)) is not None]
+        points = self._waypoints[chain.id]
+        known = [(at, name) for at, point in enumerate(points) if (name := _place_of(point, places)) is not None]
         total = 0
-        for a, b in pairwise(known):
+        for (at, a), (_, b) in pairwise(known):
+            route = self._routes.get((chain.id, at))
+            if route is not None:
+                total += route.latency_us
+                continue
             reach = self.underlay.latencies(a, chain.bandwidth_mbps)
             if b not in reach:
                 return None
@@ -221,7 +249,7 @@ class Chains:
         done: list[tuple[str, int]] = []
         for chain in self.of(vdu):
             hops = self._hops_at(chain, vdu) if self.underlay.known else ()
-            code = self._route_hops(chain, hops, places, done)
+            code = Code.LINK_BANDWIDTH if chain.id in self._broken else self._route_hops(chain, hops, places, done)
             if code is not None:
                 for key in done:
                     self._drop(key)

@@ -79,7 +79,7 @@ def rebalance(
     """
     held = _held(inventory, movable)
     fleet = Fleet(_evacuated(_without(inventory, held), evacuate))
-    with Board(fleet, movable) as board:
+    with Board(fleet, movable, standing=True) as board:
         engine = Engine(board, Extensions.installed() if extensions is None else extensions)
         _seat_as_is(board, held)
         before = board.objective()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mano.placement import DocumentError
+from mano.placement import DocumentError, LinkLoad, inventory_from_document, loads_of, plan, request_from_document
 from tests.unit.placement.world import allocation, host, node, solve, vdu
 
 
@@ -154,3 +154,42 @@ def test_switches_can_be_attachments():
 def test_chains_that_lead_nowhere_are_refused(wrong, fault):
     with pytest.raises(DocumentError, match=fault):
         solve(tight(1), names(1), chains=[wrong])
+
+
+def there(name: str, allocation_id: str) -> dict[str, Any]:
+    return host(name, allocations=[allocation(allocation_id)])
+
+
+OLD = [there("h0", "o0"), there("h1", "o1"), there("h2", "o2")]
+STAR = [link("h0", "tor", mbps=100), link("h1", "tor", mbps=50), link("h2", "tor", mbps=100)]
+
+
+def test_hops_between_what_is_there_already_are_routed_and_count():
+    result = solve(OLD, names(1), chains=[chain("o0", "o2", "v0", bandwidthMbps=60)], links=STAR)
+    assert result["placements"]["v0"]["host"] == "h2"
+    assert result["chains"]["c"]["latencyUs"] == 20
+    assert result["chains"]["c"]["hops"][0]["links"] == [["h0", "tor"], ["tor", "h2"]]
+
+
+def test_hops_between_what_is_there_already_are_bounded():
+    for path, ends in ((("o0", "o1", "v0"), {}), (("o1", "v0"), {"ingress": "tor"})):
+        refused = solve(OLD, names(1), chains=[chain(*path, bandwidthMbps=60, **ends)], links=STAR)
+        assert refused["unplaced"]["v0"]["reasons"] == {"LINK_BANDWIDTH": 3}
+        assert refused["unplaced"]["v0"]["nearest"][0]["short"] == {"LINK_BANDWIDTH": 10}
+    late = solve(OLD, names(1), chains=[chain("o0", "o1", "v0", maxLatencyUs=19)], links=STAR)
+    assert late["unplaced"]["v0"]["reasons"] == {"LATENCY": 3}
+    assert not solve(OLD, names(1), chains=[chain("o0", "o1", "v0", maxLatencyUs=20)], links=STAR)["unplaced"]
+
+
+def test_what_a_hop_holds_itself_does_not_make_its_chain_late():
+    slow = [link("h0", "h1", mbps=50), link("h0", "h1", mbps=50, latency=90), link("h1", "h2", mbps=50)]
+    narrow = [host(f"h{n}", labels={"n": str(n)}) for n in range(3)]
+    asked = [vdu(f"v{n}", requires={"n": str(n)}) for n in range(3)]
+    result = solve(narrow, asked, chains=[chain("v0", "v1", "v2", bandwidthMbps=50, maxLatencyUs=20)], links=slow)
+    assert (result["unplaced"], result["chains"]["c"]["latencyUs"]) == ({}, 20)
+
+
+def test_loads_of_hops_between_what_is_there_count_to_a_vdu_that_is_placed():
+    inventory = inventory_from_document({"hosts": OLD, "links": STAR})
+    request = request_from_document({"vdus": names(1), "chains": [chain("o0", "o2", "v0", bandwidthMbps=60)]})
+    assert loads_of(request, plan(inventory, request)) == {"v0": (LinkLoad("h0", "tor", 60), LinkLoad("tor", "h2", 60))}
