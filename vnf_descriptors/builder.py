@@ -13,6 +13,7 @@ The same tree gives the same octets, whoever builds it and whenever (an elliptic
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import posixpath
@@ -72,6 +73,8 @@ def build(
         findings.append(finding("MF001", Position("."), message, severity=Severity.ERROR))
     if any(entry.severity is Severity.ERROR for entry in findings):
         raise DescriptorError(Report(str(directory), tuple(findings)))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
     with tempfile.NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name}.", suffix=".csar", delete=False
     ) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from mano.cli.output import Column, note, output_option, show_document
 from mano.cli.resolve import PACKAGE
 
 if TYPE_CHECKING:
-    from vnf_descriptors import Policy, Report
+    from vnf_descriptors import Package, Policy, Report
 
 COLUMNS = (
     Column("ID", "id"),
@@ -186,15 +187,33 @@ ABSENT = "absent"
 
 
 def _model(path: Path) -> Any:
-    from vnf_descriptors import DescriptorError, load, to_json
+    from vnf_descriptors import DescriptorError, load, open_package, to_json
 
     with archive_of(path) as archive:
+        # What is only compared may name files elsewhere.
+        policy = _policy((), False, allow_external=True)
         try:
-            # What is only compared may name files elsewhere.
-            return to_json(load(archive, _policy((), False, allow_external=True)))
+            model = to_json(load(archive, policy))
+            with open_package(archive, policy) as package:
+                return {**model, "artifacts": _digests(package)}
         except DescriptorError as error:
             note(error.report.to_text(with_path=True).rstrip("\n"))
             raise Failure(f"{path} cannot be loaded", hint="mano package validate") from None
+
+
+def _digests(package: Package) -> dict[str, str]:
+    """Digest of every file besides the descriptor; none of what lies beside a bare one."""
+    from vnf_descriptors import Layout
+
+    if package.layout is Layout.BARE:
+        return {}
+    digests = {}
+    for file in package.artifacts():
+        digest = hashlib.sha256()
+        for chunk in package.chunks(file.path):
+            digest.update(chunk)
+        digests[file.path] = digest.hexdigest()
+    return digests
 
 
 def _differences(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -240,6 +259,9 @@ _NOUNS = {
 
 def in_words(path: str, before: Any, after: Any) -> str:
     """One difference as a sentence: where, what, and how it changed."""
+    if path.startswith("/artifacts/"):
+        change = "is new" if before == ABSENT else "is gone" if after == ABSENT else "has another content"
+        return f"the file {printable(path.removeprefix('/artifacts/'))} {change}"
     steps = [step for step in path.split("/") if step]
     where: list[str] = []
     what: list[str] = []

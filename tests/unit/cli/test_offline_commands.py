@@ -105,6 +105,14 @@ def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
     assert told == "flavour simple, VDU firewall: cpu vcpus changed from 2 to 4\n"
 
 
+def test_files_that_the_descriptor_does_not_name_are_compared_too(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(FIREWALL, other)
+    (other / "ChangeLog.txt").write_text("2.0.0: better\n")
+    told = run("package", "diff", FIREWALL, other, code=10).stdout
+    assert told == "the file ChangeLog.txt has another content\n"
+
+
 @pytest.mark.parametrize(
     ("path", "before", "after", "words"),
     [
@@ -112,6 +120,9 @@ def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
         ("/flavours/simple/vdus/lb", {"id": "lb"}, "absent", "flavour simple: VDU lb is gone"),
         ("/flavours/s/vdus/lb/memory_mib", 512, 1024, "flavour s, VDU lb: memory mib changed from 512 to 1024"),
         ("/product_info_name", "absent", "Wall", "product info name is new: Wall"),
+        ("/artifacts/Scripts/start.sh", "ab", "cd", "the file Scripts/start.sh has another content"),
+        ("/artifacts/new.sh", "absent", "cd", "the file new.sh is new"),
+        ("/artifacts/old.sh", "ab", "absent", "the file old.sh is gone"),
         ("/", {"a": 1}, {"b": 2}, "the descriptor changed from {'a': 1} to {'b': 2}"),
     ],
 )
