@@ -15,10 +15,10 @@ from mano.cli.exits import Failure
 def explain(what: str) -> None:
     """Explain a CODE or a TYPE of SOL001.
 
-    A CODE is that of a finding on a package, of an error, or of a placement's refusal. A TYPE may be followed by a
-    path into it: tosca.nodes.nfv.Vdu.Compute.properties.vdu_profile
+    A CODE is that of a finding on a package, of an error, or of a placement's or a chain's refusal. A TYPE may be
+    followed by a path into it: tosca.nodes.nfv.Vdu.Compute.properties.vdu_profile
     """
-    text = _of_finding(what) or _of_error(what) or _of_placement(what) or _of_type(what)
+    text = _of_finding(what) or _of_error(what) or _of_placement(what) or _of_chain(what) or _of_type(what)
     if text is None:
         raise _unknown(what)
     click.echo(text.rstrip("\n"))
@@ -49,6 +49,13 @@ def _of_finding(code: str) -> str | None:
 def _of_error(code: str) -> str | None:
     kind = _errors().get(code.upper())
     return None if kind is None else f"{code.upper()}: {inspect.getdoc(kind)}"
+
+
+def _of_chain(code: str) -> str | None:
+    from mano.cli.chain_codes import CHAIN_REASONS
+
+    known = CHAIN_REASONS.get(code.upper())
+    return None if known is None else f"{code.upper()}: {known}"
 
 
 def _of_placement(code: str) -> str | None:
@@ -96,6 +103,7 @@ def _errors() -> dict[str, type]:
 
 
 def _known() -> list[str]:
+    from mano.cli.chain_codes import CHAIN_REASONS
     from vnf_descriptors.codes import CODES
 
-    return [*CODES, *_errors(), *PLACEMENT_CODES]
+    return [*CODES, *_errors(), *PLACEMENT_CODES, *CHAIN_REASONS]

@@ -193,3 +193,9 @@ def test_the_schemas_are_json_schema() -> None:
     Draft202012Validator(json.loads(run("place", "schema", "Inventory").stdout)).validate(
         yaml.safe_load(INVENTORY.read_text())
     )
+
+
+@pytest.mark.parametrize("code", ["NO_END", "L3_OVERLAP", "CHAIN_MTU", "CHAIN_NO_TUNNEL", "rewrites_in_the_middle"])
+def test_refusals_of_chains_are_explained(code: str) -> None:
+    result = CliRunner().invoke(mano, ["explain", code])
+    assert result.exit_code == 0 and result.output.startswith(f"{code.upper()}: ")
