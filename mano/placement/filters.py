@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 
 from mano.domain.nfvi import SMALL_PAGE_KIB, HostState
 from mano.placement.cells import rooms_of
 from mano.placement.free import FreeHost
 from mano.placement.nics import NicDemand, attach, eligible, on_physnet
 from mano.placement.numa import fit, fits_cells
+from mano.placement.plugins import installed
 from mano.placement.request import EmulatorThreads, PageClass, ThreadPolicy, VduRequest, VnicType
 from mano.placement.result import Code, pages_code
 
@@ -177,5 +177,4 @@ def first_refusal(filters: Sequence[Filter], host: FreeHost, vdu: VduRequest) ->
 
 def installed_filters() -> tuple[Filter, ...]:
     """The filters of third parties, by the name of their entry point."""
-    found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-    return tuple(point.load() for point in found)
+    return installed(ENTRY_POINT_GROUP)

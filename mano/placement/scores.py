@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 from mano.placement.free import FreeHost
 from mano.placement.numa import Fit, Waste, waste_of
+from mano.placement.plugins import installed
 from mano.placement.request import VduRequest
 from mano.placement.result import CHAIN_HOP_COST, CROSS_NUMA_COST, HOST_OPENED_COST
 
@@ -66,8 +66,7 @@ def waste(before: FreeHost, after: FreeHost) -> Waste:
 
 def installed_scores() -> tuple[ScoreFunction, ...]:
     """The scores of third parties, by the name of their entry point."""
-    found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-    return tuple(point.load() for point in found)
+    return installed(ENTRY_POINT_GROUP)
 
 
 def total(scores: Iterable[ScoreFunction], host: FreeHost, vdu: VduRequest, fit: Fit) -> int:
