@@ -17,8 +17,9 @@ from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
 from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
+from mano.adapters.rounds import chain_counters, count, declared_indicators, observers
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
-from mano.adapters.watching import Round, Watch, certificate_ends, disk_of
+from mano.adapters.watching import Round, Watch
 from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
@@ -29,7 +30,6 @@ from mano.assurance.fan_out import follow_up
 from mano.assurance.indicators import Indicators
 from mano.assurance.measuring import Measuring
 from mano.assurance.metering import Metering
-from mano.assurance.observing import BridgeObserver, InstanceObserver, Observer, ResourceObserver
 from mano.assurance.performance import Performance
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
@@ -60,7 +60,7 @@ from mano.placement import PlacementRequest, PlacementResult
 from mano.ports.metering import Meter
 from mano.ports.or_vnfm import Nfvo, Vnfm
 from mano.ports.repositories import UnitOfWorkFactory
-from mano.ports.service_paths import Drift, ServicePaths
+from mano.ports.service_paths import ServicePaths
 from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
@@ -293,22 +293,22 @@ def _wire(
     alarms = Alarms(open_unit, clock)
     postman = WebPostman(web)
     meters = {name: vim for name, vim in vims.items() if isinstance(vim, Meter)}
-    counters = partial(_chain_counters, chains)
+    counters = partial(chain_counters, chains)
     measuring = Measuring(open_unit, meters, counters)
     performance = Performance(open_unit, measuring, postman, clock, random_id)
     capacity = Capacity(open_unit, vims)
-    indicators = Indicators(open_unit, meters, clock, _declared_indicators)
+    indicators = Indicators(open_unit, meters, clock, declared_indicators)
     metering = Metering(open_unit, counters, clock)
     auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
     watch = Watch(
         [
-            *_observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
+            *observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
             Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
             Round("indicators", settings.watch_s, indicators.watch),
             *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
-            Round("old alarms", FORGET_S, lambda: _count(alarms.forget_old)),
-            Round("old usage", FORGET_S, lambda: _count(metering.forget_old)),
+            Round("old alarms", FORGET_S, lambda: count(alarms.forget_old)),
+            Round("old usage", FORGET_S, lambda: count(metering.forget_old)),
         ],
         open_unit,
         owner=server_id(settings.data_dir),
@@ -383,57 +383,6 @@ def _wire(
     )
 
 
-def _observers(
-    settings: Settings,
-    store: SqlStore,
-    alarms: Alarms,
-    vims: Mapping[str, VimDriver],
-    drift: Callable[[], Sequence[Drift]],
-) -> list[Round]:
-    """What is looked at for alarms, and how often."""
-    certificates = {name: path for name, path in settings.certificates.items() if path.is_file()}
-    observers: tuple[tuple[str, float, Observer], ...] = (
-        ("instances", settings.watch_s, InstanceObserver(store.open_unit, vims)),
-        ("bridges", 6 * settings.watch_s, BridgeObserver(store.open_unit, drift)),
-        (
-            "resources",
-            12 * settings.watch_s,
-            ResourceObserver(
-                store.open_unit,
-                SystemClock(),
-                lambda: disk_of(settings.data_dir),
-                lambda: certificate_ends(certificates),
-            ),
-        ),
-    )
-    return [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in observers]
-
-
-def _chain_counters(chains: ServiceChains, id: str, tenant_id: str) -> tuple[int, int]:
-    """(packets, octets) that came to the end of a chain's paths."""
-    paths = chains.statistics(id, tenant_id)["paths"]
-    packets = sum(int(path.get("endPackets", 0)) for path in paths)
-    octets = sum(int(path["hops"][-1]["bytes"]) for path in paths if path.get("hops"))
-    return packets, octets
-
-
-def _declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:
-    """Identifier and name of every indicator that a VNFD's document declares."""
-    flavours = descriptor.get("flavours") or ()
-    found = [one for flavour in flavours for one in flavour.get("indicators") or ()]
-    found += list(descriptor.get("indicators") or ())
-    return {str(one["id"]): str(one.get("name") or one["id"]) for one in found if one.get("id")}
-
-
-def _count(call: Callable[[], int]) -> None:
-    call()
-
-
-def _observe(alarms: Alarms, observer: Observer) -> None:
-    for name, causes in observer.look().items():
-        alarms.observed(name, causes)
-
-
 def _vnfms(
     settings: Settings,
     web: WebClient,
@@ -485,3 +434,17 @@ def lab_view(lab: str, data_directory: Path) -> LabView:
     from mano.adapters.vim_local.view import LabView
 
     return LabView(lab, data_directory)
+
+
+def back_up(data_directory: Path, target: Path) -> int:
+    """The data of a server on SQLite as one file, without a server; its size in octets."""
+    from mano.adapters.backup import backup
+
+    return backup(data_directory, target)
+
+
+def restore(source: Path, data_directory: Path) -> None:
+    """Make a data directory from such a file."""
+    from mano.adapters.backup import restore as make
+
+    make(source, data_directory)

@@ -33,6 +33,8 @@ BRANCHES: Mapping[str, Branch] = {
     "alarm": Branch("mano.cli.alarms", "alarm", "Alarms: what is wrong, and that somebody knows."),
     "subscription": Branch("mano.cli.subscriptions", "subscription", "Who is told what."),
     "usage": Branch("mano.cli.usage", "usage", "What each tenant held and for how long."),
+    "backup": Branch("mano.cli.backups", "backup", "Write a server's data into one file."),
+    "restore": Branch("mano.cli.backups", "restore", "Make a data directory from such a file."),
     "explain": Branch("mano.cli.explain", "explain", "What an error or finding code means."),
     "completion": Branch("mano.cli.completion", "completion", "Completion for a shell."),
 }

@@ -52,6 +52,8 @@ ROUND_ONE = {
     "alarm": {"list", "show", "ack"},
     "subscription": {"list", "delete"},
     "usage": set(),
+    "backup": set(),
+    "restore": set(),
     "explain": set(),
     "completion": set(),
 }

@@ -1,0 +1,75 @@
+"""What a server looks at again and again, put together: observers of faults and readers of counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from mano.adapters.clock import SystemClock
+from mano.adapters.store import SqlStore
+from mano.adapters.watching import Round, certificate_ends, disk_of
+from mano.assurance.alarms import Alarms
+from mano.assurance.observing import BridgeObserver, InstanceObserver, Observer, ResourceObserver
+from mano.ports.service_paths import Drift
+from mano.ports.vim import VimDriver
+from mano.settings import Settings
+
+
+class ChainStatistics(Protocol):
+    """Counters of chains, as :class:`mano.api.services.ForwardingGraphs` tells them."""
+
+    def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Packets and octets per path and hop."""
+
+
+def observers(
+    settings: Settings,
+    store: SqlStore,
+    alarms: Alarms,
+    vims: Mapping[str, VimDriver],
+    drift: Callable[[], Sequence[Drift]],
+) -> list[Round]:
+    """What is looked at for alarms, and how often."""
+    certificates = {name: path for name, path in settings.certificates.items() if path.is_file()}
+    kinds: tuple[tuple[str, float, Observer], ...] = (
+        ("instances", settings.watch_s, InstanceObserver(store.open_unit, vims)),
+        ("bridges", 6 * settings.watch_s, BridgeObserver(store.open_unit, drift)),
+        (
+            "resources",
+            12 * settings.watch_s,
+            ResourceObserver(
+                store.open_unit,
+                SystemClock(),
+                lambda: disk_of(settings.data_dir),
+                lambda: certificate_ends(certificates),
+            ),
+        ),
+    )
+    return [Round(name, every_s, partial(_observe, alarms, observer)) for name, every_s, observer in kinds]
+
+
+def chain_counters(chains: ChainStatistics, id: str, tenant_id: str) -> tuple[int, int]:
+    """(packets, octets) that came to the end of a chain's paths."""
+    paths = chains.statistics(id, tenant_id)["paths"]
+    packets = sum(int(path.get("endPackets", 0)) for path in paths)
+    octets = sum(int(path["hops"][-1]["bytes"]) for path in paths if path.get("hops"))
+    return packets, octets
+
+
+def declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:
+    """Identifier and name of every indicator that a VNFD's document declares."""
+    flavours = descriptor.get("flavours") or ()
+    found = [one for flavour in flavours for one in flavour.get("indicators") or ()]
+    found += list(descriptor.get("indicators") or ())
+    return {str(one["id"]): str(one.get("name") or one["id"]) for one in found if one.get("id")}
+
+
+def count(call: Callable[[], int]) -> None:
+    """Do it; how often it found something to do interests nobody here."""
+    call()
+
+
+def _observe(alarms: Alarms, observer: Observer) -> None:
+    for name, causes in observer.look().items():
+        alarms.observed(name, causes)
