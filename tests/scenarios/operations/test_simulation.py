@@ -29,7 +29,9 @@ Attempt = Generator[None, None, None]
 class SeededEngine:
     """Runs operations one durable step at a time; which one is next, and where a server dies, the seed decides."""
 
-    def __init__(self, store: SqlStore, dice: random.Random) -> None:
+    def __init__(self, store: SqlStore, dice: random.Random, deaths: float = 0.1) -> None:
+        """``deaths`` is the share of turns at which the server dies instead."""
+        self._deaths = deaths
         self._runner = Runner(store.open_unit, SystemClock(), retries=RetryPolicy(attempts=1))
         self._dice = dice
         self._running: dict[tuple[str, int], Attempt] = {}
@@ -77,7 +79,7 @@ class SeededEngine:
             return False
         key = self._dice.choice(sorted(self._running))
         try:
-            if self._dice.random() < 0.1:
+            if self._dice.random() < self._deaths:
                 raise Died("between two steps")
             next(self._running[key])
         except StopIteration:
