@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-
 REMOTE = "catenaRemote"
 """Metadata of a copy of a VNF that a foreign VNFM manages: its identifier there, and those of its operations."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,7 @@ def test_every_round_is_looked_at_whatever_another_one_raises() -> None:
         if name == "broken":
             raise ValueError("not foreseen")
 
-    watch = watched(
-        *(Round(name, 0.01, lambda name=name: look(name), share=0) for name in ("silent", "broken", "well"))
-    )
+    watch = watched(*(Round(name, 0.01, partial(look, name), share=0) for name in ("silent", "broken", "well")))
     watch.start()
     assert enough.wait(10)
     watch.stop()
