@@ -34,7 +34,7 @@ from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine
 
 SOLVER = "catena"
-HEURISTICS = ("order_rank", "random_rank", "grc_rank", "ffd_rank", "nrm_rank", "rw_rank", "nea_rank")
+HEURISTICS = ("order_rank", "random_rank", "grc_rank", "ffd_rank", "nrm_rank", "pl_rank", "rw_rank")
 DEFAULT_RATE = 0.04
 NEIGHBOURHOODS = 4
 """Places of the physical network that the engine is asked about for one request."""
