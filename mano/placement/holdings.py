@@ -38,6 +38,10 @@ class Freed:
     host: FreeHost
     text: str
 
+    @property
+    def verb(self) -> str:
+        return "was" if self.text.startswith("1 ") and " and " not in self.text else "were"
+
 
 def what_to_free(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Iterator[str]:
     """For the nearest of the hosts that came near what would have to be freed there; verified by fitting again."""
@@ -50,7 +54,7 @@ def what_to_free(engine: Engine, vdu: VduRequest, diagnosis: Diagnosis) -> Itera
         for freed in islice(_ways(engine.fleet.hosts[position], miss.short), MAX_TRIES):
             enough = freed.host.storage_gib >= vdu.storage_gib
             if enough and fit(freed.host, vdu, bounds.rules_at(position), effort=engine.effort) is not None:
-                yield f"{freed.text} on {miss.host} were freed"
+                yield f"{freed.text} on {miss.host} {freed.verb} freed"
                 return
 
 
@@ -105,15 +109,20 @@ def _changes(host: FreeHost, code: str, missing: int) -> Iterator[_Change]:
     if code.startswith("PAGES_"):
         yield from _pages(host, int(code.removeprefix("PAGES_")), missing)
     elif code in UNITS:
-        text = f"{missing} {UNITS[Code(code)]}"
+        text = _counted(missing, UNITS[Code(code)])
         yield from _BY_CODE[Code(code)](host, missing, text)
+
+
+def _counted(number: int, things: str) -> str:
+    one = number == 1 and things != UNITS[Code.BANDWIDTH]
+    return f"{number} {things.removesuffix('s') if one else things}"
 
 
 def _pages(host: FreeHost, size: int, missing: int) -> Iterator[_Change]:
     for shape, node in zip(host.host.numa_nodes, host.nodes, strict=True):
         usable = shape.hugepages.get(size, 0) - shape.reserved_hugepages.get(size, 0)
         if usable - node.pages.get(size, 0) >= missing:
-            yield _Change(f"{missing} pages of {size} KiB", node=node.id, pages=(size, missing))
+            yield _Change(f"{_counted(missing, 'pages')} of {size} KiB", node=node.id, pages=(size, missing))
 
 
 def _cpus(host: FreeHost, missing: int, text: str) -> Iterator[_Change]:
@@ -128,7 +137,7 @@ def _whole_cores(host: FreeHost, missing: int, _: str) -> Iterator[_Change]:
         for node in host.nodes:
             held = _by_core(node)
             if len(held) >= count:
-                yield _Change(f"{count} dedicated CPUs", node=node.id, cpus=mask_of(held[:count]))
+                yield _Change(_counted(count, UNITS[Code.THREAD_POLICY]), node=node.id, cpus=mask_of(held[:count]))
 
 
 def _by_core(node: FreeNode) -> list[int]:

@@ -93,12 +93,12 @@ RELAXATIONS = [
     (
         host(nodes=[node(hugepages={"2048": 4})], allocations=[pages(3)]),
         vdu(memory=4, pageSizeKib=2048),
-        "1 pages of 2048 KiB on h1 were freed",
+        "1 page of 2048 KiB on h1 was freed",
     ),
     (
         host(nodes=[node(cores=2)], allocations=[allocation(cpus=[0, 50, 1])]),
         vdu(vcpus=2, threadPolicy="require"),
-        "1 dedicated CPUs on h1 were freed",
+        "1 dedicated CPU on h1 was freed",
     ),
     (
         host(storageGib=9, allocations=[allocation(storageGib=9)]),
