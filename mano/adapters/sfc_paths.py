@@ -18,7 +18,7 @@ from sfc.ovs.location import SwitchLocation
 from sfc.ovs.oam import ProbedHop, probe
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.packet import parse_packet
-from sfc.ovs.stats import flow_counters
+from sfc.ovs.stats import flow_counters, forget
 from sfc.ovs.trace import Trace, Verdict, trace
 
 BRIDGE = "br-int"
@@ -41,6 +41,11 @@ class OvsServicePaths:
         """Make the host's tables equal to the given ones: only the differences are sent, in one bundle."""
         with switch_errors():
             replace_tables(self._switch_of(host), self._bridge, tables, generation=generation)
+
+    def settle(self, host: str) -> None:
+        """Wait until the host's datapath has forgotten what its tables said before."""
+        with switch_errors():
+            forget(self._switch_of(host))
 
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Counters of every flow on the host's bridge, settled."""

@@ -67,6 +67,11 @@ class SimulatedServicePaths:
             packets = Counter({cookie: count for cookie, count in kept.items() if cookie in tables.by_cookie})
             self._bridges[host] = _Bridge(tables, packets)
 
+    def settle(self, host: str) -> None:
+        """Nothing is remembered here beside the tables."""
+        with self._one_at_a_time:
+            self._bridge(host)
+
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Packets of every flow that :meth:`send` took through the host's bridge."""
         with self._one_at_a_time:

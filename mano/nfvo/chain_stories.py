@@ -61,7 +61,7 @@ class ChangeChain:
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """One phase; undone by the one before it."""
         if name == DRAIN:
-            return Step(name, self._drain)
+            return Step(name, lambda: self.graphs.drain(op.instance_id, self.drain_s))
         phase = _PHASES[name]
         order = [ChainPhase.STORED, *(_PHASES[step] for step in op.step_names or () if step in _PHASES)]
         before = order[order.index(phase) - 1]
@@ -97,10 +97,6 @@ class ChangeChain:
                 return
             uow.chains.save(replace(chain, change=replace(chain.change, phase=phase)))
         self.graphs.refresh(())
-
-    def _drain(self) -> None:
-        """What is on the old paths comes out of them."""
-        self.clock.sleep(self.drain_s)
 
     def _settle(self, uow: UnitOfWork, chain: ServiceChain) -> None:
         stays = settled(uow, chain)

@@ -189,7 +189,7 @@ class Chains:
             uow.chains.save(replace(chain, state=ChainState.DRAINING.value))
         if carried:
             self._graphs.refresh(())
-            self._clock.sleep(self._drain_s)
+            self._graphs.drain(id, self._drain_s)
         self._forget(id)
 
     def operation(self, op_id: str, tenant_id: str) -> LcmOpOcc:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -39,6 +40,12 @@ DATA_PLANE = "data-plane"
 
 TURN_S, TURN_DEADLINE_S = 60.0, 90.0
 """Longest turn of one server, and how long another one waits for it."""
+
+REMEMBERED_S = 1.0
+"""Longest time for which a switch goes on by what its tables said before."""
+
+_AT_ONCE = 8
+"""Switches that are asked at the same time."""
 
 DOWN = "service-function-down/"
 """Begins the key of an alarm that says that a function does not work; its identifier follows."""
@@ -85,6 +92,26 @@ class ForwardingGraphs:
                 raise problem
             structlog.get_logger(__name__).warning("a bridge was passed over", host=host, detail=problem.detail)
         return plane
+
+    def drain(self, chain_id: str, drain_s: float) -> None:
+        """Wait until nothing goes by a chain's former way any more and what did came out of it, in ``drain_s`` seconds.
+
+        The time runs from when the chain's bridges have forgotten that way, however short it is. One that cannot say
+        so is given the time that a switch remembers at most.
+        """
+        plane = self.data_plane()
+        with ThreadPoolExecutor(_AT_ONCE, "settle") as pool:
+            unsure = [host for host, sure in pool.map(self._settled, plane.hosts_of(chain_id)) if not sure]
+        if unsure:
+            structlog.get_logger(__name__).warning("bridges may remember a former way", hosts=unsure)
+        self._clock.sleep(drain_s + (REMEMBERED_S if unsure else 0.0))
+
+    def _settled(self, host: str) -> tuple[str, bool]:
+        try:
+            self._paths.settle(host)
+        except CatenaError:
+            return host, False
+        return host, True
 
     def repair(self, hosts: Collection[str]) -> Sequence[Drift]:
         """Make bridges what they are to be, whoever changed them; where each differed. Silent hosts are left out."""

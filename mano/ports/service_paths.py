@@ -118,6 +118,13 @@ class ServicePaths(Protocol):
         :class:`~mano.errors.Unreachable` when the host does not answer.
         """
 
+    def settle(self, host: str) -> None:
+        """Return when the host's bridge does what was programmed before the call, with every packet.
+
+        A switch may go on for a while by what it remembers. Raises :class:`~mano.errors.CatenaError` when the host
+        does not answer, or cannot tell.
+        """
+
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Counters of every flow on the host's bridge, settled."""
 

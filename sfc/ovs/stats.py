@@ -32,6 +32,16 @@ def settle(location: SwitchLocation, *, timeout: float = 10.0) -> None:
     ask(location, "revalidator/wait", timeout=timeout)
 
 
+def forget(location: SwitchLocation, *, timeout: float = 10.0) -> None:
+    """Return when no packet goes any more by what the datapath remembers of tables that were changed before the call.
+
+    A datapath goes on by its own flows until a pass of the revalidators finds them out of date. The first pass that
+    ends may have begun before the change, so two are waited for: a second at most on a quiet switch.
+    """
+    for _ in range(2):
+        settle(location, timeout=timeout)
+
+
 def flow_counters(location: SwitchLocation, bridge: str, *, timeout: float = TIMEOUT_S) -> tuple[FlowCounter, ...]:
     """Settled counters of every flow, by table."""
     settle(location, timeout=timeout)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mano.adapters.clock import SystemClock
 from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
 from mano.domain.lcm_op_occ import OperationState
 from mano.errors import (
@@ -279,6 +281,71 @@ def test_a_change_that_a_dead_host_stops_waits_for_a_decision(running: Job, monk
     assert is_true(running)
     again = running.services.chains.replace(other["id"], running.tenant, document)
     assert running.services.chains.operation(again, running.tenant).state is OperationState.COMPLETED
+
+
+def watch_bridges(monkeypatch: pytest.MonkeyPatch, seen: list[str]) -> None:
+    """Write down what is asked of the bridges, and the waits of the clock."""
+    program, settle, sleep = SimulatedServicePaths.program, SimulatedServicePaths.settle, SystemClock.sleep
+
+    def programmed(paths: SimulatedServicePaths, host: str, tables: Any, *, generation: int | None = None) -> None:
+        seen.append("program")
+        program(paths, host, tables, generation=generation)
+
+    def settled(paths: SimulatedServicePaths, host: str) -> None:
+        seen.append(f"settle {host}")
+        settle(paths, host)
+
+    def slept(clock: SystemClock, seconds: float) -> None:
+        seen.append(f"sleep {seconds:g}")
+        sleep(clock, min(seconds, 0.01))
+
+    monkeypatch.setattr(SimulatedServicePaths, "program", programmed)
+    monkeypatch.setattr(SimulatedServicePaths, "settle", settled)
+    monkeypatch.setattr(SystemClock, "sleep", slept)
+
+
+def before_the_removal(seen: list[str]) -> list[str]:
+    """What came between the last two times that bridges were programmed."""
+    runs = [list(run) for is_program, run in groupby(seen, lambda word: word == "program") if not is_program]
+    assert seen[-1] == "program", seen
+    return runs[-1]
+
+
+def changed_to_longer(job: Job) -> None:
+    other = chain(job, "other")
+    longer = {"path": [{"group": "firewall-0"}, {"group": "dpi-0"}, {"group": "nat-0"}]}
+    document = job.services.chains.patched(other["id"], job.tenant, longer)
+    op_id = job.services.chains.replace(other["id"], job.tenant, document)
+    assert job.services.chains.operation(op_id, job.tenant).state is OperationState.COMPLETED
+
+
+def test_old_paths_go_only_when_every_bridge_forgot_them(running: Job, monkeypatch: pytest.MonkeyPatch):
+    """However short the drain is: a switch goes on for a while by what it remembers."""
+    made = running.services.chains.create(running.tenant, DNS)
+    seen: list[str] = []
+    with monkeypatch.context() as meanwhile:
+        watch_bridges(meanwhile, seen)
+        changed_to_longer(running)
+        *settled, drained = before_the_removal(seen)
+        assert sorted(settled) == ["settle h1", "settle h2", "settle h3"]
+        assert drained == "sleep 0.01"
+        seen.clear()
+        running.services.chains.delete(made["id"], running.tenant)
+        *settled, drained = before_the_removal(seen)
+        assert settled and all(word.startswith("settle ") for word in settled)
+        assert drained == "sleep 0.01"
+
+
+def test_a_bridge_that_cannot_say_what_it_remembers_is_given_time(running: Job, monkeypatch: pytest.MonkeyPatch):
+    def refused(paths: SimulatedServicePaths, host: str) -> None:
+        raise Unreachable(f"{host} does not answer")
+
+    seen: list[str] = []
+    with monkeypatch.context() as meanwhile:
+        watch_bridges(meanwhile, seen)
+        meanwhile.setattr(SimulatedServicePaths, "settle", refused)
+        changed_to_longer(running)
+    assert before_the_removal(seen) == ["sleep 1.01"]
 
 
 def test_a_service_that_chains_made_by_hand_pass_stays(running: Job):

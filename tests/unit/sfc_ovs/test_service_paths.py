@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,6 +22,7 @@ from sfc.ovs.location import SwitchLocation
 from sfc.simulator.keys import extract
 from sfc.simulator.packets import Arp, Ethernet, Fragment, Icmp, Ip, Nsh, Packet, Raw, Sctp, Tcp, Udp, Vlan
 from tests.unit.sfc.gilan import GATEWAY, SUB, SUB_IP, WEB_IP, gilan
+from tests.unit.sfc_ovs.fakes import read_json, serving
 
 PLAN = gilan()
 WEB = Ethernet(SUB, GATEWAY, Ip(SUB_IP, WEB_IP, Tcp(40000, 80, "S")))
@@ -145,10 +148,25 @@ def test_an_impossible_packet_is_bad_input():
         raise ModelError("X", "no field", "see there")
 
 
+def test_a_bridge_is_settled_when_two_passes_over_its_flows_have_ended(tmp_path):
+    asked = []
+
+    def answer(connection: socket.socket) -> None:
+        request = read_json(connection)
+        asked.append(request["method"])
+        connection.sendall(json.dumps({"id": request["id"], "result": "", "error": None}).encode())
+
+    location = SwitchLocation("h1", tmp_path)
+    with serving(location.control_socket, answer):
+        OvsServicePaths(lambda _: location).settle("h1")
+    assert asked == ["revalidator/wait"] * 2, "the pass that ends first may have begun before the change"
+
+
 def test_a_dead_host_is_unreachable_by_every_way(tmp_path):
     paths = OvsServicePaths(lambda host: SwitchLocation(host, tmp_path))
     for ask in (
         lambda: paths.program("h1", PLAN.tables["h1"]),
+        lambda: paths.settle("h1"),
         lambda: paths.statistics("h1"),
         lambda: paths.drift({"h1": PLAN.tables["h1"]}),
         lambda: paths.trace("h1", {"in_port": 1}),
