@@ -116,3 +116,13 @@ def test_values_that_do_not_fit_are_refused(changed: dict[str, Any]) -> None:
     assert len(NshBatch(**parts())) == 2
     with pytest.raises(OutOfRange):
         NshBatch(**parts(**changed))
+
+
+def test_many_headers_are_written_in_their_order() -> None:
+    count = 40_000  # more than are written at once
+    rows = np.arange(count, dtype=np.uint32)
+    zeros, octets = np.zeros(count, dtype=np.uint8), (rows % 251).astype(np.uint8)
+    batch = NshBatch(rows, octets, zeros, octets, zeros.astype(np.bool_), zeros, np.repeat(rows[:, None], 4, axis=1))
+    again = NshBatch.decode(batch.encode())
+    assert (again.spi == rows).all() and (again.si == octets).all() and (again.next_protocol == octets).all()
+    assert (again.context[:, 3] == rows).all()
