@@ -44,6 +44,7 @@ from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.granting import Granting
 from mano.nfvo.growth import Growth
 from mano.nfvo.keeping import Keeper
+from mano.nfvo.leftovers import Leftovers
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_change_stories import ChangeNs
@@ -300,6 +301,7 @@ def _wire(
     indicators = Indicators(open_unit, meters, clock, declared_indicators)
     metering = Metering(open_unit, counters, clock)
     auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
+    leftovers = Leftovers(open_unit, vims)
     watch = Watch(
         [
             *observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
@@ -307,6 +309,7 @@ def _wire(
             Round("indicators", settings.watch_s, indicators.watch),
             *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
+            *([Round("leftovers", settings.watch_s, leftovers.look)] if settings.role is not Role.VNFM else []),
             Round("old alarms", FORGET_S, lambda: count(alarms.forget_old)),
             Round("old usage", FORGET_S, lambda: count(metering.forget_old)),
         ],

@@ -25,6 +25,7 @@ from mano.domain.subscription import Authentication, Interface, Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.nfvo.placing import Search
 from mano.ports.clock import IdFactory
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import CommitSignal, UnitOfWorkFactory
 from mano.settings import Role
 
@@ -389,7 +390,7 @@ class Granting(Protocol):
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """Nothing of what was granted for addition was used, or what was to be removed is free."""
 
-    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool, left: Sequence[Leftover] = ()) -> None:
         """An operation that changed a running VNF ended."""
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:

@@ -28,6 +28,7 @@ from mano.nfvo.plan import plan_from_json
 from mano.nfvo.planning import groups_of, vdu_request
 from mano.nfvo.reserving import Reserving
 from mano.ports.clock import Clock
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from vnf_descriptors.model import Vnfd, from_json
 
@@ -98,12 +99,12 @@ class Granting:
                 uow.reservations.remove(reservation.id)
             forget_links(uow, grant.vnf_instance_id)
 
-    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool, left: Sequence[Leftover] = ()) -> None:
         """Free what was granted for removal, or, of an operation that came to nothing, what was granted besides."""
         with self._open_unit() as uow:
             grant = uow.grants.find(derive_id("grant", vnf_lcm_op_occ_id), tenant_id)
             if grant is not None:
-                settle(uow, grant, done=done)
+                settle(uow, grant, done=done, left=left)
 
     def end(self, vnf_lcm_op_occ_id: str, tenant_id: str, operation: str, done: bool) -> None:
         """An operation of a foreign VNFM ended: free what it did not use, or what it gave back."""

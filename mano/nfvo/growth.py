@@ -23,9 +23,11 @@ from mano.nfvo.growing import (
     rules_of_vnf,
     with_vnfcs,
 )
+from mano.nfvo.leftovers import keep_places
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedVnf, PlannedVnfc, plan_from_json
 from mano.nfvo.reserving import Reserving
 from mano.placement import PlacementResult, request_from_document
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from vnf_descriptors.model import Nsd, NsFlavour, Vnfd, VnfFlavour, from_json
 
@@ -322,11 +324,12 @@ def _reconnected(uow: UnitOfWork, instance: VnfInstance, request: GrantRequest) 
     return external_links(found)
 
 
-def settle(uow: UnitOfWork, grant: Grant, *, done: bool) -> None:
-    """Free what an operation took out of use, or did not come to use."""
+def settle(uow: UnitOfWork, grant: Grant, *, done: bool, left: Sequence[Leftover] = ()) -> None:
+    """Free what an operation took out of use, or did not come to use; keep the places of what is ``left`` there."""
     gone = {one.reservation_id for one in (grant.remove_resources if done else grant.add_resources)}
     instance = uow.vnf_instances.find(grant.vnf_instance_id)
-    for reservation_id in gone:
+    kept = keep_places(uow, grant, left) if done else frozenset()
+    for reservation_id in gone - kept:
         uow.reservations.remove(reservation_id)
     for one in grant.add_resources if done else ():
         reservation = uow.reservations.find(one.reservation_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.nfvi import Host, HostState, Inventory, InventoryError
 from mano.errors import CatenaError, InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
+from mano.nfvo.leftovers import is_left
 from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
 from mano.nfvo.reserving import ATTEMPTS
 from mano.nfvo.service_chains import ServiceChains
@@ -130,17 +131,27 @@ class Nfvi:
                 self._announce(uow, name, "changed")
 
     def remove(self, name: str) -> None:
-        """Leave the host as it was found; InUse while something is placed on it."""
+        """Leave the host as it was found; InUse while something is placed on it.
+
+        What could not be removed from it hinders only as long as it answers: a lost host is given up with that.
+        """
+        with self._open_unit(read_only=True) as uow:
+            is_lost = not self._observe([uow.hosts.get(name)])[0].reachable
         with self._open_unit() as uow:
             stored = uow.hosts.get(name)
-            users = [reservation.key for reservation in uow.reservations.list() if reservation.host == name]
+            held = [reservation for reservation in uow.reservations.list() if reservation.host == name]
+            left = [one for one in held if is_left(one)] if is_lost else []
+            users = [one.key for one in held if one not in left]
             if users:
                 raise InUse(
                     f"host {name} carries {', '.join(users[:5])}", hint="terminate their network services first"
                 )
+            for one in left:
+                uow.reservations.remove(one.id)
             uow.hosts.remove(name)
             self._announce(uow, name, "removed")
-        self._vims[stored.vim_id].remove_host(name)
+        with suppress(CatenaError) if left else nullcontext():  # a lost host keeps what could not be removed
+            self._vims[stored.vim_id].remove_host(name)
         self._graphs.refresh(())
 
     def topology(self, tenant_id: str) -> Mapping[str, Any]:

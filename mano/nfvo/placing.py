@@ -12,6 +12,7 @@ from mano.domain.nfvi import Inventory
 from mano.domain.ns_instance import Reservation
 from mano.domain.vnf_instance import InstantiationState
 from mano.errors import NotPlaceable
+from mano.nfvo.leftovers import is_left
 from mano.nfvo.reasons import not_elsewhere, why
 from mano.nfvo.reserving import drop_expired
 from mano.placement import (
@@ -114,7 +115,8 @@ class Placing:
             leaked = list(self._leaked(uow))
             instances = uow.vnf_instances.list()
             quiet = [one for one in instances if not _at_work(uow, one.id, one.ns_instance_id)]
-            known = json.dumps([[dict(one.plan), [vnfc.compute_id for vnfc in one.vnfcs]] for one in instances])
+            left = [dict(one.decision) for one in uow.reservations.list() if is_left(one)]
+            known = json.dumps([left, [[dict(one.plan), [vnfc.compute_id for vnfc in one.vnfcs]] for one in instances]])
         return {
             "reservations": [_leak(one) for one in leaked],
             "computes": [
@@ -141,6 +143,8 @@ class Placing:
         now = self._clock.now()
         for reservation in uow.reservations.list():
             owner = reservation.ns_instance_id
+            if is_left(reservation):
+                continue
             if reservation.expires_at is not None:
                 if reservation.expires_at < now:
                     yield reservation

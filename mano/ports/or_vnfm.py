@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mano.domain.grant import Grant, GrantRequest
 from mano.domain.lcm_op_occ import CancelMode, OperationState
 from mano.domain.vnf_instance import VnfInstance
+from mano.ports.vim import PortSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class VnfOperation:
     state: OperationState
     error: Mapping[str, Any] | None = None
     vnf_instance_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What an operation could not remove of a VNFC, for its host did not answer: the process, and these ports."""
+
+    compute_id: str
+    vim_id: str
+    host: str
+    ports: tuple[PortSpec, ...] = ()
 
 
 class Vnfm(Protocol):
@@ -72,11 +83,11 @@ class Nfvo(Protocol):
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """The operation ended without using what was granted for addition, or freed what was to be removed."""
 
-    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool, left: Sequence[Leftover] = ()) -> None:
         """An operation that changed a running VNF ended; nothing happens for one that was not granted.
 
         ``done``: what was granted for removal is free now, what was granted for addition stays. Else: the other way
-        round.
+        round. The places of what is ``left`` are free only when the NFVO has seen it removed.
         """
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from mano.domain.grant import Grant
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
 from mano.domain.vnf_instance import Realisation, VnfcResource, VnfInstance, VnfOperationalState
-from mano.errors import CatenaError, Unreachable, WrongState
+from mano.errors import CatenaError, DeadlineExceeded, Unreachable, WrongState
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import UnitOfWork
 from mano.ports.vim import PortStatus
 from mano.ports.workflows import Step
@@ -61,6 +62,9 @@ STORED = frozenset(
     }
 )
 """Fields of a VNF instance that a change may set."""
+
+LEFT = "left"
+"""In a step's result: a host that does not answer kept what the step was to remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,22 @@ class ChangeVnf:
         if name == GRANT:
             return Step(name, lambda: {"grantId": op.grant_id}, lambda: nfvo.settle(op.id, op.tenant_id, done=False))
         if name == RELEASE:
-            return Step(name, lambda: nfvo.settle(op.id, op.tenant_id, done=True), None)
+            return Step(name, lambda: nfvo.settle(op.id, op.tenant_id, done=True, left=self._left(op)), None)
         change = change_from_json(op.plan)
         action = next(action for action in actions(change) if action.name == name)
         return Step(name, *_Doing(self._world, op, change, action).both())
+
+    def _left(self, op: LcmOpOcc) -> tuple[Leftover, ...]:
+        """What goes and could not be removed, as the steps told."""
+        with self._world.open_unit(read_only=True) as uow:
+            told = {step.name: step.result or {} for step in uow.operations.get(op.id).steps}
+        missed = [a.transition for a in actions(change_from_json(op.plan)) if told.get(a.name, {}).get(LEFT)]
+        found: dict[str, Leftover] = {}
+        for each in missed:
+            if each is not None and each.before is not None and (each.moves or each.after is None):
+                one, ports = each.before, tuple(port.spec for port in each.old_ports)
+                found[one.compute_id] = Leftover(one.compute_id, one.vim_id, one.host, ports)
+        return tuple(found.values())
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """The instance is as decided."""
@@ -234,7 +250,7 @@ class _Doing:
         if verb == FREE:
             return lambda: self._free(each), lambda: self._replug(each, each.freed_ports)
         if verb == PORTS:
-            return lambda: self._plug(each), lambda: self._unplug(each.after, each.before)
+            return lambda: self._plug(each), lambda: self._withdraw_ports(each)
         if verb == COMPUTE:
             return lambda: self._run(each), lambda: self._withdraw(each)
         kept = tuple(port for port in each.old_ports if port not in each.freed_ports)
@@ -290,9 +306,15 @@ class _Doing:
 
     # Processes and ports
 
-    def _stop(self, each: Transition) -> None:
+    def _stop(self, each: Transition) -> Mapping[str, Any] | None:
         assert each.before is not None
-        self._tolerantly(each, lambda one: self._world.end(one), each.before)
+        try:
+            self._world.end(each.before)
+        except (Unreachable, DeadlineExceeded):
+            if not each.dead:
+                raise
+            return {LEFT: True}
+        return None
 
     def _revive(self, each: Transition) -> None:
         """What was stopped runs again, unless it was dead before."""
@@ -310,12 +332,13 @@ class _Doing:
         for port in each.freed_ports:
             self._world.vim(side.vim_id).remove_port(port.spec)
 
-    def _clear(self, each: Transition) -> None:
+    def _clear(self, each: Transition) -> Mapping[str, Any] | None:
         """What is no longer needed goes, and what was left lying about."""
-        self._unplug(each.before, each.after, dead=each.dead)
+        is_whole = self._unplug(each.before, each.after, dead=each.dead)
         side = each.after or each.before
         for port in each.litter if side else ():
             self._world.vim(side.vim_id).remove_port(port.spec)  # type: ignore[union-attr]
+        return None if is_whole else {LEFT: True}
 
     def _replug(self, each: Transition, ports: Sequence[PlannedPort]) -> None:
         """Old ports are there again; what lay about stays gone."""
@@ -325,19 +348,25 @@ class _Doing:
                 if port in each.old_ports:
                     vim.ensure_port(port.spec)
 
-    def _unplug(self, one: PlannedCompute | None, other: PlannedCompute | None, *, dead: bool = False) -> None:
-        """Remove the ports of ``one`` that ``other`` has not."""
+    def _unplug(self, one: PlannedCompute | None, other: PlannedCompute | None, *, dead: bool = False) -> bool:
+        """Remove the ports of ``one`` that ``other`` has not; False when a dead host kept some."""
+        is_whole = True
         if one is None:
-            return
+            return is_whole
         kept: Collection[str] = {port.spec.id for port in other.ports} if other else ()
         vim = self._world.vim(one.vim_id)
         for port in reversed(one.ports):
             if port.spec.id not in kept:
                 try:
                     vim.remove_port(port.spec)
-                except Unreachable:
+                except (Unreachable, DeadlineExceeded):
                     if not dead:
                         raise
+                    is_whole = False
+        return is_whole
+
+    def _withdraw_ports(self, each: Transition) -> None:
+        self._unplug(each.after, each.before)
 
     def _run(self, each: Transition) -> Mapping[str, Any]:
         assert each.after is not None
@@ -347,13 +376,6 @@ class _Doing:
         """The new process ends. One that goes on under its name is started as it was when its stop is undone."""
         assert each.after is not None
         self._world.end(each.after)
-
-    def _tolerantly(self, each: Transition, act: Callable[[PlannedCompute], None], one: PlannedCompute) -> None:
-        try:
-            act(one)
-        except Unreachable:
-            if not each.dead:
-                raise
 
 
 def _unseen(compute: PlannedCompute) -> VnfcResource:

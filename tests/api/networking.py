@@ -17,6 +17,7 @@ from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.vnf_managers import VnfRecords
+from mano.ports.or_vnfm import Leftover
 
 
 class StillGraphs:
@@ -48,7 +49,7 @@ class SmallGranting:
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """Nothing was granted."""
 
-    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool, left: Sequence[Leftover] = ()) -> None:
         """Nothing was granted."""
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from mano.domain.grant import Grant, GrantRequest
 from mano.domain.grant_documents import grant_from_document, request_document
 from mano.errors import DeadlineExceeded, InvalidInput, NotFound, WrongState
 from mano.ports.descriptors import DescriptorReader
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import PackageStore, UnitOfWorkFactory
 from vnf_descriptors.model import Vnfd, to_json
 
@@ -74,10 +75,13 @@ class HttpNfvo:
         """What was granted for addition was not used, or what was to be removed is free."""
         self._report("released", self._instance_of(vnf_lcm_op_occ_id), tenant_id, vnfLcmOpOccId=vnf_lcm_op_occ_id)
 
-    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool) -> None:
+    def settle(self, vnf_lcm_op_occ_id: str, tenant_id: str, *, done: bool, left: Sequence[Leftover] = ()) -> None:
         """An operation that changed a running VNF ended."""
         vnf_instance_id = self._instance_of(vnf_lcm_op_occ_id)
-        self._report("settled", vnf_instance_id, tenant_id, vnfLcmOpOccId=vnf_lcm_op_occ_id, done=done)
+        facts: dict[str, Any] = {"vnfLcmOpOccId": vnf_lcm_op_occ_id, "done": done}
+        if left:
+            facts["left"] = msgspec.to_builtins(list(left))
+        self._report("settled", vnf_instance_id, tenant_id, **facts)
 
     def lcm_changed(self, vnf_instance_id: str, tenant_id: str, hosts: Sequence[str]) -> None:
         """The VNF's ports came or went: networks and chains have followed when this returns."""

@@ -136,6 +136,7 @@ class SimulatedVim(VimDriver):
 
     def remove_port(self, port: PortSpec) -> None:
         with self._world.locked():
+            self._refuse_silent(port.host)
             present = self._world.get("ports", port.id)
             if present is not None:
                 if present["ofport"]:
@@ -159,6 +160,7 @@ class SimulatedVim(VimDriver):
 
     def remove_compute(self, compute_id: str, host: str) -> None:
         with self._world.locked():
+            self._refuse_silent(host)
             if self._world.get("computes", compute_id) is None:
                 return
             self._world.put("compute.process-gone", "computes", compute_id, state="failed")
@@ -168,6 +170,7 @@ class SimulatedVim(VimDriver):
             self._world.drop("compute.record-gone", "computes", compute_id)
 
     def compute_status(self, compute_id: str, host: str) -> ComputeStatus:
+        self._refuse_silent(host)
         present = self._world.get("computes", compute_id)
         if present is None:
             return ComputeStatus(compute_id, host, "gone")
@@ -240,12 +243,28 @@ class SimulatedVim(VimDriver):
             self._known_host(host)
             self._world.put("fault", "hosts", host, switch="dead")
 
+    def silence(self, host: str) -> None:
+        """A fault: the host answers nothing, and nothing on it can be removed, until :meth:`wake`."""
+        with self._world.locked():
+            self._known_host(host)
+            self._world.put("fault", "hosts", host, switch="silent")
+
+    def wake(self, host: str) -> None:
+        """A silent host answers again, with all that is on it."""
+        with self._world.locked():
+            self._known_host(host)
+            self._world.put("fault", "hosts", host, switch="running")
+
     def kill_compute(self, compute_id: str) -> None:
         """A fault: the VNFC's process is gone."""
         with self._world.locked():
             if self._world.get("computes", compute_id) is None:
                 raise NotFound(f"there is no VNFC {compute_id}")
             self._world.put("fault", "computes", compute_id, state="failed", lastWords="it was killed")
+
+    def _refuse_silent(self, name: str) -> None:
+        if (self._world.get("hosts", name) or {}).get("switch") == "silent":
+            raise Unreachable(f"{name} does not answer", hint=MEND_HINT)
 
     def _ensure_port(self, port: PortSpec) -> PortStatus:
         if port.attachment:

@@ -6,6 +6,7 @@ the standard's notifications tell only that an operation ended. The NFVO reads a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer,
 from mano.api.services import Granting, VnfRecords
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput
+from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import UnitOfWorkFactory
 
 Names = Annotated[list[Identifier], Field(max_length=4096)]
@@ -35,6 +37,7 @@ class VnfmReport(Body):
     done: bool = False
     hosts: Names | None = None
     vnfcs: Names | None = None
+    left: Annotated[list[KeyValuePairs], Field(max_length=4096)] | None = None
     vnf_instance: KeyValuePairs | None = None
 
 
@@ -70,7 +73,8 @@ class Reports:
             case "leaving":
                 self._granting.vnfcs_leave(id, tenant_id, body.vnfcs or ())
             case "settled":
-                self._granting.settle(body.vnf_lcm_op_occ_id or "", tenant_id, done=body.done)
+                left = _leftovers(body.left or ())
+                self._granting.settle(body.vnf_lcm_op_occ_id or "", tenant_id, done=body.done, left=left)
             case "released":
                 self._granting.release(body.vnf_lcm_op_occ_id or "", tenant_id)
             case "deleted":
@@ -88,6 +92,13 @@ class Instances:
         """Read a VNF instance with everything that an NFVO of Catena keeps of it."""
         with self._open_unit(read_only=True) as uow:
             return json_answer(uow.vnf_instances.get(id, caller.tenant_id))
+
+
+def _leftovers(documents: Sequence[dict[str, Any]]) -> Sequence[Leftover]:
+    try:
+        return msgspec.convert(list(documents), list[Leftover])
+    except (msgspec.ValidationError, ValueError):
+        raise InvalidInput("/left: is not what a host may hold of VNFCs", facts={"pointer": "/left"}) from None
 
 
 def _instance(document: dict[str, Any], id: str, tenant_id: str) -> VnfInstance:
