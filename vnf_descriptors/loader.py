@@ -50,7 +50,7 @@ def load_with_report(path: str | os.PathLike[str], policy: Policy | None = None)
         return Loaded(None, Report(shown, tuple(findings)))
     with package:
         descriptor, more = read_descriptor(package)
-        report = Report(shown, tuple(limited(findings + more)), package.signature, package.signer)
+        report = Report(shown, tuple(dict.fromkeys(findings + limited(more))), package.signature, package.signer)
     return Loaded(descriptor if report.ok else None, report)
 
 

@@ -10,7 +10,7 @@ from vnf_descriptors.report import Finding, Position, finding, quote
 #: Largest manifest, in octets.
 MAX_BYTES = 8 * 1024 * 1024
 #: Most lines of a manifest, and most faults in them that are told.
-MAX_LINES = 100_000
+MAX_LINES = 50_000
 MAX_FINDINGS = 200
 #: Digest algorithms of SOL004 with the length of their digest in hexadecimal digits.
 ALGORITHMS = {"SHA-256": 64, "SHA-512": 128}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ __all__ = ["MAX_BYTES", "TrustStore", "Verdict", "sign", "verify"]
 
 #: Largest CMS structure or certificate file, in octets.
 MAX_BYTES = 1024 * 1024
-#: Most certificates that a signature may bring.
+#: Most certificates that a signature may bring; most members of any other set in it.
 MAX_CERTIFICATES = 32
 
 
@@ -86,6 +87,7 @@ def _verify(
     signed = info["content"]
     if signed["encap_content_info"]["content"].native is not None:
         return _invalid("SIG005", "the signature is not detached")
+    _check_number(signed["signer_infos"].contents or b"")
     if len(signed["signer_infos"]) != 1:
         return _invalid("SIG005", "the signature does not have exactly one signer")
     signer_info = signed["signer_infos"][0]
@@ -104,12 +106,25 @@ def _verify(
 def _pool(signed: Any, certificates: bytes) -> list[Any]:
     from cryptography import x509
 
-    choices = signed["certificates"] if signed["certificates"].native else []
-    ders = [choice.chosen.dump() for choice in choices if choice.name == "certificate"]
-    ders += list(_certificates(certificates))
+    choices = signed["certificates"]
+    _check_number(choices.contents or b"")
+    ders = [choice.chosen.dump() for choice in choices if choice.name == "certificate"] if choices.contents else []
+    ders += itertools.islice(_certificates(certificates), MAX_CERTIFICATES + 1)
     if len(ders) > MAX_CERTIFICATES:
         raise ValueError(f"more than {MAX_CERTIFICATES} certificates")
     return [x509.load_der_x509_certificate(der) for der in ders]
+
+
+def _check_number(contents: bytes) -> None:
+    """ValueError when a set has too many members; counts them by their lengths alone, which costs next to nothing."""
+    from asn1crypto import parser
+
+    for _ in range(MAX_CERTIFICATES):
+        if not contents:
+            return
+        contents = contents[parser.peek(contents) :]
+    if contents:
+        raise ValueError(f"a set has more than {MAX_CERTIFICATES} members")
 
 
 def _der(data: bytes) -> bytes:
@@ -163,7 +178,10 @@ def _check_value(content: Iterable[bytes], signed: Any, signer_info: Any, signer
         digest.update(piece)
     computed = digest.digest()
     attributes = signer_info["signed_attrs"]
-    if attributes.native:
+    if attributes.contents:
+        _check_number(attributes.contents)
+        for attribute in attributes:
+            _check_number(attribute["values"].contents or b"")
         values = {attribute["type"].native: attribute["values"].native for attribute in attributes}
         if values.get("message_digest") != [computed]:
             return "SIG001", "the signature is over other content"

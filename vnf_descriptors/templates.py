@@ -153,13 +153,13 @@ class _Reader:
         except MemberError as error:
             self.findings.append(finding("ZIP008", Position(path), str(error)))
             return None
-        composed = _CACHE.compose(data, path)
+        composed = _CACHE.compose(data, path, max(0, MAX_NODES - self._nodes))
         self.findings.extend(composed.findings)
+        self._nodes += composed.nodes
         if composed.root is None:
             if not composed.findings:
                 self.findings.append(finding("TOSCA021", Position(path), "this file is empty"))
             return None
-        self._nodes += composed.root.size
         if self._nodes > MAX_NODES:
             message = f"the descriptor has more than {MAX_NODES} nodes in all its files together"
             self.findings.append(finding("YAML003", Position(path), message))

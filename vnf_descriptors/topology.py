@@ -234,8 +234,14 @@ class Topology:
             call = function_call(node)
             if call is None:
                 return node
-            node = self._call(call[0], call[1], here)
+            node = self._called(node, call, here)
         return None
+
+    def _called(self, node: Node | None, call: tuple[str, Node], here: NodeTemplate | None) -> Node | None:
+        """The result of a call, worked out once: calls that share what they lead to would double with each step."""
+        key = ("called", id(node), here.name if here else "")
+        # As in `_resolved`, the node is remembered along.
+        return self.remember(key, lambda: (node, self._call(*call, here)))[1]
 
     def _call(self, name: str, argument: Node, here: NodeTemplate | None) -> Node | None:
         if self._depth >= _MAX_STEPS:

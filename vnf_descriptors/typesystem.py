@@ -48,7 +48,7 @@ PRIMITIVES = frozenset(
 ANYTHING = ("tosca.datatypes.json", "tosca.datatypes.xml", "json", "xml")
 UNBOUNDED = 2**31
 #: Longest chain of derived_from that is followed.
-MAX_ANCESTORS = 64
+MAX_ANCESTORS = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,8 @@ class Composed:
     findings: tuple[Finding, ...]
     #: SHA-256 of the source, when it came through a cache.
     digest: bytes = b""
+    #: How many nodes were read, keys included and aliases expanded, even when nothing came of it.
+    nodes: int = 0
 
 
 class _Refused(Exception):
@@ -181,7 +183,7 @@ class _Refused(Exception):
         self.entry = entry
 
 
-def compose(data: bytes, file: str) -> Composed:
+def compose(data: bytes, file: str, max_nodes: int = MAX_NODES) -> Composed:
     """The tree of one YAML file, or findings that say why there is none. Never raises for content."""
     if len(data) > MAX_BYTES:
         message = f"this YAML file has {len(data)} octets; the limit is {MAX_BYTES}"
@@ -191,16 +193,17 @@ def compose(data: bytes, file: str) -> Composed:
     except UnicodeDecodeError as error:
         place = Position(file, data.count(b"\n", 0, error.start) + 1)
         return Composed(None, (finding("YAML001", place, "this file is not UTF-8 text"),))
-    composer = _Composer(file)
+    composer = _Composer(file, max_nodes)
     try:
         composer.run(text)
     except _Refused as refused:
-        return Composed(None, (*composer.findings, refused.entry))
+        return Composed(None, (*composer.findings, refused.entry), nodes=composer.nodes)
     except yaml.YAMLError as error:
-        return Composed(None, (*composer.findings, _syntax(error, file)))
+        return Composed(None, (*composer.findings, _syntax(error, file)), nodes=composer.nodes)
     except (ValueError, RecursionError, OverflowError, UnicodeError) as error:
-        return Composed(None, (finding("YAML001", Position(file), f"this YAML cannot be read: {quote(error)}"),))
-    return Composed(composer.root, tuple(composer.findings))
+        entry = finding("YAML001", Position(file), f"this YAML cannot be read: {quote(error)}")
+        return Composed(None, (entry,), nodes=composer.nodes)
+    return Composed(composer.root, tuple(composer.findings), nodes=composer.nodes)
 
 
 def _syntax(error: yaml.YAMLError, file: str) -> Finding:
@@ -223,12 +226,13 @@ def _syntax_hint(problem: str) -> str:
 class _Composer:
     """Builds the tree from events, with a stack of its own."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, max_nodes: int) -> None:
         self._file = file
+        self._max_nodes = max_nodes
         self._stack: list[tuple[Mapping | Sequence, Scalar | None]] = []
         self._anchors: dict[str, Node | None] = {}
         self._open_anchors: list[str | None] = []
-        self._nodes = 0
+        self.nodes = 0
         self._documents = 0
         self._key: Scalar | None = None
         self.root: Node | None = None
@@ -259,9 +263,10 @@ class _Composer:
             self.findings.append(finding(code, place, message, hint))
 
     def _count(self, node: Node, size: int) -> None:
-        self._nodes += size
-        if self._nodes > MAX_NODES:
-            message = f"this file has more than {MAX_NODES} nodes, aliases expanded"
+        self.nodes += size
+        if self.nodes > self._max_nodes:
+            before = "" if self._max_nodes == MAX_NODES else " together with those read before it"
+            message = f"this file{before} has more than {MAX_NODES} nodes, aliases expanded"
             raise _Refused(finding("YAML003", node, message))
 
     def _check_tag(self, node: Node, tag: str | None) -> None:
@@ -376,7 +381,7 @@ class ComposeCache:
         self._entries: OrderedDict[tuple[str, bytes], tuple[Composed, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def compose(self, data: bytes, file: str) -> Composed:
+    def compose(self, data: bytes, file: str, max_nodes: int = MAX_NODES) -> Composed:
         """As the function `compose`; what comes back is shared: nobody may change it."""
         key = (file, hashlib.sha256(data).digest())
         with self._lock:
@@ -384,9 +389,10 @@ class ComposeCache:
             if found is not None:
                 self._entries.move_to_end(key)
                 return found[0]
-        composed = replace(compose(data, file), digest=key[1])
-        with self._lock:
-            self._keep(key, composed, len(data))
+        composed = replace(compose(data, file, max_nodes), digest=key[1])
+        if composed.nodes <= max_nodes:
+            with self._lock:
+                self._keep(key, composed, len(data))
         return composed
 
     def _keep(self, key: tuple[str, bytes], composed: Composed, size: int) -> None:

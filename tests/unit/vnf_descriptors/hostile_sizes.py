@@ -53,17 +53,20 @@ def large_descriptors() -> Iterator[tuple[str, bytes]]:
     for _ in range(25):
         nested = f"{{concat: [{nested}, y]}}"
     yield "texts of texts", _described(changed("{site: {get_input: site}}", f"{{site: {nested}}}"))
+    for name, number in (("double", 2), ("grow by twenty", 20)):
+        yield f"texts that {name}", _described(changed(front, f"{_growing_texts(number)}{front}"))
+
+
+def _growing_texts(number: int) -> str:
+    """Connection points whose descriptions join that of the next one so many times."""
     pieces = "".join(
         f"    g{n}: {{type: tosca.nodes.nfv.VduCp, properties: {{layer_protocols: [ipv4], description: {{concat: "
-        f"[{{get_property: [g{n + 1}, description]}}, {{get_property: [g{n + 1}, description]}}]}}}}, "
+        f"[{', '.join([f'{{get_property: [g{n + 1}, description]}}'] * number)}]}}}}, "
         "requirements: [{virtual_binding: lb}]}\n"
         for n in range(60)
     )
     last = "    g60: {type: tosca.nodes.nfv.VduCp, properties: {layer_protocols: [ipv4], description: xx}, "
-    yield (
-        "texts that double",
-        _described(changed(front, f"{pieces}{last}requirements: [{{virtual_binding: lb}}]}}\n{front}")),
-    )
+    return f"{pieces}{last}requirements: [{{virtual_binding: lb}}]}}\n"
 
 
 def large_services() -> Iterator[tuple[str, bytes]]:
@@ -103,6 +106,8 @@ def _structures() -> Iterator[Case]:
         f"  t@.{n}: {{derived_from: tosca.nodes.Root, properties: {{a: {{type: string}}}}}}\n" for n in range(800)
     )
     yield "many types in many files", _importing(150, f"node_types:\n{kinds}"), {"YAML003"}
+    body = f"node_types:\n  t@: [{', '.join(str(n * 7919 % 99_991) for n in range(100_500))}]\n"
+    yield "many files, each beyond the limit", _importing(20, body), {"YAML003"}
     bomb = "dsl_definitions:\n  a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]\n"
     for name, before in ("ba", "cb", "dc"):
         bomb += f"  {name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
