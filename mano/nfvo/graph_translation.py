@@ -17,6 +17,7 @@ from mano.domain.service_chain import ChainPhase
 from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
+from mano.nfvo.rule_masks import match_of_masks
 from mano.ports.repositories import StoredHost
 from sfc.errors import SfcError
 from sfc.model import Awareness, IpNetwork, Layer, Mac, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
@@ -193,18 +194,10 @@ def _port_of(vnfc: VnfcResource, cpd_id: str) -> str:
 
 def _classifier(rule: NfpRule) -> dict[str, Any]:
     """An NfpRule (SOL001 clause 7.10.3) as a classifier; what cannot be matched is refused, never left out."""
-    unsupported = [
-        name
-        for name, value in (
-            ("extended_criteria", rule.masks),
-            ("vlan_tag", rule.vlan_tags),
-        )
-        if value
-    ]
-    if unsupported:
+    if rule.vlan_tags:
         raise InvalidInput(
-            f"NfpRule {rule.id} selects by {', '.join(unsupported)}, which classifiers cannot match yet",
-            hint="select by addresses, protocol, ports, DSCP and MAC addresses",
+            f"NfpRule {rule.id} selects by vlan_tag, but bridges take no tagged frame from a tenant's port",
+            hint="give each VLAN a network of its own, whose port the path begins at",
         )
     match: dict[str, Any] = {
         "ethertype": None if rule.ether_type is None else ETHERTYPES.get(rule.ether_type, rule.ether_type),
@@ -217,11 +210,22 @@ def _classifier(rule: NfpRule) -> dict[str, Any]:
         "sourceMac": rule.source_mac,
         "destinationMac": rule.destination_mac,
     }
+    for name, value in match_of_masks(rule.id, rule.ether_type, rule.masks).items():
+        if match[name] is not None and not _same(name, match[name], value):
+            raise InvalidInput(f"NfpRule {rule.id}: its extended_criteria contradict its other criterion on {name}")
+        match[name] = value
     return {
         "id": rule.id,
         "priority": rule.priority or 0,
         "match": {name: value for name, value in match.items() if value is not None},
     }
+
+
+def _same(name: str, one: Any, other: Any) -> bool:
+    """Whether a criterion and a mask say the same; a prefix may be written with host bits."""
+    if name in ("source", "destination"):
+        return ip_network(str(one), strict=False) == ip_network(str(other))
+    return str(one) == str(other)
 
 
 def _range(ports: Any) -> str | None:

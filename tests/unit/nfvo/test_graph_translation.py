@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
@@ -11,12 +12,12 @@ from mano.domain.ns_instance import ServiceChain
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import chain_from_document, match_text
 from mano.nfvo.graph_translation import chain_documents, topology
-from sfc.model import Awareness, Layer, PortRole
+from sfc.model import Awareness, Layer, Match, PortRole
 from sfc.path import plan_chain
 from sfc.render import render
 from tests.fakes import gi_lan as fixture
 from tests.fakes.descriptors import gi_lan
-from vnf_descriptors.model import NfpRule, NsFlavour
+from vnf_descriptors.model import MaskRule, NfpRule, NsFlavour
 
 
 def documents(flavour: NsFlavour | None = None) -> dict[str, dict[str, Any]]:
@@ -108,15 +109,54 @@ def test_the_translated_chains_render():
     assert all(table.flows for table in tables.values())
 
 
+BIT = 17
+"""Where the IP header begins, counted from the last bit of the source MAC address."""
+
+
 @pytest.mark.parametrize(
-    "rule",
+    ("rule", "why"),
     [
-        NfpRule("r", vlan_tags=("7",)),
+        (NfpRule("r", vlan_tags=("7",)), "selects by vlan_tag"),
+        (NfpRule("r", masks=(MaskRule(BIT + 8, 6, "101110"),)), "6 bits from bit 25"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 160, 16, "0" * 16),)), "16 bits from bit 177"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 97, 8, "0" * 8),)), "8 bits from bit 114"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 96, 33, "0" * 33),)), "33 bits"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 8, 6, "46"),)), "has the value '46'"),
+        (NfpRule("r", ether_type="ipv4", dscp=10, masks=(MaskRule(BIT + 8, 6, "101110"),)), "contradict"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(1, 16, f"{0x86DD:016b}"),)), "contradict"),
+        (
+            NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 96, 1, "0"), MaskRule(BIT + 96, 1, "1"))),
+            "different values of source",
+        ),
     ],
 )
-def test_a_criterion_that_cannot_be_matched_is_refused_and_never_left_out(rule: NfpRule):
-    with pytest.raises(InvalidInput, match="NfpRule r selects by"):
+def test_a_criterion_that_cannot_be_matched_is_refused_and_never_left_out(rule: NfpRule, why: str):
+    with pytest.raises(InvalidInput, match=f"NfpRule r.*{why}"):
         documents(with_rules(rule))
+
+
+@pytest.mark.parametrize(
+    ("ether_type", "masks", "match"),
+    [
+        (None, (MaskRule(1, 16, f"{0x86DD:016b}"),), Match(ethertype=0x86DD)),
+        ("ipv4", (MaskRule(BIT + 8, 6, "101110"),), Match(ethertype=0x0800, dscp=46)),
+        ("ipv6", (MaskRule(BIT + 4, 6, "101110"),), Match(ethertype=0x86DD, dscp=46)),
+        ("ipv4", (MaskRule(BIT + 72, 8, "00010001"),), Match(ethertype=0x0800, protocol=17)),
+        (
+            "ipv4",
+            (MaskRule(BIT + 96, 8, "00001010"), MaskRule(BIT + 128, 32, "11000000000000000000001000000001")),
+            Match(ethertype=0x0800, source=IPv4Network("10.0.0.0/8"), destination=IPv4Network("192.0.2.1/32")),
+        ),
+        (
+            "ipv6",
+            (MaskRule(BIT + 64, 3, "001"), MaskRule(BIT + 192, 16, f"{0xFD00:016b}")),
+            Match(ethertype=0x86DD, source=IPv6Network("2000::/3"), destination=IPv6Network("fd00::/16")),
+        ),
+    ],
+)
+def test_bits_that_are_a_header_field_select_by_that(ether_type: str | None, masks: tuple[MaskRule, ...], match: Match):
+    rule = NfpRule("r", ether_type=ether_type, masks=masks)
+    assert chain_from_document(documents(with_rules(rule))["web"]).classifiers[0].match == match
 
 
 def test_rules_may_select_by_mac_addresses():
