@@ -274,7 +274,7 @@ class Cookie:
     def encode(self) -> int:
         """The 64 bits that Open vSwitch stores."""
         head = self.owner << 56 | self.epoch << 40 | self.chain << 16
-        return head | self.hop << 8 | (self.direction is Direction.REVERSE) << 7 | int(self.kind)
+        return head | self.hop << 8 | (self.direction is Direction.REVERSE) << 7 | self.kind
 
     @classmethod
     def decode(cls, value: int) -> Cookie:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
 from operator import attrgetter
 
 from sfc.errors import ModelError
@@ -39,8 +38,9 @@ class Flow:
     """What tells it from other flows of the bridge; also the order of printing."""
 
     def __post_init__(self) -> None:
-        check_range("table", self.table, 0, TABLE_MAX)
-        check_range("priority", self.priority, 0, 65535)
+        if not (0 <= self.table <= TABLE_MAX and 0 <= self.priority <= 65535):
+            check_range("table", self.table, 0, TABLE_MAX)
+            check_range("priority", self.priority, 0, 65535)
         key = [self.table, -self.priority]
         last = -1
         for part in self.match:
@@ -137,13 +137,15 @@ class FlowTables:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "flows", tuple(sorted(self.flows, key=attrgetter("key"))))
-        for before, after in pairwise(self.flows):
-            if before.key == after.key:
-                raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {after}")
-        rules: dict[int, tuple[int, int]] = {}
+        rules: dict[int, Flow] = {}
+        last: FlowKey = ()
         for each in self.flows:
-            place = (each.table, each.priority)
-            if rules.setdefault(each.cookie.encode(), place) != place:
+            key = each.key
+            if key == last:
+                raise ModelError("FLOW_TWICE", f"{self.sff}: two flows with one match: {each}")
+            last = key
+            first = rules.setdefault(each.cookie.encode(), each)
+            if first is not each and first.key[:2] != key[:2]:
                 raise ModelError("COOKIE_TWICE", f"{self.sff}: two rules with one cookie: {each}")
 
     @cached_property
