@@ -20,9 +20,7 @@ _ADDRESS_BITS = {"ipv4": 32, "ipv6": 128}
 _DSCP = {"ipv4": _IP_HEADER + 8, "ipv6": _IP_HEADER + 4}  # RFC 791 section 3.1 with RFC 2474; RFC 8200 section 3
 _SOURCE = {"ipv4": _IP_HEADER + 96, "ipv6": _IP_HEADER + 64}
 _PROTOCOL = _IP_HEADER + 72  # of IPv4; in IPv6 an extension header may stand first
-_HINT = (
-    "a mask covers DSCP, an IPv4 protocol, or an address from its first bit on, and ether_type says of which IP version"
-)
+_HINT = "with ether_type given, a mask covers DSCP, the protocol of IPv4, or an address from its first bit on"
 
 
 def match_of_masks(rule: str, ether_type: str | None, masks: Iterable[MaskRule]) -> Mapping[str, Any]:
