@@ -21,6 +21,8 @@ class ResourceDefinition:
     type: str = "COMPUTE"
     reservation_id: str = ""
     """Of a resource that is there: under which reservation it was granted."""
+    former: str = ""
+    """Of a resource to be added: ``<vdu>/<index>`` of the one whose place it takes under another name; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

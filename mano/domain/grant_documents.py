@@ -130,6 +130,8 @@ def _definition_document(resource: ResourceDefinition) -> dict[str, Any]:
     }
     if resource.reservation_id:
         document[OURS]["reservationId"] = resource.reservation_id
+    if resource.former:
+        document[OURS]["former"] = resource.former
     return document
 
 
@@ -149,6 +151,7 @@ def _definitions(items: Sequence[Document]) -> tuple[ResourceDefinition, ...]:
                 index=int(ours.get("index", seen[vdu_id])),
                 type=item["type"],
                 reservation_id=ours.get("reservationId") or "",
+                former=ours.get("former") or "",
             )
         )
         seen[vdu_id] += 1

@@ -83,8 +83,8 @@ class Granting:
 
     def _refuse_empty_chains(self, request: GrantRequest, instance: VnfInstance, tenant_id: str) -> None:
         """A chain of the NS must not lose its last function; whoever terminates a VNF takes it out of them before."""
-        stays = {(resource.vdu_id, resource.index) for resource in request.add_resources}
-        going = {r.id for r in request.remove_resources if (r.vdu_id, r.index) not in stays}
+        stays = {resource.former or place_of(resource) for resource in request.add_resources}
+        going = {resource.id for resource in request.remove_resources if place_of(resource) not in stays}
         leaving = frozenset(vnfc.id for vnfc in instance.vnfcs if vnfc.compute_id in going)
         if leaving:
             self._following.differences(instance.ns_instance_id, tenant_id, leaving)

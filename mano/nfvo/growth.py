@@ -180,7 +180,7 @@ def _newcomers(
     for resource in request.add_resources:
         place = place_of(resource)
         key = f"{owner.name}/{place}"
-        former = replaced.get(place)
+        former = replaced.get(resource.former or place)
         kept = _cps_of(instance, former) if former else ()
         cps = connect(replace(here, taken=taken), resource.vdu_id, resource.index, key, kept)
         for network, addresses in addresses_of(cps).items():

@@ -178,8 +178,13 @@ class ChangeVnf:
         add: Sequence[tuple[str, int]] = (),
         remove: Sequence[PlannedCompute] = (),
         links: Sequence[Mapping[str, Any]] | None = None,
+        former: Mapping[str, str] | None = None,
     ) -> Grant:
-        """The NFVO's grant for VNFCs that come, as (VDU, index), and go."""
+        """The NFVO's grant for VNFCs that come, as (VDU, index), and go.
+
+        ``former`` tells how VDUs were called before that have another name now.
+        """
+        names = former or {}
         op, instance = situation.op, situation.instance
         request = grant_request(
             op,
@@ -187,7 +192,12 @@ class ChangeVnf:
             flavour_id or situation.flavour.id,
             level_id,
             vnfd_id=vnfd_id,
-            add=tuple(definition_of(op.id, vdu_id, index) for vdu_id, index in add),
+            add=tuple(
+                replace(
+                    definition_of(op.id, vdu_id, index), former=f"{names[vdu_id]}/{index}" if vdu_id in names else ""
+                )
+                for vdu_id, index in add
+            ),
             remove=tuple(removal_of(compute) for compute in remove),
             links=tuple(instance.ext_virtual_links if links is None else links),
         )

@@ -72,6 +72,7 @@ class _Become(ChangeVnf):
             add=add,
             remove=remove,
             links=links,
+            former={new: old for old, new in successor.vdus.items() if new != old},
         )
         new = self.made(situation, grant, add, flavour=successor.flavour, package_id=successor.package_id, links=links)
         heirs = [replace(c, vnfc_id=old[c.vdu_id, c.index].vnfc if (c.vdu_id, c.index) in old else "") for c in new]

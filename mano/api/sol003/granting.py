@@ -48,6 +48,7 @@ class OurDefinition(Body):
 
     index: Index = 0
     reservation_id: Annotated[str, Field(max_length=255)] | None = None
+    former: Annotated[str, Field(max_length=300)] | None = None
 
 
 class Definition(Body):
