@@ -63,6 +63,7 @@ def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]
         return None, findings
     for rule in (*template_rules(), *rules_for(context.kind)):
         findings.extend(itertools.islice(rule(context), MAX_FINDINGS))
+    findings = _without_echoes(findings)
     if context.templates.is_newer:
         findings = [_perhaps_newer(entry) for entry in findings]
     if not context.topologies and not _has_errors(findings):
@@ -75,6 +76,16 @@ def read_descriptor(package: Package) -> tuple[Descriptor | None, list[Finding]]
         return _read(context), findings
     except ValueError as error:
         return None, [*findings, finding("TOSCA030", Position(package.entry), str(error))]
+
+
+def _without_echoes(findings: list[Finding]) -> list[Finding]:
+    """The findings without those on a value's type where a rule on what the value means tells the same."""
+    told = {(entry.file, entry.line, entry.column) for entry in findings if entry.code == "NSD006"}
+    return [
+        entry
+        for entry in findings
+        if entry.code not in ("TOSCA011", "TOSCA012") or (entry.file, entry.line, entry.column) not in told
+    ]
 
 
 def _perhaps_newer(entry: Finding) -> Finding:

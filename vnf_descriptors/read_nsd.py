@@ -11,6 +11,7 @@ from vnf_descriptors.context import NS, PNF, VNF, Context, Kind
 from vnf_descriptors.forwarding import connections, constituent_kind, link_behind, resolve_element
 from vnf_descriptors.model import (
     AffinityRule,
+    Bitrate,
     Dependency,
     ForwardingBehaviour,
     FrozenMap,
@@ -343,8 +344,22 @@ def _levels(topology: Topology) -> Iterator[NsLevel]:
             yield NsLevel(name, text_of(child(node, "description")) or "", FrozenMap(counts.get(name, {})))
 
 
+def _bitrates_by_level(topology: Topology) -> dict[tuple[str, str], dict[str, Bitrate]]:
+    """(Aspect, scale level) -> virtual link -> bit rates."""
+    found: dict[tuple[str, str], dict[str, Bitrate]] = {}
+    for policy in topology.policies_of(f"{_POLICY}VirtualLinkToLevelMapping"):
+        aspect = text_of(policy.properties.get("aspect")) or ""
+        rates = topology.follow(policy.properties.get("bit_rate_requirements"))
+        for level in rates.entries if isinstance(rates, Mapping) else ():
+            rate = bitrate_of(topology, rates, level)
+            if rate is not None:
+                found.setdefault((aspect, level), {}).update({member.text: rate for member in policy.members})
+    return found
+
+
 def _aspects(topology: Topology) -> Iterator[NsScalingAspect]:
     counts = _counts_by_level(topology, f"{_POLICY}VnfToLevelMapping", f"{_POLICY}NsToLevelMapping")
+    bitrates = _bitrates_by_level(topology)
     for policy in topology.policies_of(f"{_POLICY}NsScalingAspects"):
         aspects = topology.follow(policy.properties.get("aspects"))
         for name, _, node in aspects.items() if isinstance(aspects, Mapping) else ():
@@ -355,7 +370,10 @@ def _aspects(topology: Topology) -> Iterator[NsScalingAspect]:
                 text_of(child(node, "description")) or "",
                 tuple(
                     NsLevel(
-                        level, text_of(child(body, "description")) or "", FrozenMap(counts.get(name, {}).get(level, {}))
+                        level,
+                        text_of(child(body, "description")) or "",
+                        FrozenMap(counts.get(name, {}).get(level, {})),
+                        FrozenMap(bitrates.get((name, level), {})),
                     )
                     for level, _, body in (levels.items() if isinstance(levels, Mapping) else ())
                 ),

@@ -169,9 +169,7 @@ def init(directory: Path, sample: str) -> None:
 @output_option
 def diff(a: Path, b: Path, output: str) -> None:
     """Compare what two packages describe; exit code 10 when there are differences."""
-    differences = [
-        {"path": path, "a": before, "b": after} for path, before, after in _differences(_model(a), _model(b), "")
-    ]
+    differences = [{"path": path, "a": before, "b": after} for path, before, after in _compared(_model(a), _model(b))]
     if output == "table":
         for entry in differences:
             click.echo(in_words(entry["path"], entry["a"], entry["b"]))
@@ -186,16 +184,25 @@ def diff(a: Path, b: Path, output: str) -> None:
 ABSENT = "absent"
 
 
-def _model(path: Path) -> Any:
+def _compared(a: tuple[str, Any], b: tuple[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The differences of two descriptors; of two kinds of descriptor nothing but the kinds can be compared."""
+    if a[0] != b[0]:
+        return iter([("/kind", a[0], b[0])])
+    return _differences(a[1], b[1], "")
+
+
+def _model(path: Path) -> tuple[str, Any]:
+    """The kind of a package's descriptor, and all that is compared."""
     from vnf_descriptors import DescriptorError, load, open_package, to_json
 
     with archive_of(path) as archive:
         # What is only compared may name files elsewhere.
         policy = _policy((), False, allow_external=True)
         try:
-            model = to_json(load(archive, policy))
+            descriptor = load(archive, policy)
+            model = to_json(descriptor)
             with open_package(archive, policy) as package:
-                return {**model, "artifacts": _digests(package)}
+                return type(descriptor).__name__.upper(), {**model, "artifacts": _digests(package)}
         except DescriptorError as error:
             note(error.report.to_text(with_path=True).rstrip("\n"))
             raise Failure(f"{path} cannot be loaded", hint="mano package validate") from None
@@ -259,6 +266,8 @@ _NOUNS = {
 
 def in_words(path: str, before: Any, after: Any) -> str:
     """One difference as a sentence: where, what, and how it changed."""
+    if path == "/kind":
+        return f"one is a descriptor of another kind: {before} and {after}"
     if path.startswith("/artifacts/"):
         change = "is new" if before == ABSENT else "is gone" if after == ABSENT else "has another content"
         return f"the file {printable(path.removeprefix('/artifacts/'))} {change}"

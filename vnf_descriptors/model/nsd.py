@@ -246,6 +246,8 @@ class NsLevel:
     id: str
     description: str
     instances: FrozenMap[str, int] = EMPTY
+    #: Virtual link of the NS -> bit rates, where a scale level sets them.
+    link_bitrates: FrozenMap[str, Bitrate] = EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from vnf_descriptors.forwarding import connections, resolve_element
 from vnf_descriptors.model import ConstituentKind, NfpConnectionPoint, NfpRule, PortRange
 from vnf_descriptors.read_nsd import PRIORITY, SYMMETRIC, dscp_value, nfp_rule, port_range
 from vnf_descriptors.report import Finding, finding, quote
-from vnf_descriptors.suggest import did_you_mean
+from vnf_descriptors.suggest import closest, did_you_mean
 from vnf_descriptors.topology import Group, NodeTemplate, RequirementUse, Topology
 from vnf_descriptors.vnf_nodes import child, integer_of, text_of
 from vnf_descriptors.yamltree import Node, Scalar, Sequence
@@ -19,6 +19,8 @@ from vnf_descriptors.yamltree import Node, Scalar, Sequence
 _NODE = "tosca.nodes.nfv."
 _RULE = "tosca.policies.nfv.NfpRule"
 _VNFFG = "tosca.groups.nfv.VNFFG"
+#: Most misspelt members of graphs whose meaning is guessed.
+MAX_GUESSES = 20
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$")
 _PROTOCOL = re.compile(r"[A-Za-z0-9_.+/-]{1,32}$")
 #: Protocols that have ports, by the names and numbers that may be written.
@@ -118,6 +120,9 @@ def path_outside_graphs(context: Context) -> Iterator[Finding]:
             if context.types.is_a("group_types", group.type, _VNFFG)
             for member in group.members
         }
+        unknown = [name for name in members if name not in topology.nodes][:MAX_GUESSES]
+        # A misspelt member is told where it is named.
+        members.update([closest(name, topology.nodes) or name for name in unknown])
         for node in topology.of_type(f"{_NODE}NFP"):
             if node.name not in members:
                 yield finding("NSD010", node.key, f"the path {quote(node.name)} is a member of no VNFFG")

@@ -69,11 +69,16 @@ def incomplete_descriptor_node(context: Context) -> Iterator[Finding]:
             continue
         seen.add(template.type)
         own = context.kind is not None and context.types.is_a("node_types", template.type, SELF_TYPES[context.kind])
-        for name, definition in context.types.properties("node_types", template.type).items():
-            if definition.required and definition.default is None and name not in given[template.type]:
-                severity = None if own else Severity.WARNING
-                message = f"{template.type} lacks the property {quote(name)}"
-                yield finding("TOSCA010", template.key, message, severity=severity)
+        defined = context.types.properties("node_types", template.type).values()
+        wanted = [each.name for each in defined if each.required and each.default is None]
+        missing = [name for name in wanted if name not in given[template.type]]
+        for name in missing if own else ():
+            yield finding("TOSCA010", template.key, f"{template.type} lacks the property {quote(name)}")
+        # Of a constituent its own descriptor tells the rest; without descriptor_id it is a fault of its own.
+        facts = ", ".join(quote(name) for name in missing if name != "descriptor_id")
+        if facts and not own:
+            message = f"{template.type} does not tell {facts} of its descriptor"
+            yield finding("TOSCA010", template.key, message, severity=Severity.WARNING)
 
 
 def wrong_attribute(context: Context) -> Iterator[Finding]:

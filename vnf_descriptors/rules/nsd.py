@@ -172,7 +172,9 @@ def wrong_aspect_mapping(context: Context) -> Iterator[Finding]:
                 message = f"there is no NS scaling aspect {quote(name.text)}"
                 yield finding("NSD009", name, message, did_you_mean(name.text, aspects))
                 continue
-            numbers = topology.follow(policy.properties.get("number_of_instances"))
+            numbers = topology.follow(
+                policy.properties.get("number_of_instances") or policy.properties.get("bit_rate_requirements")
+            )
             for level, key, _ in numbers.items() if isinstance(numbers, Mapping) else ():
                 if level not in aspects[name.text]:
                     yield finding("NSD009", key, f"the aspect {quote(name.text)} has no scale level {quote(level)}")

@@ -191,6 +191,36 @@ def aspect_without_deltas(context: Context) -> Iterator[Finding]:
                 yield finding("VNFD007", node, message)
 
 
+def missing_initial_delta(context: Context) -> Iterator[Finding]:
+    """A VDU is scaled, but nothing says how many instances it has before the first step.
+
+    A warning: SOL001 lets levels say it as well, and the profile's minimum serves when nothing does.
+    """
+    for topology in context.flavours:
+        kinds = ("VduInitialDelta", "VduInstantiationLevels")
+        told = {
+            member.text for policy in topology.policies_of(*map(_POLICY.__add__, kinds)) for member in policy.members
+        }
+        for policy in topology.policies_of(f"{_POLICY}VduScalingAspectDeltas"):
+            for member in policy.members:
+                if member.text in topology.nodes and member.text not in told:
+                    count = initial_instances(topology, member.text)
+                    message = f"{quote(member.text)} is scaled, but has no VduInitialDelta; {count} is taken for it"
+                    yield finding("VNFD007", member, message, severity=Severity.WARNING)
+
+
+def uneven_steps(context: Context) -> Iterator[Finding]:
+    """An aspect has neither one delta for all steps nor one for each; the last one then serves for the rest."""
+    for topology in context.flavours:
+        for aspect, node in _aspects(topology):
+            highest, steps = integer_of(node.get("max_scale_level")), node.get("step_deltas")
+            count = len(steps.items) if isinstance(steps, Sequence) else 0
+            if steps is not None and highest is not None and count > 1 and count != highest:
+                message = f"{quote(aspect)} has {count} step_deltas, but {highest} scale levels"
+                hint = "Give one delta for all steps, or one for each"
+                yield finding("VNFD009", steps, message, hint, Severity.WARNING)
+
+
 def scaled_out_of_limits(context: Context) -> Iterator[Finding]:
     """A VDU at the highest scale level has more instances than its profile permits.
 
@@ -313,6 +343,8 @@ SCALING_RULES = (
     unknown_aspect,
     unknown_delta,
     aspect_without_deltas,
+    missing_initial_delta,
+    uneven_steps,
     scaled_out_of_limits,
     unknown_level,
     unknown_profile_level,

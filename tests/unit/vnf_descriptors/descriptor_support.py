@@ -141,7 +141,7 @@ topology_template:
       type: tosca.policies.nfv.ScalingAspects
       properties:
         aspects:
-          out: {name: out, description: More workers, max_scale_level: 3, step_deltas: [first, more]}
+          out: {name: out, description: More workers, max_scale_level: 3, step_deltas: [first, more, more]}
   - worker_deltas:
       type: tosca.policies.nfv.VduScalingAspectDeltas
       targets: [worker]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, changed, check_text, line_of, write
-from vnf_descriptors import Nsd, Report, load, validate
+from vnf_descriptors import Nsd, Report, from_json, load, to_json, validate
 from vnf_descriptors.keywords import MAX_GUESSES, NODE_TEMPLATE, Speller
+from vnf_descriptors.model import Bitrate
 from vnf_descriptors.report import MAX_OF_A_CODE
 from vnf_descriptors.templates import MAX_IMPORTS
 from vnf_descriptors.yamltree import Mapping, compose
@@ -212,3 +213,76 @@ def test_an_element_that_names_no_capability_is_told_once(tmp_path: Path) -> Non
     report = validate(write(tmp_path / "vnfd.yaml", NSD.replace("forwarding_in}", "forwarding_inn}", 1).encode()))
     assert errors(report) == ["TOSCA015"], report.to_text()
     assert "Did you mean 'forwarding_in'?" in report.errors[0].message
+
+
+def check_service(tmp_path: Path, text: str, kinds: str = VNF_TYPES) -> Report:
+    """The report of the service's descriptor beside the types of its VNFs."""
+    write(tmp_path / "vnf_types.yaml", kinds.encode())
+    return validate(write(tmp_path / "vnfd.yaml", text.encode()))
+
+
+@pytest.mark.parametrize("ports", ["[443, 80]", "[a, 80]", "[80, 70000]"])
+def test_wrong_ports_of_a_rule_are_told_once(tmp_path: Path, ports: str) -> None:
+    text = NSD.replace("destination_port_range: [80, 80]", f"destination_port_range: {ports}", 1)
+    assert [entry.code for entry in check_service(tmp_path, text)] == ["NSD006"]
+
+
+def test_a_misspelt_path_of_a_graph_is_told_where_it_is_named_alone(tmp_path: Path) -> None:
+    report = check_service(tmp_path, changed("members: [web, other]", "members: [webx, other]", NSD))
+    assert [(entry.code, entry.hint) for entry in report] == [("TOSCA014", "Did you mean 'web'?")]
+
+
+def test_a_path_that_its_graph_leaves_out_is_told(tmp_path: Path) -> None:
+    report = check_service(tmp_path, changed("members: [web, other]", "members: [other]", NSD))
+    assert errors(report) == ["NSD010"]
+
+
+def test_what_a_constituent_does_not_tell_is_one_warning(tmp_path: Path) -> None:
+    kinds = VNF_TYPES
+    for name, value in (("product_name", "firewall"), ("flavour_description", "One VNFC")):
+        kinds = kinds.replace(f"{name}: {{type: string, default: {value}}}", f"{name}: {{type: string}}", 1)
+    report = check_service(tmp_path, NSD, kinds)
+    assert [(entry.code, entry.severity) for entry in report] == [("TOSCA010", "warning")]
+    assert "does not tell 'product_name', 'flavour_description'" in report.findings[0].message
+
+
+def test_a_scaled_vdu_without_an_initial_number_gets_a_warning(tmp_path: Path) -> None:
+    deltas = """  policies:
+  - lb_deltas:
+      type: tosca.policies.nfv.VduScalingAspectDeltas
+      targets: [lb]
+      properties: {aspect: out, deltas: {first: {number_of_instances: 0}, more: {number_of_instances: 0}}}
+"""
+    report = check_text(tmp_path, changed("  policies:\n", deltas))
+    assert [(entry.code, entry.severity) for entry in report] == [("VNFD007", "warning")], report.to_text()
+    assert "'lb' is scaled, but has no VduInitialDelta" in report.findings[0].message
+
+
+LINK_LEVELS = """  policies:
+  - growth:
+      type: tosca.policies.nfv.NsScalingAspects
+      properties:
+        aspects:
+          wider: {name: wider, description: More, ns_scale_levels: {0: {description: Small}, 1: {description: Large}}}
+  - rates:
+      type: tosca.policies.nfv.VirtualLinkToLevelMapping
+      targets: [access]
+      properties: {aspect: wider, bit_rate_requirements: {0: {root: 1000}, 1: {root: 5000, leaf: 2000}}}
+"""
+
+
+def test_levels_of_an_aspect_set_bit_rates(tmp_path: Path) -> None:
+    text = changed("  policies:\n", LINK_LEVELS, NSD)
+    assert check_service(tmp_path, text).to_text() == ""
+    service = load(tmp_path / "vnfd.yaml")
+    assert isinstance(service, Nsd)
+    (aspect,) = service.flavour().scaling_aspects
+    assert [level.link_bitrates["access"] for level in aspect.levels] == [Bitrate(1000), Bitrate(5000, 2000)]
+    assert from_json(to_json(service)) == service
+
+
+def test_bit_rates_of_a_level_that_does_not_exist_are_told(tmp_path: Path) -> None:
+    text = changed("1: {root: 5000", "2: {root: 5000", changed("  policies:\n", LINK_LEVELS, NSD))
+    report = check_service(tmp_path, text)
+    assert errors(report) == ["NSD009"]
+    assert "has no scale level '2'" in report.errors[0].message

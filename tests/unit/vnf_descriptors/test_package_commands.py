@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from mano.cli.explain import explain
 from mano.cli.packages import package
-from tests.unit.vnf_descriptors.descriptor_support import archive, changed, package_files, write
+from tests.unit.vnf_descriptors.descriptor_support import SAMPLES, archive, changed, package_files, write
 from tests.unit.vnf_descriptors.signing_support import Issued, issue, revocation_list, signed_files
 from tests.unit.vnf_descriptors.test_package_policy import TODAY
 from vnf_descriptors.codes import CODES
@@ -91,6 +91,15 @@ def test_external_files_are_an_option(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csar", archive({**files, "vnf.mf": listing}))
     assert run("validate", path).exit_code == 1 and run("validate", path, "--allow-external").exit_code == 0
     assert run("diff", path, good(tmp_path)).exit_code == 0
+
+
+def test_of_two_kinds_of_descriptors_only_the_kinds_differ(tmp_path: Path) -> None:
+    service = SAMPLES / "gi-lan/Definitions"
+    for name in ("gi-lan.yaml", "vnf_types.yaml"):
+        write(tmp_path / name, (service / name).read_bytes())
+    result = run("diff", good(tmp_path), tmp_path / "gi-lan.yaml")
+    assert result.exit_code == 10
+    assert result.output == "one is a descriptor of another kind: VNFD and NSD\n"
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
