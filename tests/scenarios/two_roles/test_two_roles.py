@@ -10,6 +10,7 @@ from mano.domain.grant import GrantRequest, ResourceDefinition
 from mano.domain.grant_documents import request_document, request_from_document
 from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.lcm_op_occ import OperationState
+from mano.nfvo.leftovers import Leftovers, is_left
 from mano.settings import Limits
 from tests.api.conftest import Api
 from tests.api.official import faults, needs_documents
@@ -71,6 +72,21 @@ def test_a_network_service_grows_and_heals_over_two_servers(pair: Pair) -> None:
     assert len(running.vnf("dpi-0").vnfcs) == 2 and "dpi-1" in instances(pair.nfvo)
     assert pair.job.terminate(running.ns_id).state is OperationState.COMPLETED
     assert pair.left() == {}
+
+
+def test_what_a_dead_host_keeps_is_held_and_removed_over_two_servers(pair: Pair) -> None:
+    pair.job.instantiate(pair.job.ready())
+    running = Running(pair.job)
+    running.add_spare_host()
+    before, vim = running.vnf("nat-0").vnfcs[0], pair.job.vim
+    vim.silence(before.host)
+    healed = pair.vnfm.api.post(f"/vnflcm/v2/vnf_instances/{running.vnf('nat-0').id}/heal", {})
+    ended = pair.vnfm.api.get(healed.headers["location"].partition(str(pair.vnfm.api.port))[2]).json
+    assert ended["operationState"] == "COMPLETED", ended
+    assert [one.host for one in running.reservations() if is_left(one)] == [before.host]
+    vim.wake(before.host)
+    Leftovers(pair.nfvo.catena.store.open_unit, {"local": vim}).look()
+    running.consistent()
 
 
 def test_each_side_serves_what_it_is(standing: Pair) -> None:
@@ -201,6 +217,8 @@ def test_reports_come_from_administrators_and_about_the_vnf_that_they_name(stand
     assert _tenant(api).post("/mano/v1/vnfm_reports", report).problem()["status"] == 403
     assert api.post("/mano/v1/vnfm_reports", report | {"vnfInstance": {}}).problem()["status"] == 400
     assert api.post("/mano/v1/vnfm_reports", report | {"event": "exploded"}).problem()["status"] == 400
+    strange = {"event": "settled", "vnfInstanceId": GONE, "vnfLcmOpOccId": GONE, "left": [{"host": 1}]}
+    assert api.post("/mano/v1/vnfm_reports", strange).problem()["status"] == 400
     stolen = api.get("/mano/v1/topology")
     assert stolen.status == 200
     nat = instances(standing.vnfm)["nat-0"]
