@@ -59,7 +59,8 @@ VNFD = (
         "unknown scaling aspect or delta",
         "SOL001 6.10",
         "A policy names a scaling aspect that ScalingAspects does not define, or a step names a delta that no "
-        "VduScalingAspectDeltas defines for the aspect.",
+        "VduScalingAspectDeltas defines for the aspect. A warning for a VDU that is scaled without "
+        "a VduInitialDelta or levels.",
     ),
     Code(
         "VNFD008",
@@ -74,7 +75,8 @@ VNFD = (
         ERROR,
         "scale level out of limits",
         "SOL001 6.10",
-        "An instantiation level sets an aspect to a scale level above the aspect's max_scale_level.",
+        "An instantiation level sets an aspect to a scale level above the aspect's max_scale_level. A warning "
+        "for an aspect with several step_deltas, but not one for each scale level.",
     ),
     Code(
         "VNFD010",
