@@ -75,7 +75,7 @@ class ChangeNs(NsStory):
             return Step(name, lambda: self._attach_sap(op, new, sap), lambda: self._detach_sap(op, new, sap))
         if kind == VNF:
             vnf = next(v for v in new.vnfs if v.name == subject)
-            return Step(name, lambda: self._start_vnf(op, new, vnf), lambda: self._terminate_vnf(op, vnf))
+            return Step(name, lambda: self._start_vnf(op, new, vnf), lambda: self._withdraw_vnf(op, vnf))
         if kind == VNFS:
             return Step(name, lambda: self._await_vnfs(op, new.vnfs), None)
         if kind == WORK:
@@ -201,6 +201,11 @@ class ChangeNs(NsStory):
         found = [self._world.vnfm.vnf_instance(vnf.vnf_instance_id, op.tenant_id) for vnf in new.vnfs]
         leaving = frozenset(vnfc.id for vnf in found if vnf is not None for vnfc in vnf.vnfcs)
         self._following.follow(op.instance_id, op.tenant_id, leaving)
+
+    def _withdraw_vnf(self, op: LcmOpOcc, vnf: PlannedVnf) -> None:
+        """A VNF joins the chains by itself as soon as it runs, however far its service's operation came."""
+        self._unfollow(op)
+        self._terminate_vnf(op, vnf)
 
     def _add_vnffg(self, op: LcmOpOcc, vnffgd_id: str) -> Mapping[str, Any]:
         self._world.add_chains(op, plan=self._plan(op), vnffgd_id=vnffgd_id)
