@@ -152,6 +152,7 @@ def test_a_descriptor_is_text_or_an_archive_as_accepted(served: Api, onboarded: 
     assert served.get(f"{VNF}/{onboarded['nat']}/manifest").body == b"metadata:\n"
 
 
+@pytest.mark.usefixtures("onboarded")
 def test_a_descriptor_of_several_files_is_an_archive(served: Api) -> None:
     id = create(served, NS)
     # The same NSD twice is refused; content of an on-boarded one is enough here.

@@ -64,15 +64,14 @@ CHECKSUM = {"algorithm": "SHA-256", "hash": "ab" * 32}
 
 
 def archive(name: str, *, files: Sequence[str] = (), manifest: bool = True) -> bytes:
-    """An archive whose descriptor is the named one of the fakes."""
+    """An archive whose descriptor is the named one of the fakes; the same octets whenever it is made."""
+    members = {"Definitions/main.yaml": name, **dict.fromkeys(files, "included"), "Artifacts/run.sh": ARTIFACT}
+    if manifest:
+        members["main.mf"] = "metadata:\n"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as made:
-        made.writestr("Definitions/main.yaml", name)
-        for file in files:
-            made.writestr(file, "included")
-        made.writestr("Artifacts/run.sh", ARTIFACT)
-        if manifest:
-            made.writestr("main.mf", "metadata:\n")
+        for member, text in members.items():
+            made.writestr(zipfile.ZipInfo(member), text)
     return content.getvalue()
 
 

@@ -38,7 +38,7 @@ def test_the_service_comes_up_whole(job: Job):
 
 def test_each_vnf_is_on_a_host_of_its_own_and_says_why(job: Job):
     job.instantiate(job.ready())
-    placements = {p["key"]: p for p in job.services.nfvi.placements(job.tenant)}
+    placements = {p["key"]: p for p in job.services.placing.placements(job.tenant)}
     assert len({p["host"] for p in placements.values()}) == 3
     for placement in placements.values():
         assert placement["decision"]["why"], placement["key"]
@@ -95,7 +95,7 @@ def test_two_services_share_the_hosts_and_nothing_else(job: Job):
     assert len(spis) == len(set(spis)) == 8
     cpus = [
         (p["host"], cpu)
-        for p in job.services.nfvi.placements(job.tenant)
+        for p in job.services.placing.placements(job.tenant)
         for cell in p["allocation"]["cells"]
         for cpu in cell["cpus"]
     ]

@@ -53,7 +53,18 @@ NS_MOVES = {
     },
     S.ROLLING_BACK: {E.SUCCEEDED: S.ROLLED_BACK, E.FAILED: S.FAILED_TEMP},
 }
-MOVES = {Level.VNF: VNF_MOVES, Level.NS: NS_MOVES}
+# A change of a chain is no standard's operation: an NS's, which either holds or does not, and is not gone on with.
+CHAIN_MOVES = {
+    S.PROCESSING: {
+        E.SUCCEEDED: S.COMPLETED,
+        E.FAILED: S.FAILED_TEMP,
+        E.BEYOND_REPAIR: S.FAILED,
+        E.REFUSED: S.ROLLED_BACK,
+    },
+    S.FAILED_TEMP: {E.RETRY: S.PROCESSING, E.ROLLBACK: S.ROLLING_BACK, E.GIVE_UP: S.FAILED},
+    S.ROLLING_BACK: {E.SUCCEEDED: S.ROLLED_BACK, E.FAILED: S.FAILED_TEMP},
+}
+MOVES = {Level.VNF: VNF_MOVES, Level.NS: NS_MOVES, Level.CHAIN: CHAIN_MOVES}
 EVERY_PAIR = [(level, state, event) for level in Level for state in S for event in E]
 
 
@@ -100,6 +111,7 @@ def test_only_a_vnf_operation_starts_and_only_an_ns_operation_completes_partiall
     states = {level: {INITIAL[level], *TRANSITIONS[level].values()} for level in Level}
     assert states[Level.VNF] == set(S) - {S.PARTIALLY_COMPLETED}
     assert states[Level.NS] == set(S) - {S.STARTING}
+    assert states[Level.CHAIN] == states[Level.NS] - {S.PARTIALLY_COMPLETED}
 
 
 @pytest.mark.parametrize("event", [E.RETRY, E.ROLLBACK, E.CONTINUE])
