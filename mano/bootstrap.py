@@ -304,7 +304,7 @@ def _wire(
     leftovers = Leftovers(open_unit, vims)
     watch = Watch(
         [
-            *observers(settings, store, alarms, vims, lambda: paths.drift(graphs.data_plane().tables)),
+            *observers(settings, store, alarms, vims, graphs.standing_drift),
             Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
             Round("indicators", settings.watch_s, indicators.watch),
             *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),

@@ -44,6 +44,9 @@ TURN_S, TURN_DEADLINE_S = 60.0, 90.0
 REMEMBERED_S = 1.0
 """Longest time for which a switch goes on by what its tables said before."""
 
+ARRIVAL_S = 1.0
+"""How long what is stored may take to come to a bridge before the difference counts as drift."""
+
 _AT_ONCE = 8
 """Switches that are asked at the same time."""
 
@@ -122,6 +125,16 @@ class ForwardingGraphs:
                 self._paths.program(drift.host, plane.tables[drift.host], generation=token)
                 mended.append(drift)
         return mended
+
+    def standing_drift(self) -> Sequence[Drift]:
+        """Where bridges differ from what is stored, and still do once whatever is being programmed has arrived."""
+        plane = self.data_plane()
+        suspects = [drift.host for drift in self.drift(plane, plane.tables)]
+        if not suspects:
+            return ()
+        self._clock.sleep(ARRIVAL_S)
+        with self._one_at_a_time, self._turn():
+            return self.drift(self.data_plane(), suspects)
 
     def drift(self, plane: DataPlane, hosts: Collection[str]) -> Sequence[Drift]:
         """The bridges of these hosts that differ from the data plane; silent ones are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,9 +109,7 @@ def test_drift_alarms_the_bridge_and_the_services_with_a_chain_through_it(runnin
 
 
 def test_the_real_bridges_have_not_drifted(running: Job) -> None:
-    graphs, paths = running.catena.graphs, running.services.forwarding_graphs._paths
-    drift: Callable[[], Sequence[Drift]] = lambda: paths.drift(graphs.data_plane().tables)  # noqa: E731
-    assert look(running, BridgeObserver(running.catena.store.open_unit, drift)) == []
+    assert look(running, BridgeObserver(running.catena.store.open_unit, running.catena.graphs.standing_drift)) == []
 
 
 def test_huge_pages_disk_and_certificates_are_watched(running: Job) -> None:

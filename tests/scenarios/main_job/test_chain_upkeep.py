@@ -78,6 +78,15 @@ def test_drift_is_told_and_repaired(running: Job):
     assert graphs.repair(web["id"], running.tenant)["repaired"] == []
 
 
+def test_only_drift_that_stands_is_alarmed(running: Job, monkeypatch: pytest.MonkeyPatch):
+    graphs = running.catena.graphs
+    assert graphs.standing_drift() == ()
+    lose_a_flow(running, "h1")
+    assert [drift.host for drift in graphs.standing_drift()] == ["h1"]
+    monkeypatch.setattr(graphs._clock, "sleep", lambda _: graphs.refresh())
+    assert list(graphs.standing_drift()) == [], "what arrives meanwhile is no drift"
+
+
 def test_the_keeper_mends_what_somebody_changed_and_tells_of_it(running: Job):
     lose_a_flow(running, "h2")
     kept = keeper(running)
