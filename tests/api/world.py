@@ -65,7 +65,11 @@ CHECKSUM = {"algorithm": "SHA-256", "hash": "ab" * 32}
 
 def archive(name: str, *, files: Sequence[str] = (), manifest: bool = True) -> bytes:
     """An archive whose descriptor is the named one of the fakes; the same octets whenever it is made."""
-    members = {"Definitions/main.yaml": name, **dict.fromkeys(files, "included"), "Artifacts/run.sh": ARTIFACT}
+    members: dict[str, str | bytes] = {
+        "Definitions/main.yaml": name,
+        **dict.fromkeys(files, "included"),
+        "Artifacts/run.sh": ARTIFACT,
+    }
     if manifest:
         members["main.mf"] = "metadata:\n"
     content = io.BytesIO()
