@@ -167,6 +167,7 @@ def _live(both: Both, kills: Iterator[tuple[str, float]]) -> None:
     assert os.listdir(both.directory / "vim")
 
 
+@pytest.mark.deep
 @pytest.mark.timeout(300)
 def test_either_side_is_killed_and_the_service_lives_and_ends(both: Both) -> None:
     _live(both, iter([("vnfm", 0.15), ("nfvo", 0.1)]))
