@@ -75,19 +75,23 @@ class Catalogue:
         with self._open_unit() as uow:
             return uow.packages.save(begin_upload(uow.packages.get(id, tenant_id)))
 
-    def receive(self, package: Package, chunks: Iterator[bytes]) -> Package:
-        """Store, check and load the archive of a package that :meth:`begin` gave."""
+    def receive(self, package: Package, chunks: Iterator[bytes], *, awaited: bool = True) -> Package:
+        """Store, check and load the archive of a package that :meth:`begin` gave.
+
+        When that raises, the package takes content again; unless nobody waits to hear of it: the caller says it by
+        :meth:`refuse` then, and the package seems to wait for content at no time between.
+        """
         id = package.id
         try:
             size, checksum = self._store.write(id, chunks, self._max_bytes)
-        except BaseException:
-            self._put_back(package)
+        except BaseException as error:
+            self._put_back(package, told=awaited or not isinstance(error, CatenaError))
             raise
         package = self._save(replace(package, onboarding_state=OnboardingState.PROCESSING))
         try:
             read = self._reader.read(self._store.path(id))
-        except BaseException:
-            self._put_back(package)
+        except BaseException as error:
+            self._put_back(package, told=awaited or not isinstance(error, CatenaError))
             raise
         stored = replace(
             package,
@@ -270,9 +274,10 @@ class Catalogue:
             raise WrongState(f"package {id} is {package.onboarding_state.value}, not ONBOARDED")
         return package
 
-    def _put_back(self, package: Package) -> None:
+    def _put_back(self, package: Package, *, told: bool = True) -> None:
         self._store.remove(package.id)
-        self._save(replace(package, onboarding_state=OnboardingState.CREATED))
+        if told:
+            self._save(replace(package, onboarding_state=OnboardingState.CREATED))
 
     def _save(self, package: Package) -> Package:
         with self._open_unit() as uow:

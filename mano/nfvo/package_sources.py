@@ -46,7 +46,8 @@ class PackageSources:
 
     def _receive(self, package: Package, uri: str, authentication: Authentication) -> None:
         try:
-            self._catalogue.receive(package, self._fetcher.fetch(uri, authentication, self._max_bytes))
+            fetched = self._fetcher.fetch(uri, authentication, self._max_bytes)
+            self._catalogue.receive(package, fetched, awaited=False)
         except CatenaError as error:
             self._catalogue.refuse(package.id, InvalidInput(f"the package could not be fetched: {error.detail}"))
 
