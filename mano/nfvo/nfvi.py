@@ -61,11 +61,11 @@ class Nfvi:
             known = {stored.host.name for stored in uow.hosts.list()}
         statuses = self._bring_up(document.hosts, self._vims[chosen], known)
         with self._open_unit() as uow:
-            _refuse_contradictions(uow, document)
+            world = _refuse_contradictions(uow, document)
             for host, status in zip(document.hosts, statuses, strict=True):
-                self._store(uow, host, chosen, status)
+                self._store(uow, host, chosen, status, world)
             if document.links:
-                uow.hosts.put_links(inventory_to_document(document)["links"])
+                _store_links(uow, document, world)
         names = {host.name for host in document.hosts}
         self._graphs.refresh(names)
         return [host for host in self.list() if host["name"] in names]
@@ -219,12 +219,10 @@ class Nfvi:
             if known.get(host.name, vim_id) != vim_id:
                 raise InvalidInput(f"host {host.name} is managed by VIM {known[host.name]} already")
 
-    def _store(self, uow: UnitOfWork, host: Host, vim_id: str, status: HostStatus) -> None:
+    def _store(self, uow: UnitOfWork, host: Host, vim_id: str, status: HostStatus, world: Inventory) -> None:
+        """Raises StaleGeneration when something was placed on the host since `world`, which was checked, was read."""
         assert status.dataplane is not None
-        try:
-            generation, verb = uow.hosts.get(host.name).generation, "changed"
-        except NotFound:
-            generation, verb = 0, "added"
+        generation, verb = (world.host(host.name).generation, "changed") if host.name in world else (0, "added")
         uow.hosts.put(StoredHost(host, vim_id, generation, asdict(status.dataplane)))
         self._announce(uow, host.name, verb)
 
@@ -248,8 +246,15 @@ class Nfvi:
             return tuple(pool.map(lambda host: self._vims[host.vim_id].host_status(host.host.name), stored))
 
 
-def _refuse_contradictions(uow: UnitOfWork, document: Inventory) -> None:
-    """All hosts together, with what is placed on them, must be an inventory after the change as before.
+def _store_links(uow: UnitOfWork, document: Inventory, world: Inventory) -> None:
+    """A document of all hosts tells all links; another one those of its own hosts, and the others stay."""
+    described = {host.name for host in document.hosts}
+    whole = all(host.name in described for host in world.hosts)
+    uow.hosts.put_links(inventory_to_document(document)["links"], None if whole else described)
+
+
+def _refuse_contradictions(uow: UnitOfWork, document: Inventory) -> Inventory:
+    """All hosts together, with what is placed on them, must be an inventory after the change as before: the latter.
 
     Raises InvalidInput: an allocation that is on another host too, or a host without the CPUs, memory nodes or VFs that
     something on it holds.
@@ -271,6 +276,7 @@ def _refuse_contradictions(uow: UnitOfWork, document: Inventory) -> None:
     except InventoryError as error:
         told = f"the hosts contradict those that are managed: expected {_expected(error)}"
         raise InvalidInput(told, hint="give each allocation another id") from None
+    return world
 
 
 def _expected(error: InventoryError) -> str:

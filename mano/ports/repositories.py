@@ -6,7 +6,7 @@ left normally it commits, left by an exception it rolls back, and its events bec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,10 +119,13 @@ class Hosts(Protocol):
         """Insert, or replace if the generation is still the stored one."""
 
     def remove(self, name: str) -> None:
-        """Delete the host."""
+        """Delete the host and the links that end there."""
 
-    def put_links(self, links: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the underlay's links (design of the Inventory file: a, b, mbps, latencyUs)."""
+    def put_links(self, links: Sequence[Mapping[str, Any]], of_hosts: Set[str] | None = None) -> None:
+        """Replace the underlay's links (as in an Inventory document: a, b, mbps, latencyUs).
+
+        With `of_hosts` only the links that end at one of these hosts go, and those between ends that are given anew.
+        """
 
     def inventory(self) -> Inventory:
         """All hosts with their own and all reserved allocations, and the links: what placement decides on."""

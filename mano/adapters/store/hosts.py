@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,20 +79,30 @@ class SqlHosts:
         return newer
 
     def remove(self, name: str) -> None:
-        """Delete the host; nothing to do when it is gone."""
+        """Delete the host and its links; nothing to do when it is gone."""
+        links = schema.links
+        ends = sa.or_(links.c.a == column_value(name), links.c.b == column_value(name))
+        self._connection.execute(links.delete().where(ends))
         self._connection.execute(schema.hosts.delete().where(schema.hosts.c.name == column_value(name)))
         self._connection.execute(schema.host_nodes.delete().where(schema.host_nodes.c.host == column_value(name)))
 
-    def put_links(self, links: Sequence[Mapping[str, Any]]) -> None:
-        """Replace all links by those of an Inventory document."""
+    def put_links(self, links: Sequence[Mapping[str, Any]], of_hosts: Set[str] | None = None) -> None:
+        """Replace the links by those of an Inventory document; see the port."""
+        new = [_link(link) for link in links]
+        kept = [] if of_hosts is None else _without(self._links(), new, of_hosts)
         table = schema.links
         self._connection.execute(table.delete())
         rows = [
             {"position": position, "a": column_value(link.a), "b": column_value(link.b), "document": encode(link)}
-            for position, link in enumerate(map(_link, links))
+            for position, link in enumerate((*kept, *new))
         ]
         if rows:
             self._connection.execute(table.insert(), rows)
+
+    def _links(self) -> Sequence[Link]:
+        """Without what chains hold of them."""
+        query = sa.select(schema.links.c.document).order_by(schema.links.c.position)
+        return tuple(decode(document, Link) for document in self._connection.execute(query).scalars())
 
     def inventory(self) -> Inventory:
         """All hosts with declared and reserved allocations, and the links.
@@ -105,9 +115,7 @@ class SqlHosts:
         stored = self.list()
         held, reserved = self._reserved()
         hosts = tuple(_with_reserved(one.host, tuple(reserved[one.host.name])) for one in stored)
-        query = sa.select(schema.links.c.document).order_by(schema.links.c.position)
-        links = tuple(decode(document, Link) for document in self._connection.execute(query).scalars())
-        return Inventory(hosts, with_loads(links, (LinkLoad(**load) for one in held for load in one.links)))
+        return Inventory(hosts, with_loads(self._links(), (LinkLoad(**load) for one in held for load in one.links)))
 
     def _reserved(self) -> tuple[Sequence[Reservation], Mapping[str, Sequence[Allocation]]]:
         """All reservations, and by host the allocations that they are."""
@@ -178,6 +186,12 @@ def _stored(vim_id: str, generations: HostGenerations, document: str) -> StoredH
     record, host = _record_of(document), _host_of(document, generations.total)
     nodes = {node.id: generations.nodes.get(node.id, 0) for node in host.numa_nodes}
     return StoredHost(host, vim_id, generations.total, record.dataplane, nodes)
+
+
+def _without(links: Sequence[Link], new: Sequence[Link], of_hosts: Set[str]) -> list[Link]:
+    """Those that neither end at one of the hosts nor lie between ends that are given anew."""
+    ends = {frozenset((link.a, link.b)) for link in new}
+    return [one for one in links if not {one.a, one.b} & of_hosts and frozenset((one.a, one.b)) not in ends]
 
 
 def _link(document: Mapping[str, Any]) -> Link:

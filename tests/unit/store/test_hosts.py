@@ -86,6 +86,22 @@ def test_the_inventory_has_declared_and_reserved_allocations(store: SqlStore) ->
     assert inventory.links == (Link("h1", "tor", 25000, 5), Link("h2", "tor", 10000))
 
 
+def test_links_of_some_hosts_leave_those_of_others(store: SqlStore) -> None:
+    add(store, "h1", "h2")
+    to_tor = [{"a": name, "b": "tor", "mbps": 25000} for name in ("h1", "h2")]
+    with store.open_unit() as uow:
+        uow.hosts.put_links([*to_tor, {"a": "tor", "b": "spine", "mbps": 1}, {"a": "spine", "b": "edge", "mbps": 1}])
+        uow.hosts.put_links([{"a": "tor2", "b": "h2", "mbps": 2}, {"a": "spine", "b": "tor", "mbps": 3}], {"h2"})
+        assert uow.hosts.inventory().links == (
+            Link("h1", "tor", 25000),
+            Link("spine", "edge", 1),
+            Link("tor2", "h2", 2),
+            Link("spine", "tor", 3),
+        )
+        uow.hosts.remove("h2")
+        assert [link.a for link in uow.hosts.inventory().links] == ["h1", "spine", "spine"]
+
+
 def test_a_released_reservation_is_free_again(store: SqlStore) -> None:
     add(store, "h1")
     with store.open_unit() as uow:
