@@ -24,8 +24,8 @@ from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.growing import reservation_of
 from mano.nfvo.growth import Growth, held_for, links_for, place_of, requested_flavour, settle
 from mano.nfvo.internal_links import ensure_links, forget_links, known_links
+from mano.nfvo.ns_placement import groups_of, vdu_request
 from mano.nfvo.plan import plan_from_json
-from mano.nfvo.planning import groups_of, vdu_request
 from mano.nfvo.reserving import Reserving
 from mano.ports.clock import Clock
 from mano.ports.or_vnfm import Leftover

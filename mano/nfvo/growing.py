@@ -15,8 +15,9 @@ from mano.domain.grant import ResourceDefinition
 from mano.domain.ids import derive_id, mac_address
 from mano.domain.ns_instance import Network
 from mano.nfvo.ipam import Subnet, assign, gateway_for, subnet_of
+from mano.nfvo.ns_placement import groups_of, vdu_request
 from mano.nfvo.plan import NsPlan, PlannedCp, PlannedVnf, PlannedVnfc
-from mano.nfvo.planning import exposed_as, groups_of, vdu_request
+from mano.nfvo.planning import exposed_as
 from vnf_descriptors.model import AffinityRule, NsFlavour, NsVirtualLink, VduCp, VnfFlavour
 
 

@@ -22,18 +22,9 @@ from mano.nfvo.graph_translation import LiveVnf, chain_documents
 from mano.nfvo.growing import cp_config
 from mano.nfvo.growth import addresses_taken
 from mano.nfvo.ns_changes import NsChange
+from mano.nfvo.ns_placement import chain_requests, growth_request, placement_request
 from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
-from mano.nfvo.planning import (
-    Constituent,
-    PlanInputs,
-    SapRequest,
-    chain_requests,
-    count_instances,
-    grow_ns,
-    growth_request,
-    placement_request,
-    plan_ns,
-)
+from mano.nfvo.planning import Constituent, PlanInputs, SapRequest, count_instances, grow_ns, plan_ns
 from mano.nfvo.reserving import Reserving
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Vnfm

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from mano.api.auth import Caller
+from mano.api.chain_services import Chains
 from mano.api.links import api_root, link, uri
 from mano.api.native.hosts import PREFIX
 from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import progress
 from mano.api.problem_details import problem_of_document
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, timestamp
-from mano.api.services import Chains
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 
 OP_OCCS = f"{PREFIX}/chain_lcm_op_occs"

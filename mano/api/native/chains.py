@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from mano.api.auth import Caller
 from mano.api.bodies import Body, IpAddress
+from mano.api.chain_services import Chains as ChainsByHand
 from mano.api.native import chain_changes
 from mano.api.native.hosts import PREFIX
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
-from mano.api.services import Chains as ChainsByHand
 from mano.api.services import ForwardingGraphs
 
 Port = Annotated[int, Field(ge=0, le=65_535)]

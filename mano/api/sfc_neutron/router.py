@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from mano.api.auth import Caller
+from mano.api.chain_services import LogicalNetworks, PortChaining
 from mano.api.resource_routes import add, empty_answer, json_answer, new_router
-from mano.api.services import LogicalNetworks, PortChaining
 from mano.api.sfc_neutron.attributes import NETWORKS, PORTS, SFC, SUBNETS, Collection, check_together
 from mano.api.sfc_neutron.errors import ROOT
 from mano.api.sfc_neutron.queries import answer_list, select

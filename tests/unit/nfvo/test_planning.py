@@ -9,18 +9,10 @@ import pytest
 
 from mano.domain.ns_instance import NetworkKind
 from mano.errors import InvalidInput, Refused
+from mano.nfvo.ns_placement import chain_requests, placement_request, vdu_request
 from mano.nfvo.path_bounds import bounds_of
 from mano.nfvo.plan import plan_from_json
-from mano.nfvo.planning import (
-    Constituent,
-    PlanInputs,
-    SapRequest,
-    chain_requests,
-    count_instances,
-    placement_request,
-    plan_ns,
-    vdu_request,
-)
+from mano.nfvo.planning import Constituent, PlanInputs, SapRequest, count_instances, plan_ns
 from mano.placement import request_from_document
 from tests.fakes.descriptors import VNFDS, firewall, gi_lan
 from vnf_descriptors.model import Bitrate, L2Protocol, Nsd, Qos, VduKind
