@@ -20,6 +20,7 @@ from vnf_descriptors.model.vnf_facts import (
     VnfIndicator,
 )
 from vnf_descriptors.read_images import size_of
+from vnf_descriptors.read_triggers import triggers_of
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
 from vnf_descriptors.typesystem import TypeSystem
 from vnf_descriptors.vnf_nodes import boolean_of, child, integer_of, maps_of, text_of, texts_of
@@ -106,7 +107,8 @@ def supported_interfaces(topology: Topology) -> Iterator[SupportedInterface]:
 def indicators(topology: Topology) -> Iterator[VnfIndicator]:
     """The indicators of the VNF."""
     for policy in topology.policies_of(f"{_POLICY}VnfIndicator"):
-        yield VnfIndicator(policy.name, text_of(_fact(topology, policy, "source")) or "vnf")
+        source = text_of(_fact(topology, policy, "source")) or "vnf"
+        yield VnfIndicator(policy.name, source, triggers_of(topology, policy))
 
 
 def package_changes(topology: Topology) -> Iterator[PackageChange]:

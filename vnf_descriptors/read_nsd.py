@@ -35,9 +35,10 @@ from vnf_descriptors.model import (
 )
 from vnf_descriptors.read_links import bitrate_of, l2_of, l3_of, qos_of
 from vnf_descriptors.read_scaling import affinity_rules
+from vnf_descriptors.read_triggers import triggers_of
 from vnf_descriptors.read_vnfd import DescriptorFacts, flavour_id_of
 from vnf_descriptors.topology import Group, NodeTemplate, Topology
-from vnf_descriptors.vnf_nodes import boolean_of, child, integer_of, maps_of, text_of, texts_of
+from vnf_descriptors.vnf_nodes import boolean_of, child, exposed, integer_of, maps_of, text_of, texts_of
 from vnf_descriptors.yamltree import Mapping, Node, Scalar, Sequence
 
 _NODE = "tosca.nodes.nfv."
@@ -60,6 +61,7 @@ def read_nsd(context: Context) -> Nsd:
         version=facts.text("version"),
         flavours=tuple(_flavour(context, topology) for topology in context.flavours),
         sol001_edition=context.templates.edition,
+        strict_onboarding=facts.text("strict_nsd_constituent_onboarding").lower() != "false",
     )
 
 
@@ -72,7 +74,9 @@ def _flavour(context: Context, topology: Topology) -> NsFlavour:
         id=flavour_id_of(context, topology) or "default",
         vnf_profiles=tuple(_vnf_profile(topology, node, counts) for node in constituents if _is(context, node, VNF)),
         pnf_profiles=tuple(_pnf_profile(topology, node) for node in constituents if _is(context, node, PNF)),
-        nested_ns_profiles=tuple(_ns_profile(topology, node) for node in constituents if _is(context, node, NS)),
+        nested_ns_profiles=tuple(
+            _ns_profile(topology, node, counts) for node in constituents if _is(context, node, NS)
+        ),
         virtual_links=tuple(_virtual_link(topology, node) for node in topology.of_type(f"{_NODE}NsVirtualLink")),
         saps=tuple(_sap(topology, node) for node in topology.of_type(f"{_NODE}Sap")),
         affinity_rules=tuple(_affinity(topology)),
@@ -81,6 +85,11 @@ def _flavour(context: Context, topology: Topology) -> NsFlavour:
         instantiation_levels=tuple(_levels(topology)),
         default_level_id=default,
         scaling_aspects=tuple(_aspects(topology)),
+        auto_scaling=tuple(
+            trigger
+            for policy in topology.policies_of(f"{_POLICY}NsAutoScale")
+            for trigger in triggers_of(topology, policy)
+        ),
     )
 
 
@@ -114,7 +123,7 @@ def _pnf_profile(topology: Topology, node: NodeTemplate) -> PnfProfile:
     )
 
 
-def _ns_profile(topology: Topology, node: NodeTemplate) -> NestedNsProfile:
+def _ns_profile(topology: Topology, node: NodeTemplate, counts: dict[str, int]) -> NestedNsProfile:
     low, high = _limits(topology, node, "ns_profile")
     return NestedNsProfile(
         node.name,
@@ -123,6 +132,8 @@ def _ns_profile(topology: Topology, node: NodeTemplate) -> NestedNsProfile:
         low,
         high,
         tuple(connections(topology, node)),
+        counts.get(node.name, max(low, min(1, high))),
+        text_of(topology.property_of(node, "ns_profile", "ns_instantiation_level")),
     )
 
 
@@ -173,6 +184,7 @@ def _sap(topology: Topology, node: NodeTemplate) -> Sap:
         link_behind(topology, node.target("internal_virtual_link") or "") or "",
         texts_of(topology.property_of(node, "layer_protocols")),
         text_of(topology.property_of(node, "description")),
+        exposed(topology).get(node.name),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from vnf_descriptors.context import Context, Kind
-from vnf_descriptors.model import Pnfd, PnfExtCp
+from vnf_descriptors.model import Pnfd, PnfExtCp, SfFacts
 from vnf_descriptors.read_vnfd import DescriptorFacts
-from vnf_descriptors.topology import Topology
-from vnf_descriptors.vnf_nodes import exposed, text_of, texts_of
+from vnf_descriptors.report import Finding
+from vnf_descriptors.requirement_keys import read_function
+from vnf_descriptors.topology import NodeTemplate, Topology
+from vnf_descriptors.vnf_nodes import child, exposed, text_of, texts_of
 
 _EXT_CP = "tosca.nodes.nfv.PnfExtCp"
 
@@ -26,6 +28,14 @@ def read_pnfd(context: Context) -> Pnfd:
     )
 
 
+def function_of(node: NodeTemplate) -> tuple[SfFacts | None, list[Finding]]:
+    """What the metadata of a PnfExtCp say of the PNF as a service function, in the words of a VduCp's requirements.
+
+    The findings tell of values that are not known.
+    """
+    return read_function([child(node.node, "metadata")])
+
+
 def _ext_cps(topology: Topology) -> list[PnfExtCp]:
     opened = exposed(topology)
     return [
@@ -34,6 +44,7 @@ def _ext_cps(topology: Topology) -> list[PnfExtCp]:
             texts_of(topology.property_of(node, "layer_protocols")),
             opened.get(node.name),
             text_of(topology.property_of(node, "description")),
+            function_of(node)[0],
         )
         for node in topology.of_type(_EXT_CP)
     ]

@@ -384,8 +384,19 @@ def read_interface_facts(maps: Iterable[Node | None]) -> tuple[InterfaceFacts, K
     return facts, reader
 
 
+_SF_KEYS = ("catena:sfc", "catena:layer", "catena:rewrites5tuple", "catena:onFailure", "catena:probe")
+
+
+def read_function(maps: Iterable[Node | None]) -> tuple[SfFacts | None, list[Finding]]:
+    """What metadata say of a service function, and what is wrong with that; keys that are not ours are anybody's."""
+    nodes = [node for node in maps if isinstance(node, Mapping)]
+    foreign = {name for node in nodes for name in node.entries if not name.startswith("catena:")}
+    reader = KeyReader(nodes, frozenset({*_SF_KEYS, *foreign}))
+    return _sf_facts(reader), reader.findings
+
+
 def _sf_facts(reader: KeyReader) -> SfFacts | None:
-    keys = ("catena:sfc", "catena:layer", "catena:rewrites5tuple", "catena:onFailure", "catena:probe")
+    keys = _SF_KEYS
     if reader.place(*keys) is None:
         return None
     facts = SfFacts()

@@ -169,6 +169,16 @@ VNFD = (
         "as a container workload and cannot be placed on a host.",
     ),
     Code(
+        "VNFD022",
+        WARNING,
+        "trigger that cannot be followed",
+        "SOL001 6.10; TOSCA 1.3 3.6.22",
+        "A trigger of a VnfIndicator or NsAutoScale policy has a condition (assertions on numbers, connected by and, "
+        "or, not) and an action that calls an operation: scale, with an aspect that exists, or heal. Anything else is "
+        "left out when it is watched.",
+        "condition: [{load: [{more_than: 60}]}]",
+    ),
+    Code(
         "REQ001",
         WARNING,
         "unknown requirement key",

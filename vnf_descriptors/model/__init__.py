@@ -43,6 +43,7 @@ from vnf_descriptors.model.nsd import (
 )
 from vnf_descriptors.model.pnfd import Pnfd, PnfExtCp
 from vnf_descriptors.model.scaling import AffinityKind, AffinityRule, InstantiationLevel, ScalingAspect
+from vnf_descriptors.model.triggers import Clause, Trigger, TriggerAction
 from vnf_descriptors.model.vdu import (
     BootData,
     CpuPolicy,
@@ -78,6 +79,7 @@ __all__ = [
     "BootData",
     "ChangeSelector",
     "Checksum",
+    "Clause",
     "ComponentMapping",
     "ConfigurableProperties",
     "ConstituentKind",
@@ -129,6 +131,8 @@ __all__ = [
     "SupportedInterface",
     "SwImage",
     "ThreadPolicy",
+    "Trigger",
+    "TriggerAction",
     "Vdu",
     "VduCp",
     "VduCpu",

@@ -13,6 +13,7 @@ from vnf_descriptors.model.checks import check_at_least, check_name, check_uniqu
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
 from vnf_descriptors.model.links import Bitrate, L2Protocol, L3Protocol, Qos
 from vnf_descriptors.model.scaling import AffinityRule
+from vnf_descriptors.model.triggers import Trigger
 
 
 class ConstituentKind(StrEnum):
@@ -90,6 +91,15 @@ class NestedNsProfile:
     min_instances: int = 1
     max_instances: int = 1
     connections: tuple[VnfConnection, ...] = ()
+    #: Instances at instantiation when no NS level says otherwise.
+    initial_instances: int = 1
+    #: NS instantiation level of the nested NS; None: its flavour's default.
+    instantiation_level_id: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.id, "the identifier of a nested NS profile")
+        check_at_least(self.min_instances, 0, f"min_instances of {self.id}")
+        check_at_least(self.max_instances, self.min_instances, f"max_instances of {self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,8 @@ class Sap:
     virtual_link_id: str
     layer_protocols: tuple[str, ...] = ()
     description: str | None = None
+    #: Name of the NS node's requirement that an NSD which nests this one connects; None: nothing says.
+    requirement: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +288,8 @@ class NsFlavour:
     instantiation_levels: tuple[NsLevel, ...] = ()
     default_level_id: str | None = None
     scaling_aspects: tuple[NsScalingAspect, ...] = ()
+    #: When the NS is scaled without being asked (NsAutoScale, IFA 014 clause 6.2.2).
+    auto_scaling: tuple[Trigger, ...] = ()
 
     def __post_init__(self) -> None:
         check_unique([profile.id for profile in self.vnf_profiles], "VNF profile")
@@ -294,11 +308,33 @@ class NsFlavour:
         """The SAP with this identifier; KeyError when there is none."""
         return _by_id(self.saps, sap_id)
 
+    def sap_behind(self, requirement: str) -> Sap:
+        """The SAP that an NSD which nests this one means by a requirement of its NS node; KeyError for none.
+
+        It is the one that the substitution mappings give, else the one of that name (`virtual_link_x` and `x` belong
+        together), else the only one.
+        """
+        return behind(requirement, self.saps)
+
+    def pnf_profile(self, profile_id: str) -> PnfProfile:
+        """The PNF profile with this identifier; KeyError when there is none."""
+        return _by_id(self.pnf_profiles, profile_id)
+
+    def nested_ns_profile(self, profile_id: str) -> NestedNsProfile:
+        """The nested NS profile with this identifier; KeyError when there is none."""
+        return _by_id(self.nested_ns_profiles, profile_id)
+
     def instances(self, level_id: str | None = None) -> dict[str, int]:
         """Number of instances of each VNF profile at an NS instantiation level (the default one for None)."""
         wanted = level_id or self.default_level_id
         level = FrozenMap[str, int]() if wanted is None else _by_id(self.instantiation_levels, wanted).instances
         return {profile.id: level.get(profile.id, profile.initial_instances) for profile in self.vnf_profiles}
+
+    def nested_instances(self, level_id: str | None = None) -> dict[str, int]:
+        """Number of nested NSs of each profile at an NS instantiation level (the default one for None)."""
+        wanted = level_id or self.default_level_id
+        level = FrozenMap[str, int]() if wanted is None else _by_id(self.instantiation_levels, wanted).instances
+        return {profile.id: level.get(profile.id, profile.initial_instances) for profile in self.nested_ns_profiles}
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +350,8 @@ class Nsd:
     default_flavour_id: str | None = None
     #: Edition of SOL001 whose types it was read with, for example `3.7.1`.
     sol001_edition: str | None = None
+    #: True: the descriptors of all constituents are on-boarded before this one (SOL001 clause 7.8).
+    strict_onboarding: bool = True
 
     def __post_init__(self) -> None:
         check_name(self.descriptor_id, "descriptor_id")
@@ -350,6 +388,25 @@ class _Named(Protocol):
 
 
 _T = TypeVar("_T", bound=_Named)
+
+
+class _Opened(_Named, Protocol):
+    @property
+    def requirement(self) -> str | None: ...
+
+
+_O = TypeVar("_O", bound=_Opened)
+
+
+def behind(requirement: str, points: tuple[_O, ...]) -> _O:
+    """The connection point that a requirement of a node leads to; KeyError for none (see `NsFlavour.sap_behind`)."""
+    stem = requirement.removeprefix("virtual_link").strip("_")
+    for wanted in ([p for p in points if p.requirement == requirement], [p for p in points if p.id in (requirement, stem)]):
+        if len(wanted) == 1:
+            return wanted[0]
+    if len(points) == 1 and points[0].requirement in (None, requirement):
+        return points[0]
+    raise KeyError(requirement)
 
 
 def _by_id(values: tuple[_T, ...], wanted: str) -> _T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vnf_descriptors.model.frozen import EMPTY, FrozenMap
+from vnf_descriptors.model.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class VnfIndicator:
 
     id: str
     source: str
+    #: What is done when it has certain values.
+    triggers: tuple[Trigger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

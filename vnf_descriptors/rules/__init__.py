@@ -29,9 +29,10 @@ def rules_for(kind: Kind | None) -> tuple[Rule, ...]:
     from vnf_descriptors.rules.nsd import NSD_RULES
     from vnf_descriptors.rules.requirements import REQUIREMENT_RULES
     from vnf_descriptors.rules.scaling import SCALING_RULES
+    from vnf_descriptors.rules.triggers import TRIGGER_RULES
     from vnf_descriptors.rules.vnfd import SHARED_RULES, VNFD_RULES
 
-    shared = (*SHARED_RULES, *MANIFEST_RULES)
+    shared = (*SHARED_RULES, *MANIFEST_RULES, *TRIGGER_RULES)
     if kind is Kind.VNFD:
         return (*shared, *VNFD_RULES, *SCALING_RULES, *IMAGE_RULES, *LINK_RULES, *REQUIREMENT_RULES)
     if kind is Kind.NSD:
