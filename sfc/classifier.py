@@ -12,7 +12,8 @@ from enum import StrEnum
 from itertools import combinations
 
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import Chain, Classifier, ContextMatch, Match, PortRange
+from sfc.model.chains import Chain
+from sfc.model.classifiers import Classifier, ContextMatch, Match, PortRange
 from sfc.model.topology import Topology
 
 

@@ -11,13 +11,13 @@ from ipaddress import IPv4Address, IPv6Address
 
 from sfc.classifier import ranking
 from sfc.model.addresses import IpAddress, IpNetwork, covers
-from sfc.model.chains import (
+from sfc.model.chains import Chain
+from sfc.model.classifiers import (
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     PROTOCOLS_WITH_PORTS,
-    Chain,
     Match,
     PortRange,
 )

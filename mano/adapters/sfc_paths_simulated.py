@@ -17,7 +17,7 @@ from mano.errors import InvalidInput, Unreachable
 from mano.ports.service_paths import Drift, FlowStatistics, PathHop, PathProbe, SeenFrame, TraceStep
 from sfc.errors import SfcError
 from sfc.model import SI_FIRST, FlowTables, Kind, Mac, PathPosition, Sff, Topology
-from sfc.model.chains import (
+from sfc.model.classifiers import (
     ETH_IPV4,
     ETH_IPV6,
     PROTOCOL_ICMP,

@@ -45,20 +45,17 @@ from sfc.model.addresses import IpAddress, IpNetwork, Mac
 from sfc.model.chains import (
     SI_FIRST,
     Chain,
-    Classifier,
-    ContextMatch,
     Direction,
     Hop,
-    Match,
     OnMiss,
     PathGroup,
     PathPosition,
     PlannedChain,
-    PortRange,
     Rsp,
     SpiPool,
     WeightedInstance,
 )
+from sfc.model.classifiers import Classifier, ContextMatch, Match, PortRange
 from sfc.model.cookies import OWNER, OWNER_MASK, Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Bucket, Flow, FlowTables, Group, GroupType, Meter, flow

@@ -34,7 +34,7 @@ from sfc.model.actions import (
     SetField,
     ToGroup,
 )
-from sfc.model.chains import PROTOCOL_TCP
+from sfc.model.classifiers import PROTOCOL_TCP
 from sfc.model.fields import Field
 from sfc.model.flows import Bucket, Flow, Group, GroupType, Meter
 from sfc.ovs.oxm import encode_value, join_match, match_parts, oxm_id, pad, written_as

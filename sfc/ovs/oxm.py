@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sfc.errors import ModelError
-from sfc.model.chains import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
+from sfc.model.classifiers import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
 from sfc.model.fields import PACKET_TYPE_ETHERNET, Field, FieldMatch
 
 CLASS_NXM_0, CLASS_NXM_1 = 0x0000, 0x0001  # Nicira's, before OpenFlow 1.2

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from sfc.errors import ModelError
 from sfc.model.addresses import Mac
-from sfc.model.chains import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
+from sfc.model.classifiers import PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP
 from sfc.model.fields import Field, Format, format_masked
 
 _ALIASES: Mapping[str, str] = {

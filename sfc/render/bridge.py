@@ -15,7 +15,8 @@ from math import gcd
 from sfc.classifier import ranking
 from sfc.errors import RenderError
 from sfc.model.actions import Action, EncapNsh, Resubmit, SetField
-from sfc.model.chains import Chain, Direction, PlannedChain, PortRange, Rsp
+from sfc.model.chains import Chain, Direction, PlannedChain, Rsp
+from sfc.model.classifiers import PortRange
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, Group, Meter, flow

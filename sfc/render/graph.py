@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sfc.errors import RenderError
 from sfc.model.actions import Action, SetField
-from sfc.model.chains import SI_FIRST, ContextMatch, Direction
+from sfc.model.chains import SI_FIRST, Direction
+from sfc.model.classifiers import ContextMatch
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.render.bridge import ENTER, Bridge, Route

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from sfc.model.actions import Action, CheckLarger, Ct, Decap, MeterBy, Output, Resubmit, SetField
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import PROTOCOL_UDP
+from sfc.model.classifiers import PROTOCOL_UDP
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch, prefix_match
 from sfc.model.flows import Meter

@@ -6,7 +6,7 @@ from functools import partial
 
 from sfc.liveness import ETHERTYPE_PROBE, PROBE_POSITION, ProbeKind, Watch, watch_of
 from sfc.model.actions import Action, MeterBy, Output, SetField
-from sfc.model.chains import PROTOCOL_UDP
+from sfc.model.classifiers import PROTOCOL_UDP
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.model.flows import Meter

@@ -7,7 +7,7 @@ from itertools import product
 
 from sfc.errors import RenderError
 from sfc.model.addresses import IpNetwork, Mac
-from sfc.model.chains import ETH_IPV4, ETH_IPV6, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP, Match, PortRange
+from sfc.model.classifiers import ETH_IPV4, ETH_IPV6, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP, Match, PortRange
 from sfc.model.fields import (
     CT_INV,
     CT_TRK,

@@ -7,7 +7,8 @@ answer finds the branch of its question even when every mark is lost.
 from __future__ import annotations
 
 from sfc.model.actions import Action, Ct, HashFields, Multipath, Resubmit, SetField
-from sfc.model.chains import SI_FIRST, Direction, PortRange
+from sfc.model.chains import SI_FIRST, Direction
+from sfc.model.classifiers import PortRange
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
 from sfc.render.bridge import Bridge, Route, Spread, World

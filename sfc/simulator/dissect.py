@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from sfc.errors import SimulationError
 from sfc.model.addresses import IpAddress, Mac
-from sfc.model.chains import (
+from sfc.model.chains import PathPosition
+from sfc.model.classifiers import (
     ETH_IPV4,
     ETH_IPV6,
     PROTOCOL_ICMP,
@@ -18,7 +19,6 @@ from sfc.model.chains import (
     PROTOCOL_SCTP,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
-    PathPosition,
 )
 from sfc.model.fields import ETHERTYPE_ARP, ETHERTYPE_NSH
 from sfc.nsh import NextProtocol, NshError, NshHeader

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 from sfc.model.actions import HashFields
-from sfc.model.chains import PROTOCOLS_WITH_PORTS
+from sfc.model.classifiers import PROTOCOLS_WITH_PORTS
 from sfc.model.fields import Field
 from sfc.simulator.keys import Key
 

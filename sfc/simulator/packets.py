@@ -8,7 +8,8 @@ from ipaddress import IPv6Address
 
 from sfc.errors import SimulationError
 from sfc.model.addresses import IpAddress, Mac
-from sfc.model.chains import (
+from sfc.model.chains import PathPosition
+from sfc.model.classifiers import (
     ETH_IPV4,
     ETH_IPV6,
     PROTOCOL_ICMP,
@@ -16,7 +17,6 @@ from sfc.model.chains import (
     PROTOCOL_SCTP,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
-    PathPosition,
 )
 from sfc.model.fields import ETHERTYPE_ARP, ETHERTYPE_NSH, FRAG_FIRST, FRAG_LATER, FRAG_NO
 

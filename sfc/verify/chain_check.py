@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from sfc.model.chains import Chain, Direction, Match, OnMiss, PlannedChain, Rsp
+from sfc.model.chains import Chain, Direction, OnMiss, PlannedChain, Rsp
+from sfc.model.classifiers import Match
 from sfc.model.cookies import Kind
 from sfc.model.topology import OnFailure, Port
 from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
