@@ -170,6 +170,8 @@ class LcmOpOcc:
     cancel_mode: CancelMode | None = None
     grant_id: str | None = None
     parent_id: str | None = None
+    depth: int = 0
+    """How many NS operations wait for this one, each in the one before: 0 for one that a client asked for."""
     attempt: int = 1
     steps: tuple[StepRecord, ...] = ()
     step_names: tuple[str, ...] | None = None

@@ -11,7 +11,18 @@ from typing import Any
 from mano.domain.service_chain import ServiceChain
 from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
 
-__all__ = ["Network", "NetworkKind", "NsInstance", "Reservation", "SapInstance", "ServiceChain"]
+__all__ = [
+    "NestedNs",
+    "Network",
+    "NetworkJoin",
+    "NetworkKind",
+    "NsInstance",
+    "PnfCp",
+    "PnfInstance",
+    "Reservation",
+    "SapInstance",
+    "ServiceChain",
+]
 
 
 class NetworkKind(StrEnum):
@@ -65,6 +76,68 @@ class SapInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class PnfCp:
+    """A connection point of a PNF (PnfExtCpInfo, SOL005 clause 6.5.3.18).
+
+    ``attachment`` is where the VIM ends its port, empty for a PNF that stands on a physical network itself: such a
+    point has addresses, and no port.
+    """
+
+    id: str
+    cpd_id: str
+    attachment: str
+    connection_point: ConnectionPoint
+
+
+@dataclass(frozen=True, slots=True)
+class PnfInstance:
+    """A PNF that is part of an NS (PnfInfo, SOL005 clause 6.5.3.17). ``pnf_id`` is the operator's name for it.
+
+    ``key`` is ``<PNF profile>-<n>``, unique within the NS.
+    """
+
+    pnf_id: str
+    name: str
+    pnfd_id: str
+    pnfd_info_id: str
+    profile_id: str
+    key: str
+    cps: tuple[PnfCp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkJoin:
+    """A SAP of a nested NS that is connected to a virtual link: the networks on both sides are one.
+
+    ``outer`` is the network of the NS that nests, ``inner`` the one behind the SAP. ``entry_port`` is the only port of
+    the outside on the outer network, where there is only one: paths of the nested NS that begin at the SAP begin there.
+    ``link_id`` is the virtual link of the nested NS that ``inner`` is the network of.
+    """
+
+    sapd_id: str
+    link_id: str
+    outer: str
+    inner: str
+    entry_port: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NestedNs:
+    """An NS instance that is part of another one (IFA 014 clause 6.3.11).
+
+    ``key`` is ``<NS profile>-<n>``, unique within the NS that nests it. ``made`` tells that this one made it: what was
+    there before is only let go of when it is removed.
+    """
+
+    ns_instance_id: str
+    nsd_id: str
+    profile_id: str
+    key: str
+    made: bool
+    joins: tuple[NetworkJoin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NsInstance:
     """An NS instance. ``plan`` is the desired state that its last operation decided (JSON)."""
 
@@ -82,6 +155,10 @@ class NsInstance:
     plan: Mapping[str, Any] = field(default_factory=dict)
     scale_levels: Mapping[str, int] = field(default_factory=dict)
     """NS scaling aspect to the number of its scale level."""
+    pnfs: tuple[PnfInstance, ...] = ()
+    nested: tuple[NestedNs, ...] = ()
+    parents: tuple[str, ...] = ()
+    """The NS instances that this one is nested in."""
     generation: int = 0
 
 

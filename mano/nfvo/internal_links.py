@@ -10,7 +10,7 @@ from mano.domain.ns_instance import Network, NetworkKind
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.ns_world import FIRST_VNI, LAST_VNI, own_subnet, underlay_mtu
-from mano.nfvo.planning import DEFAULT_MTU, TUNNEL_OVERHEAD
+from mano.nfvo.virtual_links import DEFAULT_MTU, TUNNEL_OVERHEAD
 from mano.ports.repositories import UnitOfWork
 from vnf_descriptors.model import VnfFlavour, VnfVirtualLink
 

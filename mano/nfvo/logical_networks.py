@@ -27,7 +27,7 @@ from mano.nfvo.neutron_documents import (
     unfinished,
 )
 from mano.nfvo.ns_world import FIRST_VNI, LAST_VNI, network_spec
-from mano.nfvo.planning import DEFAULT_MTU, TUNNEL_OVERHEAD
+from mano.nfvo.virtual_links import DEFAULT_MTU, TUNNEL_OVERHEAD
 from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, PortSpec, VimDriver

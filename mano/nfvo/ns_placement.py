@@ -10,7 +10,7 @@ from typing import Any
 from mano.errors import Refused
 from mano.nfvo.path_bounds import bounds_of
 from mano.nfvo.plan import NsPlan, PlannedVnfc
-from mano.nfvo.planning import Constituent, PlanInputs
+from mano.nfvo.plan_inputs import Constituent, PlanInputs
 from vnf_descriptors.model import (
     AffinityKind,
     AffinityRule,

@@ -24,7 +24,8 @@ from mano.nfvo.growth import addresses_taken
 from mano.nfvo.ns_changes import NsChange
 from mano.nfvo.ns_placement import chain_requests, growth_request, placement_request
 from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
-from mano.nfvo.planning import Constituent, PlanInputs, SapRequest, count_instances, grow_ns, plan_ns
+from mano.nfvo.plan_inputs import Constituent, PlanInputs, SapRequest
+from mano.nfvo.planning import count_instances, grow_ns, plan_ns
 from mano.nfvo.reserving import Reserving
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Vnfm

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mano.domain.ns_instance import Network, NetworkKind
+from mano.domain.ns_instance import Network, NetworkJoin, NetworkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,55 @@ class PlannedSap:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedPnfCp:
+    """A connection point of a PNF and the port that it becomes; no port where ``attachment`` is empty."""
+
+    id: str
+    cp_id: str
+    cpd_id: str
+    network_id: str
+    attachment: str
+    host: str
+    mac: str
+    addresses: tuple[str, ...]
+    gateway: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPnf:
+    """A PNF that the NS takes in; ``key`` is ``<PNF profile>-<n>``."""
+
+    key: str
+    pnf_id: str
+    name: str
+    pnfd_id: str
+    package_id: str
+    profile_id: str
+    cps: tuple[PlannedPnfCp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNested:
+    """A nested NS; ``key`` is ``<NS profile>-<n>``. ``operation_id`` makes it, empty for one that is there already."""
+
+    key: str
+    profile_id: str
+    ns_instance_id: str
+    nsd_id: str
+    package_id: str
+    flavour_id: str
+    level_id: str
+    operation_id: str
+    joins: tuple[NetworkJoin, ...]
+    parameters: Mapping[str, Any]
+
+    @property
+    def made(self) -> bool:
+        """True when this NS makes it."""
+        return bool(self.operation_id)
+
+
+@dataclass(frozen=True, slots=True)
 class NsPlan:
     """Desired state of one NS."""
 
@@ -73,6 +122,8 @@ class NsPlan:
     networks: tuple[Network, ...]
     vnfs: tuple[PlannedVnf, ...]
     saps: tuple[PlannedSap, ...]
+    pnfs: tuple[PlannedPnf, ...] = ()
+    nested: tuple[PlannedNested, ...] = ()
 
     def network(self, network_id: str) -> Network:
         """The network with this identifier; KeyError when there is none."""
@@ -100,7 +151,18 @@ def plan_from_json(document: Mapping[str, Any]) -> NsPlan:
         networks=tuple(_network(item) for item in document["networks"]),
         vnfs=tuple(_vnf(item) for item in document["vnfs"]),
         saps=tuple(replace(PlannedSap(**item), addresses=tuple(item["addresses"])) for item in document["saps"]),
+        pnfs=tuple(_pnf(item) for item in document.get("pnfs", ())),
+        nested=tuple(_nested(item) for item in document.get("nested", ())),
     )
+
+
+def _pnf(item: Mapping[str, Any]) -> PlannedPnf:
+    cps = tuple(PlannedPnfCp(**{**cp, "addresses": tuple(cp["addresses"])}) for cp in item["cps"])
+    return PlannedPnf(**{**item, "cps": cps})
+
+
+def _nested(item: Mapping[str, Any]) -> PlannedNested:
+    return PlannedNested(**{**item, "joins": tuple(NetworkJoin(**join) for join in item["joins"])})
 
 
 def _network(item: Mapping[str, Any]) -> Network:

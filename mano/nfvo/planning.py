@@ -6,157 +6,40 @@ never takes what a descriptor fixes); :mod:`mano.nfvo.ns_placement` then asks fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mano.domain.ids import derive_id, mac_address
-from mano.domain.ns_instance import Network, NetworkKind
+from mano.domain.ns_instance import NetworkKind
 from mano.errors import InvalidInput
-from mano.nfvo.ipam import Subnet, assign, gateway_for, parse_address, subnet_of
-from mano.nfvo.plan import NsPlan, PlannedCp, PlannedSap, PlannedVnf, PlannedVnfc
-from vnf_descriptors.model import (
-    ExtCp,
-    L3Protocol,
-    Nsd,
-    NsFlavour,
-    NsVirtualLink,
-    VduCp,
-    Vnfd,
-    VnfFlavour,
-    VnfProfile,
-)
-
-TUNNEL_OVERHEAD = 74
-"""Octets that VXLAN-GPE, NSH MD type 1 and the inner Ethernet header add to an IP packet over an IPv4 underlay."""
-
-DEFAULT_MTU = 1500
-
-
-@dataclass(frozen=True, slots=True)
-class Constituent:
-    """A VNF profile with the package that will serve it."""
-
-    profile: VnfProfile
-    vnfd: Vnfd
-    package_id: str
-
-    @property
-    def flavour(self) -> VnfFlavour:
-        """The VNFD's flavour that the profile names."""
-        try:
-            return self.vnfd.flavour(self.profile.flavour_id or None)
-        except KeyError:
-            raise InvalidInput(
-                f"VNF profile {self.profile.id} asks for flavour '{self.profile.flavour_id}', which VNFD "
-                f"{self.vnfd.descriptor_id} does not have",
-                hint=f"it has {', '.join(flavour.id for flavour in self.vnfd.flavours)}",
-            ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class SapRequest:
-    """How a SAP is to be attached: the attachment's name, its host (empty: outside the bridges), fixed addresses."""
-
-    attachment: str
-    host: str
-    addresses: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
-    """Everything that a plan depends on. ``numbers(pool, key)`` gives the VNI or subnet number of a key."""
-
-    ns_instance_id: str
-    tenant_id: str
-    operation_id: str
-    nsd: Nsd
-    flavour: NsFlavour
-    constituents: Mapping[str, Constituent]
-    saps: Mapping[str, SapRequest]
-    counts: Mapping[str, int]
-    underlay_mtu: int
-    vni_of: Callable[[str], int]
-    subnet_for: Callable[[str], str]
+from mano.nfvo.nested_planning import plan_nested
+from mano.nfvo.plan import NsPlan, PlannedCp, PlannedPnf, PlannedSap, PlannedVnf, PlannedVnfc
+from mano.nfvo.plan_inputs import Constituent, PlanInputs
+from mano.nfvo.pnf_planning import hold_pnf_addresses, plan_pnf, pnf_keys
+from mano.nfvo.virtual_links import Links, network_of_link
+from vnf_descriptors.model import ExtCp, NsFlavour, VduCp, VnfFlavour
 
 
 def plan_ns(inputs: PlanInputs) -> NsPlan:
     """The plan; raises InvalidInput where the descriptors contradict each other or the request."""
-    networks = {link.id: _network(inputs, link) for link in inputs.flavour.virtual_links}
-    links = _Links(inputs, networks)
+    networks = {link.id: network_of_link(inputs, link) for link in inputs.flavour.virtual_links}
+    links = Links(inputs, networks)
     _hold_fixed_addresses(inputs, links)
     vnfs = tuple(
         _vnf(inputs, links, inputs.constituents[profile.id], index)
         for profile in inputs.flavour.vnf_profiles
         for index in range(inputs.counts[profile.id])
     )
-    saps = tuple(_sap(inputs, links, sap.id, sap.virtual_link_id) for sap in inputs.flavour.saps)
-    return NsPlan(inputs.flavour.id, tuple(networks.values()), vnfs, saps)
-
-
-def _network(inputs: PlanInputs, link: NsVirtualLink) -> Network:
-    network_id = derive_id(inputs.operation_id, "network", link.id)
-    physical = link.physical_network or ""
-    limit = inputs.underlay_mtu - TUNNEL_OVERHEAD
-    mtu = link.mtu or (DEFAULT_MTU if physical else min(DEFAULT_MTU, limit))
-    if not physical and mtu > limit:
-        raise InvalidInput(
-            f"virtual link {link.id} asks for an MTU of {mtu}; "
-            f"the underlay's {inputs.underlay_mtu} octets leave {limit}",
-            hint=f"ask for at most {limit}, or raise the underlay's MTU",
-        )
-    protocols = _protocols(inputs, link, network_id)
-    segment = link.l2.segmentation_id or 0 if link.l2 is not None and physical else 0
-    return Network(
-        id=network_id,
-        tenant_id=inputs.tenant_id,
-        ns_instance_id=inputs.ns_instance_id,
-        vld_id=link.id,
-        kind=NetworkKind.PROVIDER if physical else NetworkKind.OVERLAY,
-        mtu=mtu,
-        vni=0 if physical else inputs.vni_of(network_id),
-        physical_network=physical,
-        segment=segment,
-        subnets=tuple(protocol.cidr for protocol in protocols),
-        gateways=tuple(protocol.gateway_ip for protocol in protocols if protocol.gateway_ip),
+    saps = tuple(
+        _sap(inputs, links, sap.id, sap.virtual_link_id) for sap in inputs.flavour.saps if sap.id in inputs.saps
     )
+    plan = NsPlan(inputs.flavour.id, tuple(networks.values()), vnfs, saps, _pnfs(inputs, links, ()))
+    return replace(plan, nested=plan_nested(inputs, plan, inputs.nested))
 
 
-def _protocols(inputs: PlanInputs, link: NsVirtualLink, network_id: str) -> tuple[L3Protocol, ...]:
-    """The link's subnets: as the descriptor gives them, else one of ours where the link speaks IPv4."""
-    if link.l3 or "ipv4" not in link.layer_protocols:
-        return link.l3
-    return (L3Protocol(ip_version=4, cidr=inputs.subnet_for(network_id)),)
-
-
-class _Links:
-    """The networks with their subnets while addresses are given out."""
-
-    def __init__(self, inputs: PlanInputs, networks: Mapping[str, Network]) -> None:
-        self.networks = networks
-        self.subnets: dict[str, list[Subnet]] = {
-            link.id: [subnet_of(protocol) for protocol in _protocols(inputs, link, networks[link.id].id)]
-            for link in inputs.flavour.virtual_links
-        }
-
-    def network_of(self, link_id: str, owner: str) -> Network:
-        if link_id not in self.networks:
-            raise InvalidInput(f"{owner} is connected to virtual link '{link_id}', which the NSD does not have")
-        return self.networks[link_id]
-
-    def take(self, taken: Mapping[str, Iterable[str]]) -> None:
-        """These addresses are in use."""
-        for link_id, network in self.networks.items():
-            for text in taken.get(network.id, ()):
-                address = parse_address(text, network.vld_id)
-                for subnet in self.subnets.get(link_id, ()):
-                    subnet.taken.add(address)
-
-    def hold(self, link_id: str, addresses: Sequence[str], owner: str) -> None:
-        self.network_of(link_id, owner)
-        for text in addresses:
-            address = parse_address(text, owner)
-            for subnet in self.subnets[link_id]:
-                subnet.held.add(address)
+def _pnfs(inputs: PlanInputs, links: Links, present: tuple[str, ...]) -> tuple[PlannedPnf, ...]:
+    keys = pnf_keys(present, inputs.pnfs)
+    return tuple(plan_pnf(inputs, links, one, key) for one, key in zip(inputs.pnfs, keys, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +74,28 @@ def exposed_as(flavour: VnfFlavour, cp: VduCp) -> ExtCp | None:
     return next((ext for ext in flavour.ext_cps if ext.vdu_cp_id == cp.id), None)
 
 
-def _hold_fixed_addresses(inputs: PlanInputs, links: _Links) -> None:
+def _hold_fixed_addresses(inputs: PlanInputs, links: Links) -> None:
     """Keep what descriptors and request fix, so that no free address takes it first."""
     for sap in inputs.flavour.saps:
-        links.hold(sap.virtual_link_id, inputs.saps[sap.id].addresses, f"SAP {sap.id}")
-    for profile in inputs.flavour.vnf_profiles:
-        constituent = inputs.constituents[profile.id]
+        if sap.id in inputs.saps:
+            links.hold(sap.virtual_link_id, inputs.saps[sap.id].addresses, f"SAP {sap.id}")
+    hold_pnf_addresses(inputs.pnfs, links)
+    for link_id, addresses, owner in fixed_addresses(inputs.constituents):
+        links.hold(link_id, addresses, owner)
+    for nested in inputs.nested:
+        for connection in inputs.flavour.nested_ns_profile(nested.profile_id).connections:
+            links.hold(connection.virtual_link_id, nested.fixed.get(connection.requirement, ()), nested.profile_id)
+
+
+def fixed_addresses(constituents: Mapping[str, Constituent]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(virtual link, addresses, owner) of what the VNFDs fix."""
+    for constituent in constituents.values():
         for vdu in constituent.flavour.vdus:
-            for slot in _slots(constituent, vdu.id, profile.id):
-                links.hold(slot.link_id, slot.fixed, slot.owner)
+            for slot in _slots(constituent, vdu.id, constituent.profile.id):
+                yield slot.link_id, slot.fixed, slot.owner
 
 
-def _vnf(inputs: PlanInputs, links: _Links, constituent: Constituent, index: int) -> PlannedVnf:
+def _vnf(inputs: PlanInputs, links: Links, constituent: Constituent, index: int) -> PlannedVnf:
     profile = constituent.profile
     name = f"{profile.id}-{index}"
     counts = constituent.flavour.instances(profile.instantiation_level_id)
@@ -226,7 +119,7 @@ def _vnf(inputs: PlanInputs, links: _Links, constituent: Constituent, index: int
 
 
 def _vnfc(
-    inputs: PlanInputs, links: _Links, constituent: Constituent, vnf_name: str, vdu_id: str, number: int
+    inputs: PlanInputs, links: Links, constituent: Constituent, vnf_name: str, vdu_id: str, number: int
 ) -> PlannedVnfc:
     key = f"{vnf_name}/{vdu_id}/{number}"
     return PlannedVnfc(
@@ -238,27 +131,24 @@ def _vnfc(
     )
 
 
-def _cp(inputs: PlanInputs, links: _Links, slot: _Slot) -> PlannedCp:
+def _cp(inputs: PlanInputs, links: Links, slot: _Slot) -> PlannedCp:
     network = links.network_of(slot.link_id, slot.owner)
-    subnets = links.subnets[slot.link_id]
-    addresses = assign(subnets, slot.versions, slot.fixed, slot.owner)
+    addresses, gateway = links.give(slot.link_id, slot.fixed, slot.owner, slot.versions)
     return PlannedCp(
         cpd_id=slot.cp.id,
         ext_cpd_id=slot.ext.id if slot.ext else "",
         network_id=network.id,
         mac=mac_address(inputs.operation_id, slot.owner),
         addresses=addresses,
-        gateway=gateway_for(subnets, addresses),
+        gateway=gateway,
     )
 
 
-def _sap(inputs: PlanInputs, links: _Links, sapd_id: str, link_id: str) -> PlannedSap:
+def _sap(inputs: PlanInputs, links: Links, sapd_id: str, link_id: str) -> PlannedSap:
     request = inputs.saps[sapd_id]
     owner = f"SAP {sapd_id}"
     network = links.network_of(link_id, owner)
-    subnets = links.subnets[link_id]
-    versions = tuple(dict.fromkeys(subnet.prefix.version for subnet in subnets))
-    addresses = assign(subnets, versions, request.addresses, owner)
+    addresses, gateway = links.give(link_id, request.addresses, owner)
     return PlannedSap(
         id=derive_id(inputs.operation_id, "sap", sapd_id),
         sapd_id=sapd_id,
@@ -267,26 +157,38 @@ def _sap(inputs: PlanInputs, links: _Links, sapd_id: str, link_id: str) -> Plann
         host="" if network.kind is NetworkKind.PROVIDER else request.host,
         mac=mac_address(inputs.operation_id, owner),
         addresses=addresses,
-        gateway=gateway_for(subnets, addresses),
+        gateway=gateway,
     )
 
 
 def grow_ns(
-    inputs: PlanInputs, plan: NsPlan, add: Mapping[str, int], sapds: Sequence[str], taken: Mapping[str, Iterable[str]]
+    inputs: PlanInputs,
+    plan: NsPlan,
+    add: Mapping[str, int],
+    sapds: Sequence[str],
+    taken: Mapping[str, Iterable[str]],
+    new_links: Sequence[str] = (),
 ) -> NsPlan:
     """What comes to a service that runs: so many more VNFs of each profile, and these SAPs, on the networks it has.
 
-    ``taken`` maps a network to the addresses in use. The result holds the newcomers alone, and all networks.
+    PNFs and nested NSs of the inputs come too, and networks for ``new_links``. ``taken`` maps a network to the
+    addresses in use. The result holds the newcomers alone, and all networks.
     """
-    links = _Links(inputs, {network.vld_id: network for network in plan.networks})
+    made = tuple(network_of_link(inputs, inputs.flavour.virtual_link(link_id)) for link_id in new_links)
+    networks = (*plan.networks, *made)
+    links = Links(inputs, {network.vld_id: network for network in networks})
     links.take(taken)
+    hold_pnf_addresses(inputs.pnfs, links)
     vnfs = tuple(
         _vnf(inputs, links, inputs.constituents[profile], index)
         for profile, count in add.items()
         for index in _free_indices(plan, profile, count)
     )
     saps = tuple(_sap(inputs, links, sapd_id, inputs.flavour.sap(sapd_id).virtual_link_id) for sapd_id in sapds)
-    return NsPlan(plan.flavour_id, plan.networks, vnfs, saps)
+    pnfs = _pnfs(inputs, links, tuple(pnf.key for pnf in plan.pnfs))
+    whole = replace(plan, networks=networks, saps=(*plan.saps, *saps), pnfs=(*plan.pnfs, *pnfs))
+    nested = plan_nested(inputs, whole, inputs.nested)
+    return NsPlan(inputs.flavour.id, networks, vnfs, saps, pnfs, nested)
 
 
 def _free_indices(plan: NsPlan, profile_id: str, count: int) -> list[int]:

@@ -12,7 +12,8 @@ from mano.errors import InvalidInput, Refused
 from mano.nfvo.ns_placement import chain_requests, placement_request, vdu_request
 from mano.nfvo.path_bounds import bounds_of
 from mano.nfvo.plan import plan_from_json
-from mano.nfvo.planning import Constituent, PlanInputs, SapRequest, count_instances, plan_ns
+from mano.nfvo.plan_inputs import Constituent, PlanInputs, SapRequest
+from mano.nfvo.planning import count_instances, plan_ns
 from mano.placement import request_from_document
 from tests.fakes.descriptors import VNFDS, firewall, gi_lan
 from vnf_descriptors.model import Bitrate, L2Protocol, Nsd, Qos, VduKind
