@@ -14,7 +14,10 @@
     │   ├── NotPlaceable        placement found no fit
     │   ├── ChainUnproven       a rendered chain breaks an invariant and was not sent
     │   ├── ChainTooLarge       what a chain's ends may send does not fit its tunnels
-    │   └── NoTunnel            a chain would pass a host that no tunnel leads to
+    │   ├── NoTunnel            a chain would pass a host that no tunnel leads to
+    │   ├── SandboxUnavailable  a package's script cannot be kept apart here, so it is not run
+    │   ├── ScriptFailed        a package's script ended badly
+    │   └── NotConfigured       the VNF did not take its configuration
     ├── Unreachable             a host, VIM, VNFM or database does not answer
     └── DeadlineExceeded        it answered too late
 
@@ -57,6 +60,12 @@ class CallbackRefused(InvalidInput):
     """The callback URI is not allowed here, does not answer, or does not answer a GET with 204."""
 
     code = "CALLBACK_REFUSED"
+
+
+class UnknownReference(InvalidInput):
+    """The request names another resource that is not there."""
+
+    code = "UNKNOWN_REFERENCE"
 
 
 class NotFound(CatenaError):
@@ -136,6 +145,36 @@ class NoTunnel(Refused):
     """
 
     code = "CHAIN_NO_TUNNEL"
+
+
+class SandboxUnavailable(Refused):
+    """A script of a package is not run, for this machine does not let it be kept apart from everything else.
+
+    It needs Linux 5.12 or newer on x86_64 or aarch64, user namespaces and seccomp. Packages without scripts are served
+    all the same.
+    """
+
+    code = "SCRIPT_SANDBOX"
+
+
+class ScriptFailed(Refused):
+    """A life-cycle script of a package ended with another status than 0, or was ended at a limit.
+
+    ``facts`` has the script, its status, the limit that ended it, and the beginning and end of what it printed. A retry
+    of the operation runs it again, so it must bear that.
+    """
+
+    code = "SCRIPT_FAILED"
+
+
+class NotConfigured(Refused):
+    """The VNF's configuration interface refused what it was told, or answered what the standard does not have.
+
+    ``facts`` has the HTTP status and the VNF's own sentence. A rollback of the operation tells the VNF its former
+    configuration.
+    """
+
+    code = "VNF_CONFIGURATION"
 
 
 class Unreachable(CatenaError):
