@@ -8,6 +8,7 @@ underlay all read their numbers here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sfc.errors import PathError
 from sfc.model.chains import SI_FIRST, Chain, Direction, PathPosition, PlannedChain, Rsp
@@ -46,6 +47,13 @@ class Stop:
     served_ttl: int
     """TTL at the lookup of ``sff``."""
     context: ContextWords
+    over: tuple[str, ...] = ()
+    """Forwarders that relay it, where there is no straight way."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every forwarder on its way, both ends included; one alone where it does not cross."""
+        return (self.from_sff, *self.over, self.sff) if self.crosses else (self.sff,)
 
     @property
     def crosses(self) -> bool:
@@ -54,7 +62,7 @@ class Stop:
 
     @property
     def wire_ttl(self) -> int:
-        """TTL on the underlay, when it crosses."""
+        """TTL on the underlay, when it crosses; behind each relay one less."""
         return self.imposed_ttl - 1
 
 
@@ -72,10 +80,11 @@ def stops(topology: Topology, chain: Chain, rsp: Rsp) -> tuple[Stop, ...]:
     for si in range(SI_FIRST, rsp.end_si - 1, -1):
         hop = rsp.hop(si)
         there = hop.sff if hop else rsp.end_sff
-        served = ttl - (2 if there != here else 1)
+        over = _relays(rsp, here, there)
+        served = ttl - 1 - (there != here) - len(over)
         if served < 1:
             raise PathError("TTL_OUT", f"chain {chain.id}: the path is too long for a TTL of {TTL_IMPOSED}")
-        result.append(Stop(rsp.position(si), here, there, ttl, served, context))
+        result.append(Stop(rsp.position(si), here, there, ttl, served, context, over))
         if hop:
             function = topology.function(hop.function)
             if function.is_proxied:
@@ -84,6 +93,10 @@ def stops(topology: Topology, chain: Chain, rsp: Rsp) -> tuple[Stop, ...]:
                 context = (context[0], None, None, context[3])
         here, ttl = there, served
     return tuple(result)
+
+
+def _relays(rsp: Rsp, here: str, there: str) -> tuple[str, ...]:
+    return next((way[1:-1] for way in rsp.detours if (way[0], way[-1]) == (here, there)), ())
 
 
 def _first_context(chain: Chain, rsp: Rsp) -> ContextWords:
@@ -98,8 +111,8 @@ def _first_context(chain: Chain, rsp: Rsp) -> ContextWords:
 def planned_walk(topology: Topology, planned: PlannedChain) -> tuple[Leg, ...]:
     """Every crossing of the underlay that a packet of the chain makes, forward direction first."""
     return tuple(
-        Leg(rsp.direction, stop.from_sff, stop.sff, stop.position, stop.wire_ttl, stop.context)
+        Leg(rsp.direction, here, there, stop.position, stop.wire_ttl - relayed, stop.context)
         for rsp in planned.rsps
         for stop in stops(topology, planned.chain, rsp)
-        if stop.crosses
+        for relayed, (here, there) in enumerate(pairwise(stop.places))
     )

@@ -49,8 +49,9 @@ class DataPlane:
 
 
 def hosts_on(rsp: Rsp) -> tuple[str, ...]:
-    """The hosts of a rendered path, in order."""
-    return (rsp.start_sff, *(hop.sff for hop in rsp.hops), rsp.end_sff)
+    """The hosts of a rendered path: those that it passes in order, then those that relay it."""
+    relays = (place for way in rsp.detours for place in way[1:-1])
+    return (rsp.start_sff, *(hop.sff for hop in rsp.hops), rsp.end_sff, *relays)
 
 
 class Drawing:

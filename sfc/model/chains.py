@@ -127,6 +127,7 @@ class Chain:
         check_range(f"chain {self.id}: hops", len(self.path), 1, SI_FIRST - 1)
         check_range(f"chain {self.id}: order", self.order, 0, 1 << 31)
         check_range(f"chain {self.id}: classifiers", len(self.classifiers), 1, CLASSIFIERS_MAX)
+        self._check_vlan()
         if self.id in self.after or len(set(self.after)) != len(self.after):
             raise ModelError("GRAPH", f"chain {self.id} follows itself, or one chain twice")
         for classifier in self.classifiers if not self.after else ():
@@ -136,6 +137,35 @@ class Chain:
                 )
         for word in self.context:
             check_range(f"chain {self.id}: context word", word, 0, (1 << 32) - 1)
+
+    def _check_vlan(self) -> None:
+        vlans = {classifier.match.vlan for classifier in self.classifiers}
+        if len(vlans) > 1:
+            named = ", ".join("none" if vlan is None else str(vlan) for vlan in sorted(vlans, key=_vlan_first))
+            raise ModelError(
+                "VLAN_MIXED",
+                f"the classifiers of chain {self.id} take packets of several VLANs: {named}",
+                "make a chain for each: inside it packets have no tag, and its end must know which one to put back",
+            )
+        if vlans != {None} and self.after:
+            raise ModelError(
+                "VLAN_GRAPH", f"chain {self.id} follows another, inside which packets have no tag", "leave vlan out"
+            )
+
+    @property
+    def vlan(self) -> int | None:
+        """The VLAN whose packets it takes; None: those without a tag."""
+        return self.classifiers[0].match.vlan
+
+    @property
+    def vlan_priority(self) -> int:
+        """Priority of the tag that is put back at an end: the one that all its classifiers ask for, else 0."""
+        priorities = {classifier.match.vlan_priority for classifier in self.classifiers}
+        return (priorities.pop() or 0) if len(priorities) == 1 else 0
+
+
+def _vlan_first(vlan: int | None) -> int:
+    return -1 if vlan is None else vlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +201,8 @@ class Rsp:
     end_sff: str
     hops: tuple[Hop, ...]
     terminator: str | None = None
+    detours: tuple[tuple[str, ...], ...] = ()
+    """Ways (from, over, …, to) between forwarders whose own tunnel is down; all others are straight."""
 
     def __post_init__(self) -> None:
         check_range(f"chain {self.chain}: spi", self.spi, SPI_MIN, SPI_MAX)
@@ -217,6 +249,8 @@ class PlannedChain:
     """Forward SPI of the version whose reverse path takes the connections marked with this one."""
     share: int | None = None
     """Of a branch: its weight among the chain's branches; with 0 it only keeps the connections that it has."""
+    cut_off: frozenset[str] = frozenset()
+    """Functions that the chain cannot reach: the forwarder before each does for it what its policy says."""
 
     def __post_init__(self) -> None:
         if self.chain.symmetric != (self.reverse is not None):

@@ -76,9 +76,8 @@ class Renderer:
 
     def _routes_of(self, topology: Topology, planned: PlannedChain, down: Collection[str]) -> tuple[Route, ...]:
         known = self._routes.get(planned.forward.spi)
-        failed = {
-            name: topology.function(name).policy for rsp in planned.rsps for name in rsp.functions if name in down
-        }
+        gone = {name for rsp in planned.rsps for name in rsp.functions if name in down or name in planned.cut_off}
+        failed = {name: topology.function(name).policy for name in gone}
         if known and known[0].planned == planned and known[0].failed == failed:
             return known
         return routes_of(topology, planned, failed)

@@ -159,7 +159,7 @@ class World:
         """Routes that touch each bridge."""
         touched: dict[str, list[Route]] = {}
         for route in self.routes:
-            for sff in sorted({place for stop in route.stops for place in (stop.from_sff, stop.sff)}):
+            for sff in sorted({place for stop in route.stops for place in (stop.from_sff, *stop.places)}):
                 touched.setdefault(sff, []).append(route)
         return touched
 

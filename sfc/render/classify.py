@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sfc.model.actions import Action, Ct, Resubmit
+from sfc.model.actions import Action, Ct, PopVlan, Resubmit
 from sfc.model.chains import SI_FIRST, OnMiss
 from sfc.model.cookies import Kind
 from sfc.model.topology import Port, Unclassified
@@ -18,9 +18,11 @@ from sfc.render.matches import (
     TRACKED_INVALID,
     TRACKED_VALID,
     UNTRACKED,
+    Matches,
     ct_mark,
     eth_dst,
     in_port,
+    tag_match,
     traffic,
 )
 from sfc.render.spread import enter, turn_back, way_back
@@ -74,8 +76,8 @@ def _fragments(bridge: Bridge, port: Port, starts: list[Route]) -> None:
             track = (Ct(port.ofport, table=Table.CLASSIFY),)
             bridge.add(Table.CLASSIFY, FRAGMENT_TRACK, (*head, UNTRACKED), track, Kind.CLASSIFY_TRACK, port.ofport)
             for route in (route for route in remembering if version in route.versions):
-                match = (*head, TRACKED, ct_mark(route.mark))
-                actions = route.impose(SI_FIRST)
+                match = (*head, *_tag(port, route), TRACKED, ct_mark(route.mark))
+                actions = (*_untag(port, route), *route.impose(SI_FIRST))
                 bridge.add_for(route, 0, Table.CLASSIFY, FRAGMENT_MARK, match, actions, Kind.CLASSIFY_FRAGMENT)
 
 
@@ -86,10 +88,12 @@ def _forward(bridge: Bridge, port: Port, starts: list[Route]) -> None:
         # An ICMP error must not be committed: its mark would go to the connection that it is about.
         commits = match.needs_whole and match.icmp_type not in (ICMP_ERRORS if 4 in match.versions else ICMPV6_ERRORS)
         remember = (Ct(port.ofport, commit=True, mark=route.mark),) if commits else ()
-        actions = enter(spread, port.ofport) if spread else (*remember, *route.impose(SI_FIRST))
+        onward = enter(spread, port.ofport) if spread else (*remember, *route.impose(SI_FIRST))
+        actions = (*_untag(port, route), *onward)
+        head = (in_port(port.ofport), *_tag(port, route, match.vlan_priority))
         for version in _versions(route, index):
             for parts in traffic(match, version):
-                whole = (in_port(port.ofport), *parts)
+                whole = (*head, *parts)
                 bridge.add_for(route, index, Table.CLASSIFY, priority, whole, actions, Kind.CLASSIFY)
     kind, actions = _unclassified(port)
     bridge.add(Table.CLASSIFY, 1, (in_port(port.ofport),), actions, kind, port.ofport)
@@ -100,8 +104,8 @@ def _reverse(bridge: Bridge, port: Port, ends: list[Route], starts: list[Route])
     here = in_port(port.ofport)
     for route in ends:
         for version in route.versions:
-            match = (here, FAMILY[version], ct_mark(route.mark))
-            actions = way_back(bridge.world, route)
+            match = (here, *_tag(port, route), FAMILY[version], ct_mark(route.mark))
+            actions = (*_untag(port, route), *way_back(bridge.world, route))
             bridge.add_for(route, SI_FIRST, Table.REVERSE, 64000, match, actions, Kind.REVERSE_MARK)
     bridge.add(Table.REVERSE, 63000, (here, TRACKED_INVALID), (), Kind.DROP_INVALID, port.ofport)
     for route in starts:
@@ -125,15 +129,26 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     if match.destination_mac not in (None, ingress.mac) or match.context is not None:
         return
     match = replace(match, destination_mac=None)
+    head = (in_port(port.ofport), *_tag(port, route))
     drops = route.chain.on_miss is OnMiss.DROP
     kind = Kind.DROP_REVERSE_MISS if drops else Kind.REVERSE_MISS
     spread = bridge.world.spread_of(route)
     onward = turn_back(spread) if spread else route.impose(SI_FIRST)
-    actions = () if drops else onward
+    actions = () if drops else (*_untag(port, route), *onward)
     for version in _versions(route, index):
         for parts in traffic(match, version):
-            whole = (in_port(port.ofport), eth_dst(ingress.mac), TRACKED_VALID, *parts)
+            whole = (*head, eth_dst(ingress.mac), TRACKED_VALID, *parts)
             bridge.add_for(route, index, Table.REVERSE, priority, whole, actions, kind)
+
+
+def _tag(port: Port, route: Route, priority: int | None = None) -> Matches:
+    """Of a port that may send tagged frames, those of the chain's VLAN; of any other they end in table 0."""
+    return tag_match(route.chain.vlan, priority) if port.trunk else ()
+
+
+def _untag(port: Port, route: Route) -> tuple[Action, ...]:
+    """Inside a chain no packet has a tag: functions would pass what they cannot read."""
+    return (PopVlan(),) if port.trunk and route.chain.vlan is not None else ()
 
 
 def _versions(route: Route, index: int) -> tuple[int, ...]:

@@ -77,8 +77,8 @@ def render_path(bridge: Bridge, route: Route) -> None:
     for stop in route.stops:
         if stop.sff == bridge.sff.name:
             _serve(bridge, route, stop)
-        elif stop.from_sff == bridge.sff.name:
-            peer = bridge.world.topology.sff(stop.sff)
+        elif bridge.sff.name in stop.places:
+            peer = bridge.world.topology.sff(stop.places[stop.places.index(bridge.sff.name) + 1])
             _at(bridge, route, stop, to_peer(bridge, peer, VNI_NSH), Kind.TO_PEER)
 
 
@@ -94,7 +94,9 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
     if function.is_proxied:
         # RFC 9451 section 3: an NSH-unaware function never sees an OAM packet; the SFF decrements for it.
         _oam(bridge, route, stop, (SetField(Field.NSH_SI, si - 1), ENTER), Kind.OAM_PASS)
-    if function.is_tap:
+    if hop.function in route.planned.cut_off:
+        _stand_in(bridge, route, stop, function)
+    elif function.is_tap:
         _tapped(bridge, route, stop, hop, function)
     elif function.on_failure is OnFailure.OPEN:
         # The switch itself sees a leg lose its carrier, and needs nobody to tell it what then is to be done.
@@ -107,6 +109,14 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
         _at(bridge, route, stop, (), Kind.DROP_FAILED)
     else:
         _into(bridge, route, stop, hop, function, Table.SFF)
+
+
+def _stand_in(bridge: Bridge, route: Route, stop: Stop, function: ServiceFunction) -> None:
+    """The function is out of reach: here it is passed by, or the chain ends."""
+    if function.policy is OnFailure.OPEN:
+        _at(bridge, route, stop, _past(route, stop, function), Kind.FAIL_OPEN)
+    else:
+        _at(bridge, route, stop, (), Kind.DROP_FAILED)
 
 
 def _tapped(bridge: Bridge, route: Route, stop: Stop, hop: Hop, function: ServiceFunction) -> None:

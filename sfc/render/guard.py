@@ -25,6 +25,7 @@ from sfc.render.matches import (
     OAM_BIT,
     SOLICITATION,
     TAGGED,
+    TWICE_TAGGED,
     UNTAGGED,
     Matches,
     eth_dst,
@@ -35,7 +36,7 @@ from sfc.render.matches import (
 )
 from sfc.render.tables import METER_TOO_BIG, TOO_BIG_BASE, TOO_BIG_BURST, TOO_BIG_RATE_PPS, Table
 
-ETHERNET_OCTETS = 14
+ETHERNET_OCTETS, TAG_OCTETS = 14, 4
 TOO_BIG_ERRORS: dict[int, tuple[Matches, ...]] = {
     4: ((IPV4, FieldMatch(Field.IP_PROTO, 1), FieldMatch(Field.ICMP_TYPE, 3), FieldMatch(Field.ICMP_CODE, 4)),),
     6: ((*ICMPV6, FieldMatch(Field.ICMPV6_TYPE, 2), FieldMatch(Field.ICMPV6_CODE, 0)),),
@@ -134,7 +135,8 @@ def _never(bridge: Bridge, port: Port) -> None:
         plain, tagged = (here, UNTAGGED, ETHERNET_NSH), (here, TAGGED, ETHERNET_NSH)
         bridge.add(Table.GUARD, 310, plain, (), Kind.DROP_FORGED_NSH, port.ofport)
         bridge.add(Table.GUARD, 309, tagged, (), Kind.DROP_FORGED_NSH_TAGGED, port.ofport)
-    bridge.add(Table.GUARD, 305, (here, TAGGED), (), Kind.DROP_TAGGED, port.ofport)
+    for tagged in TWICE_TAGGED if port.trunk else ((TAGGED,),):
+        bridge.add(Table.GUARD, 305, (here, *tagged), (), Kind.DROP_TAGGED, port.ofport)
     for match in CHATTER:
         bridge.add(Table.GUARD, 160, (here, *match), (), Kind.DROP_CHATTER, port.ofport)
     if port.role is PortRole.SF:
@@ -146,10 +148,14 @@ def _station(bridge: Bridge, port: Port) -> None:
     here, mac = in_port(port.ofport), eth_src(port.mac)
     network = SetField(Field.REG1, bridge.world.topology.network(port.network or "").vni)
     onward = (network, *_onward(bridge, port))
+    tagged = (network, *_onward(bridge, port, TAG_OCTETS))
     for version in port.versions:
         bridge.add(Table.GUARD, 300, (here, *gpe(version)), (), Kind.DROP_FORGED_GPE, port.ofport)
     for prefix in _widest(port):
-        bridge.add(Table.GUARD, 200, (here, mac, *source(prefix)), onward, Kind.PORT_IP, port.ofport)
+        allowed = (here, mac, *source(prefix))
+        bridge.add(Table.GUARD, 200, allowed, onward, Kind.PORT_IP, port.ofport)
+        if tagged != onward and port.trunk:
+            bridge.add(Table.GUARD, 201, (*allowed, TAGGED), tagged, Kind.PORT_IP, port.ofport)
     if 4 in port.versions:
         _arp(bridge, port, (here, mac), network)
     if 6 in port.versions:
@@ -171,10 +177,13 @@ def _widest(port: Port) -> list[IpNetwork]:
     ]
 
 
-def _onward(bridge: Bridge, port: Port) -> tuple[Action, ...]:
-    """Where its IP goes: reverse classifier, classifier or plain network; before that to its size's check."""
+def _onward(bridge: Bridge, port: Port, tag: int = 0) -> tuple[Action, ...]:
+    """Where its IP goes: reverse classifier, classifier or plain network; before that to its size's check.
+
+    ``tag``: octets that the frame has besides its Ethernet header and its packet.
+    """
     if port.limits and port.path_mtu is not None:
-        return (CheckLarger(port.path_mtu + ETHERNET_OCTETS, Field.REG3), Resubmit(Table.SIZE))
+        return (CheckLarger(port.path_mtu + ETHERNET_OCTETS + tag, Field.REG3), Resubmit(Table.SIZE))
     return _inward(bridge, port)
 
 
@@ -202,6 +211,8 @@ def _sizes(bridge: Bridge, port: Port) -> None:
     if sff.oam_ofport is None or sff.oam_mac is None:
         bridge.add(Table.SIZE, 200, (here, larger), (), Kind.DROP_TOO_BIG, port.ofport)
         return
+    if port.trunk:  # its answer would come back without the tag
+        bridge.add(Table.SIZE, 210, (here, TAGGED, larger), (), Kind.DROP_TOO_BIG, port.ofport)
     told = SetField(Field.ETH_DST, TOO_BIG_BASE | (port.path_mtu or 0) << 16 | port.ofport)
     to_responder = (MeterBy(METER_TOO_BIG), told, Output(sff.oam_ofport))
     bridge.add(Table.SIZE, 200, (here, larger), to_responder, Kind.TOO_BIG, port.ofport)

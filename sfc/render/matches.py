@@ -6,7 +6,9 @@ from functools import lru_cache
 from itertools import product
 
 from sfc.errors import RenderError
+from sfc.headerspace import of_range
 from sfc.model.addresses import IpNetwork, Mac
+from sfc.model.bits import AddressBits, Addresses, Bits, MacBits
 from sfc.model.classifiers import ETH_IPV4, ETH_IPV6, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP, Match, PortRange
 from sfc.model.fields import (
     CT_INV,
@@ -35,6 +37,9 @@ ETHERNET = FieldMatch(Field.PACKET_TYPE, PACKET_TYPE_ETHERNET)
 OAM_BIT = FieldMatch(Field.NSH_FLAGS, 2, 2)  # RFC 8300 section 2.2: the O bit
 TAGGED = FieldMatch(Field.VLAN_TCI, 0x1000, 0x1000)  # any VLAN tag, VID 0 and 802.1ad included
 UNTAGGED = FieldMatch(Field.VLAN_TCI, 0, 0x1000)
+TAG_PRESENT = 0x1000
+TWICE_TAGGED = tuple((TAGGED, FieldMatch(Field.ETH_TYPE, tag)) for tag in (0x8100, 0x88A8))
+"""A second tag behind the first: Open vSwitch looks behind one (other_config:vlan-limit)."""
 GROUP_FRAME = FieldMatch(Field.ETH_DST, 1 << 40, 1 << 40)
 FRAGMENTS = (FieldMatch(Field.IP_FRAG, FRAG_FIRST), FieldMatch(Field.IP_FRAG, FRAG_LATER))
 """Both kinds, one flow each: OVS 3.1 gives ``nw_frag=yes`` back with another mask than it was sent."""
@@ -46,6 +51,9 @@ TRACKED_VALID = FieldMatch(Field.CT_STATE, CT_TRK, CT_TRK | CT_INV)
 ICMPV6 = (IPV6, FieldMatch(Field.IP_PROTO, PROTOCOL_ICMPV6))
 SOLICITATION = (*ICMPV6, FieldMatch(Field.ICMPV6_TYPE, 135), FieldMatch(Field.ICMPV6_CODE, 0))
 ADVERTISEMENT = (*ICMPV6, FieldMatch(Field.ICMPV6_TYPE, 136), FieldMatch(Field.ICMPV6_CODE, 0))
+
+FLOWS_MAX = 4096
+"""Matches that one classifier may need."""
 
 GPE_PORT = 4790  # VXLAN-GPE, draft-ietf-nvo3-vxlan-gpe section 7
 
@@ -112,15 +120,7 @@ def icmp_errors(version: int) -> tuple[Matches, ...]:
 
 def port_masks(ports: PortRange) -> tuple[tuple[int, int], ...]:
     """A port range as the fewest (value, mask) pairs, ascending."""
-    pairs = []
-    first = ports.first
-    while first <= ports.last:
-        size = (first & -first) or 1 << 16
-        while first + size - 1 > ports.last:
-            size >>= 1
-        pairs.append((first, 0xFFFF & ~(size - 1)))
-        first += size
-    return tuple(pairs)
+    return of_range(ports.first, ports.last, 16)
 
 
 def traffic(match: Match, version: int) -> tuple[Matches, ...]:
@@ -129,28 +129,36 @@ def traffic(match: Match, version: int) -> tuple[Matches, ...]:
     A match on ports or ICMP types takes whole packets only: later fragments have none, and a datagram must not be torn
     apart.
     """
-    if match.vlan is not None:
-        raise RenderError("VLAN_MATCH", "tagged frames are stopped at the guard: a match on VLAN cannot be rendered")
     parts = [FAMILY[version]]
-    if match.source_mac is not None:
-        parts.append(eth_src(match.source_mac))
-    if match.destination_mac is not None:
-        parts.append(eth_dst(match.destination_mac))
+    parts.extend(_mac(Field.ETH_SRC, match.source_mac))
+    parts.extend(_mac(Field.ETH_DST, match.destination_mac))
     if match.protocol is not None:
         parts.append(FieldMatch(Field.IP_PROTO, match.protocol))
-    if match.dscp is not None:
-        parts.append(FieldMatch(Field.IP_DSCP, match.dscp))
-    if match.source is not None:
-        parts.extend(_prefix(Field.IPV4_SRC if version == 4 else Field.IPV6_SRC, match.source))
-    if match.destination is not None:
-        parts.extend(_prefix(Field.IPV4_DST if version == 4 else Field.IPV6_DST, match.destination))
+    parts.extend(_addresses(Field.IPV4_SRC if version == 4 else Field.IPV6_SRC, match.source))
+    parts.extend(_addresses(Field.IPV4_DST if version == 4 else Field.IPV6_DST, match.destination))
+    found = tuple((*parts, *dscp) for dscp in _dscp(match.dscp))
     if not match.needs_whole:
-        return (tuple(parts),)
+        return found
     if match.icmp_type is not None:
-        return ((*parts, WHOLE, *_icmp(match, version)),)
+        return tuple((*each, WHOLE, *_icmp(match, version)) for each in found)
     sources = _port_matches(Field.L4_SRC, match.source_port)
     destinations = _port_matches(Field.L4_DST, match.destination_port)
-    return tuple((*parts, WHOLE, *a, *b) for a, b in product(sources, destinations))
+    if len(found) * len(sources) * len(destinations) > FLOWS_MAX:
+        raise RenderError(
+            "MATCH_FLOWS",
+            f"a classifier by ports and DSCP bits would need {len(found) * len(sources) * len(destinations)} flows, "
+            f"more than {FLOWS_MAX}",
+            "let its ranges begin and end at powers of two, or name fewer of them together",
+        )
+    return tuple((*each, WHOLE, *a, *b) for each, a, b in product(found, sources, destinations))
+
+
+def tag_match(vlan: int | None, priority: int | None = None) -> Matches:
+    """What a trunk's frame shows that is of this VLAN: its one tag, or none."""
+    if vlan is None:
+        return (UNTAGGED,)
+    number = FieldMatch(Field.VLAN_TCI, TAG_PRESENT | vlan, TAG_PRESENT | 0xFFF)
+    return (number,) if priority is None else (number, FieldMatch(Field.VLAN_PCP, priority))
 
 
 def _icmp(match: Match, version: int) -> Matches:
@@ -163,8 +171,35 @@ def _prefix(field: Field, prefix: IpNetwork) -> Matches:
     return (prefix_match(field, prefix),) if prefix.prefixlen else ()
 
 
-def _port_matches(field: Field, ports: PortRange | None) -> tuple[Matches, ...]:
+def _addresses(field: Field, wanted: Addresses | None) -> Matches:
+    if isinstance(wanted, AddressBits):
+        return (_masked(field, wanted),)
+    return () if wanted is None else _prefix(field, wanted)
+
+
+def _mac(field: Field, wanted: Mac | MacBits | None) -> Matches:
+    if isinstance(wanted, MacBits):
+        return (_masked(field, wanted),)
+    return () if wanted is None else (FieldMatch(field, int(wanted)),)
+
+
+def _masked(field: Field, wanted: Bits) -> FieldMatch:
+    return FieldMatch(field, wanted.value, None if wanted.mask == field.full_mask else wanted.mask)
+
+
+def _dscp(wanted: int | Bits | None) -> tuple[Matches, ...]:
+    """Open vSwitch compares all six bits: where only some count, each value is a match of its own."""
+    if wanted is None:
+        return ((),)
+    if isinstance(wanted, Bits):
+        return tuple((FieldMatch(Field.IP_DSCP, value),) for value in range(64) if wanted.takes(value))
+    return ((FieldMatch(Field.IP_DSCP, wanted),),)
+
+
+def _port_matches(field: Field, ports: PortRange | Bits | None) -> tuple[Matches, ...]:
     if ports is None:
         return ((),)
+    if isinstance(ports, Bits):
+        return ((_masked(field, ports),),)
     pairs = port_masks(ports)
     return tuple((FieldMatch(field, value, None if mask == 0xFFFF else mask),) if mask else () for value, mask in pairs)

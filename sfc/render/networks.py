@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
@@ -17,6 +18,7 @@ from sfc.render.matches import (
     ARP_REQUEST,
     GROUP_FRAME,
     SOLICITATION,
+    TAGGED,
     Matches,
     eth_dst,
     in_port,
@@ -41,6 +43,16 @@ def render_networks(bridge: Bridge) -> None:
             network = bridge.world.topology.network(network_id)
             for port in members:
                 _station(bridge, network, port)
+            if any(port.trunk for port in members):
+                _keep_from_others(bridge, network, members)
+
+
+def _keep_from_others(bridge: Bridge, network: Network, members: Sequence[Port]) -> None:
+    """Frames with a VLAN tag get to stations that have tags, and to nobody else."""
+    for port in members:
+        if port.sff == bridge.sff.name and not port.trunk:
+            tagged = (on_network(network.vni), TAGGED, eth_dst(port.mac))
+            bridge.add(Table.LOCAL, 110, tagged, (), Kind.DROP_L2_TAGGED, port.ofport)
 
 
 def _station(bridge: Bridge, network: Network, port: Port) -> None:

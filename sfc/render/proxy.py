@@ -12,10 +12,10 @@ from sfc.classifier import precedence
 from sfc.errors import RenderError
 from sfc.model.actions import Action, Ct, Decap, Output, PopVlan, PushVlan, SetField
 from sfc.model.addresses import IpNetwork, covers
-from sfc.model.chains import SI_FIRST, Direction, Hop, PathGroup
+from sfc.model.chains import SI_FIRST, Chain, Direction, Hop, PathGroup
 from sfc.model.cookies import Kind
 from sfc.model.fields import Field, FieldMatch
-from sfc.model.topology import Awareness, Layer, OnFailure, ServiceFunction
+from sfc.model.topology import Awareness, Layer, OnFailure, Port, ServiceFunction
 from sfc.render.bridge import ENTER, Bridge, Route
 from sfc.render.forward import render_living
 from sfc.render.guard import FORGET_IN_PORT, proxy_arp
@@ -23,6 +23,7 @@ from sfc.render.matches import (
     ETHERNET_NSH,
     FAMILY,
     IPV4,
+    TAG_PRESENT,
     Matches,
     ct_mark,
     destination,
@@ -35,8 +36,6 @@ from sfc.render.matches import (
 from sfc.render.networks import answer_proxy_arp
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag, vlan_tag
 
-VLAN_PRESENT = 0x1000  # of the tag as Open vSwitch shows it: there is one
-
 
 def render_function_misses(bridge: Bridge) -> None:
     """What no function and no end takes."""
@@ -47,9 +46,8 @@ def render_function_misses(bridge: Bridge) -> None:
 
 def render_functions_of(bridge: Bridge, route: Route) -> None:
     """Every function that a route meets on the bridge, and its end."""
-    for hop in route.rsp.hops:
-        if hop.sff == bridge.sff.name:
-            _hop(bridge, route, hop)
+    for hop in _met_here(bridge, route):
+        _hop(bridge, route, hop)
     if route.rsp.end_sff == bridge.sff.name and bridge.world.before(route) is None:
         _end(bridge, route)
 
@@ -68,11 +66,16 @@ def functions_here(bridge: Bridge) -> list[tuple[ServiceFunction, tuple[Route, .
     """Functions on the bridge that some chain passes, with the routes; the most general that takes packets last."""
     passing: dict[str, dict[Route, None]] = {}
     for route in bridge.routes:
-        for hop in route.rsp.hops:
-            if hop.sff == bridge.sff.name:
-                passing.setdefault(hop.function, {})[route] = None
+        for hop in _met_here(bridge, route):
+            passing.setdefault(hop.function, {})[route] = None
     topology = bridge.world.topology
     return [(topology.function(name), tuple(sorted(passing[name], key=_generality))) for name in sorted(passing)]
+
+
+def _met_here(bridge: Bridge, route: Route) -> list[Hop]:
+    """Hops whose functions are behind the bridge; of those out of reach, none is."""
+    here, cut_off = bridge.sff.name, route.planned.cut_off
+    return [hop for hop in route.rsp.hops if hop.sff == here and hop.function not in cut_off]
 
 
 def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
@@ -102,10 +105,10 @@ def _copied(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -
 def _in_vlan(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
     """Hand-off by VLAN: stateless, and right for functions that rewrite what they please but the tag."""
     leg_in, leg_out = bridge.world.topology.port(hop.port_in), bridge.world.topology.port(hop.port_out)
-    tag = VLAN_PRESENT | vlan_tag(route.rsp.spi)
+    tag = TAG_PRESENT | vlan_tag(route.rsp.spi)
     routed = (SetField(Field.ETH_DST, int(leg_in.mac)), SetField(Field.ETH_SRC, int(SFF_MAC)))
     macs = routed if function.layer is Layer.L3 else ()
-    in_vlan = FieldMatch(Field.VLAN_TCI, tag, VLAN_PRESENT | 0xFFF)
+    in_vlan = FieldMatch(Field.VLAN_TCI, tag, TAG_PRESENT | 0xFFF)
     other = bridge.world.other(route)
     for version in route.versions:
         handed = (reg0(route.rsp.position(hop.si).word), FAMILY[version])
@@ -264,14 +267,23 @@ def _end(bridge: Bridge, route: Route) -> None:
     word = reg0(route.rsp.position(route.rsp.end_si).word)
     macs = (SetField(Field.ETH_DST, int(end.mac)), SetField(Field.ETH_SRC, int(start.mac)))
     marks = route.rsp.direction is Direction.FORWARD and route.planned.reverse is not None
-    uncommitted = (*macs, Output(end.ofport))
+    tag = _tag(route.chain, end)
+    uncommitted = (*macs, *tag, Output(end.ofport))
     for version in route.versions:
         if marks:
             for error in icmp_errors(version):
                 _leave(bridge, route, 110, (word, *error), uncommitted, Kind.END_ERROR)
         commit = (Ct(end.ofport, commit=True, mark=route.mark),) if marks else ()
-        actions = (*macs, *commit, Output(end.ofport))
+        actions = (*macs, *commit, *tag, Output(end.ofport))
         _leave(bridge, route, 100, (word, FAMILY[version]), actions, Kind.END)
+
+
+def _tag(chain: Chain, end: Port) -> tuple[Action, ...]:
+    """Put the tag of the chain's VLAN back where packets leave by a port that has tags."""
+    if chain.vlan is None or not end.trunk:
+        return ()
+    priority = (SetField(Field.VLAN_PCP, chain.vlan_priority),) if chain.vlan_priority else ()
+    return (PushVlan(), SetField(Field.VLAN_TCI, TAG_PRESENT | chain.vlan), *priority)
 
 
 def _leave(

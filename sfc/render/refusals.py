@@ -10,6 +10,7 @@ from sfc.model.addresses import IpNetwork, covers
 from sfc.model.chains import PlannedChain, Rsp
 from sfc.model.topology import Awareness, Layer, Port, ServiceFunction, Topology
 from sfc.render.tables import VLANS, vlan_tag
+from sfc.render.vlan_refusals import refuse_vlans
 
 
 def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> None:
@@ -17,6 +18,7 @@ def refuse_impossible(topology: Topology, chains: Sequence[PlannedChain]) -> Non
     _refuse_twins(chains)
     _refuse_broken_graphs(chains)
     _refuse_shared_vlans(topology, chains)
+    refuse_vlans(topology, chains)
     routers = {function.id: function for function in topology.functions if _routes(function)}
     for function, ends in _through(topology, chains, routers):
         _refuse_overlap(function, ends)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from sfc.model.chains import Chain, Direction, OnMiss, PlannedChain, Rsp
 from sfc.model.classifiers import Match
 from sfc.model.cookies import Kind
-from sfc.model.topology import OnFailure, Port
+from sfc.model.topology import Awareness, Layer, OnFailure, Port, Topology
 from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.functions import NshModel
-from sfc.simulator.packets import Ethernet, Icmp, Ip, Packet, Sctp, Tcp, Udp, answer_to, ip_of
-from sfc.simulator.trace import nsh_of
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Nsh, Packet, Sctp, Tcp, Udp, Vlan, answer_to, ip_of
+from sfc.simulator.trace import Delivered, Visited, nsh_of
 from sfc.verify.graph_check import chains_taken, graph_samples, written_values
 from sfc.verify.plan import Graph
 from sfc.verify.results import Report, Rule, Violation, inject
@@ -85,7 +85,7 @@ class _Play:
         for packet in self._taken():
             branch = yield from self._there(packet)
             if branch is not None and branch.reverse is not None and may_answer(self.end, packet) and may_begin(packet):
-                answer = _answer(self.end, packet)
+                answer = self._answer(self.end, packet)
                 asked.append((branch, answer))
                 if self._fate((branch.forward,)).closed_at is None:
                     yield from self._back((branch.reverse,), answer)
@@ -120,7 +120,7 @@ class _Play:
         yield from self._judged(report, trace, there)
         end = self.topology.port(ways[-1].forward.end)
         if ways[-1].reverse is not None and may_answer(end, packet) and may_begin(packet):
-            answer = _answer(end, packet)
+            answer = self._answer(end, packet)
             asked.append((ways[-1], answer))
             if self._fate(there).closed_at is None:
                 yield from self._back(tuple(each.reverse for each in ways[::-1] if each.reverse), answer)
@@ -195,7 +195,7 @@ class _Play:
         if ip is None or isinstance(ip.payload, Icmp):
             return
         heirs = self._heirs_of(branch)
-        chain = chain_back_for(self.topology, _chains(heirs), answer)
+        chain = chain_back_for(self.topology, _chains(heirs), self.topology.port(branch.forward.end), answer)
         if chain is None:
             return
         start = branch.forward.end
@@ -210,7 +210,10 @@ class _Play:
             own = chain.id == branch.chain.id
             ways = (branch,) if own else tuple(other for other in heirs if other.chain.id == chain.id)
             fates = [self._fate(self._reverse_ways(way)) for way in ways if way.reverse is not None]
-            if not any(_met(fate, trace) for fate in fates):
+            tags = self._tags(chain, self.topology.port(chain.ingress))
+            if not any(_met(fate, trace) for fate in fates) or any(
+                _altered(left, self.topology.port(left.port), answer, tags) for left in trace.deliveries
+            ):
                 branched = " on the branch of its question" if len(self.branches) > 1 and own else ""
                 yield report.violation(Rule.MISS, f"it does not come back on chain {chain.id}{branched}", trace)
 
@@ -240,6 +243,13 @@ class _Play:
             yield report.violation(
                 Rule.DESTINATION, f"it leaves at {', '.join(ports) or 'no port'}, not {fate.end}", trace
             )
+        tags = self._tags(self.branches[0].chain, self.topology.port(fate.end))
+        for left in trace.deliveries:
+            if altered := _altered(left, self.topology.port(left.port), report.packet, tags):
+                yield report.violation(Rule.DESTINATION, f"it leaves at {left.port} {altered}", trace)
+        for visit in trace.visits:
+            if wrong := _wrongly_handed(self.topology, visit):
+                yield report.violation(Rule.FUNCTIONS, f"{visit.function} gets it {wrong}", trace)
         if fate.closed_at is not None and not _ended_by(trace, Kind.DROP_FAILED):
             yield report.violation(Rule.FAILURE, "a function on its way is down, and it is not dropped there", trace)
         legs = [leg for rsp in rsps[: fate.paths] for leg in self._legs(rsp)]
@@ -249,6 +259,17 @@ class _Play:
         yield from _crossings(legs, report, trace)
         if not _falls(trace):
             yield report.violation(Rule.INDEX, "its service index or TTL does not fall on the way", trace)
+
+    def _tags(self, chain: Chain, end: Port) -> tuple[Vlan, ...]:
+        """What packets of a chain wear where they leave."""
+        return (Vlan(chain.vlan, chain.vlan_priority),) if chain.vlan is not None and end.trunk else ()
+
+    def _answer(self, end: Port, packet: Ethernet) -> Ethernet:
+        """As the end port's station sends it: a NAT restores the addresses."""
+        ip = packet.payload
+        syn = isinstance(ip, Ip) and isinstance(ip.payload, Tcp)
+        answer = answer_to(packet, "A" if syn else "")
+        return replace(answer, source=end.mac, vlans=packet.vlans if end.trunk else ())
 
     def _legs(self, rsp: Rsp) -> list[Leg]:
         if rsp.spi not in self.legs:
@@ -306,12 +327,32 @@ def _branch_of(branches: tuple[PlannedChain, ...], trace: Trace) -> PlannedChain
     return None
 
 
-def _answer(end: Port, packet: Ethernet) -> Ethernet:
-    """As the end port's station sends it: a NAT restores the addresses."""
-    ip = packet.payload
-    syn = isinstance(ip, Ip) and isinstance(ip.payload, Tcp)
-    answer = answer_to(packet, "A" if syn else "")
-    return replace(answer, source=end.mac)
+def _altered(left: Delivered, end: Port, packet: Ethernet, tags: tuple[Vlan, ...]) -> str | None:
+    """What is wrong with a packet that leaves; None when it is the one that came in."""
+    frame = left.packet
+    if not isinstance(frame, Ethernet) or frame.payload != packet.payload:
+        return "as another packet than it was"
+    if frame.destination != end.mac:
+        return f"addressed to {frame.destination}, which is not the port's"
+    if frame.vlans != tags:
+        return f"with {_tag_text(frame.vlans)} instead of {_tag_text(tags)}"
+    return None
+
+
+def _tag_text(tags: tuple[Vlan, ...]) -> str:
+    return ", ".join(f"VLAN tag {tag.vid} of priority {tag.pcp}" for tag in tags) or "no VLAN tag"
+
+
+def _wrongly_handed(topology: Topology, visit: Visited) -> str | None:
+    """What is wrong with a frame that a function gets; None when it can make something of it."""
+    function, port = topology.function(visit.function), topology.port(visit.port)
+    frame = visit.packet
+    if not isinstance(frame, Ethernet) or isinstance(frame.payload, Nsh) is function.is_proxied:
+        return "with NSH" if function.is_proxied else "without NSH"
+    if bool(frame.vlans) is not (function.awareness is Awareness.VLAN):
+        return f"with {_tag_text(frame.vlans)}"
+    reads_macs = not function.is_proxied or (function.layer is Layer.L3 and not function.is_tap)
+    return f"addressed to {frame.destination}" if reads_macs and frame.destination != port.mac else None
 
 
 def _met(fate: _Fate, trace: Trace) -> bool:

@@ -106,13 +106,18 @@ class PlainCheck:
             yield report.violation(Rule.STRANGER, "a packet of no classifier is on a chain", trace)
         elif port.unclassified is Unclassified.FORWARD or not self.is_end:
             left = [delivery.port for delivery in trace.deliveries]
-            if left != [self.neighbour.id]:
+            if packet.vlans and not self.neighbour.trunk:
+                if left:
+                    message = f"tagged, it leaves at {left}, which has no VLANs"
+                    yield report.violation(Rule.DESTINATION, message, trace)
+            elif left != [self.neighbour.id]:
                 message = f"in the plain network it leaves at {left}, not {self.neighbour.id}"
                 yield report.violation(Rule.DESTINATION, message, trace)
 
     def _may_go_back(self, network: Simulator, packet: Ethernet) -> bool:
         """From the end of a symmetric chain, some packets are answers without a mark."""
-        return chain_back_for(network.topology, [planned.chain for planned in self.ends], packet) is not None
+        chains = [planned.chain for planned in self.ends]
+        return chain_back_for(network.topology, chains, self.port, packet) is not None
 
 
 @dataclass(frozen=True, slots=True)

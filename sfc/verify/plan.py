@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from sfc.model.chains import PathPosition, PlannedChain
+from sfc.model.chains import Hop, PathPosition, PlannedChain
 from sfc.model.topology import Port, PortRole, Topology
 
 FOREIGN_MAX = 16
@@ -149,8 +149,16 @@ class Plan:
         """(SPI, SI) of every hand-over, by the port that the packet comes back from."""
         rsps = (rsp for planned in self.chains for rsp in planned.rsps)
         taps = {function.id for function in self.topology.functions if function.is_tap}
-        back = ((rsp, hop) for rsp in rsps for hop in rsp.hops if hop.function not in taps)
+        back = ((rsp, hop) for rsp in rsps for hop in rsp.hops if hop.function not in taps and self._is_met(hop))
         return _grouped((hop.port_out, (rsp.spi, hop.si)) for rsp, hop in back)
+
+    def _is_met(self, hop: Hop) -> bool:
+        """False of a function out of reach, for which another forwarder stands in."""
+        return hop.sff == self.topology.port(hop.port_out).sff
+
+    def failed(self, planned: PlannedChain, met: Iterable[str]) -> frozenset[str]:
+        """Those of the functions that are down, or out of the chain's reach."""
+        return (self.down | planned.cut_off).intersection(met)
 
     @cached_property
     def _served(self) -> dict[str, tuple[tuple[int, int], ...]]:

@@ -123,14 +123,15 @@ def _checks(plan: Plan) -> Iterator[Check]:
     topology = plan.topology
     for branches in plan.offers.values():
         first = branches[0]
-        down = plan.down.intersection(name for each in branches for rsp in each.rsps for name in rsp.functions)
         graph = plan.graph_of(first)
-        down |= plan.down.intersection(name for each in graph.followers for rsp in each.rsps for name in rsp.functions)
+        down = frozenset[str]()
+        for each in (*branches, *graph.followers):
+            down |= plan.failed(each, (name for rsp in each.rsps for name in rsp.functions))
         rivals, heirs = plan.starting_at[first.forward.start], plan.between_the_ends_of(first)
         yield ChainCheck(branches, rivals, heirs, down, graph)
     for planned in plan.chains:
         for rsp in planned.rsps:
-            yield OamCheck(rsp, plan.down.intersection(hop.function for hop in rsp.hops))
+            yield OamCheck(rsp, plan.failed(planned, (hop.function for hop in rsp.hops)))
     for port, neighbour in plan.neighbours():
         starts, ends = plan.starting_at.get(port.id, ()), plan.ending_at.get(port.id, ())
         yield PlainCheck(port, neighbour, starts, ends, port.id in plan.ends)

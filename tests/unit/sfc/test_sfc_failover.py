@@ -8,13 +8,16 @@ import pytest
 
 from sfc.change import make_before_break
 from sfc.errors import PathError
-from sfc.failover import functions_on, plan_around, prove_failures
-from sfc.model import Chain, OnFailure, PathGroup
+from sfc.failover import Cut, Mesh, functions_on, out_of_reach, plan_around, prove_failures, round_cuts
+from sfc.model import Chain, Kind, Layer, OnFailure, PathGroup, PlannedChain, Topology
 from sfc.path import plan_chain
-from sfc.render import render
-from sfc.verify import verify
+from sfc.render import Renderer, render
+from sfc.simulator import Simulator
+from sfc.simulator.packets import answer_to
+from sfc.verify import Prover, verify
 from tests.unit.sfc.gilan import gilan
 from tests.unit.sfc.spreading import FIREWALLS, spread_chain, three_firewalls
+from tests.unit.sfc.traffic import tcp
 
 
 def unspread() -> Chain:
@@ -77,3 +80,66 @@ def test_every_single_failure_is_proven_beforehand() -> None:
 
 def test_functions_fail_with_their_host() -> None:
     assert functions_on(gilan().topology, ("h1", "h2")) == {"fw", "dpi"}
+
+
+H1, H2, H3 = (("h2", "h3"), ("h1", "h3"), ("h1", "h2"))
+"""The tunnel beside each host."""
+
+
+def cut_off(*cuts: Cut, policy: OnFailure = OnFailure.CLOSED) -> tuple[Topology, tuple[PlannedChain, ...]]:
+    """The Gi-LAN round some cuts: the firewall with the subscriber on h1, the dpi on h2, the NAT on h3."""
+    lan = gilan(Layer.L2)
+    functions = tuple(replace(each, on_failure=policy) for each in lan.topology.functions)
+    topology, mesh = replace(lan.topology, functions=functions), Mesh(("h1", "h2", "h3"), cuts)
+    return topology, tuple(round_cuts(topology, each, mesh) for each in lan.chains)
+
+
+@pytest.mark.parametrize("cut", [H1, H2, H3])
+def test_another_bridge_relays_where_a_tunnel_is_down(cut: Cut) -> None:
+    topology, chains = cut_off(cut)
+    tables = render(topology, chains)
+    assert verify(topology, chains, tables) == ()
+    network = Simulator(topology, tables)
+    for packet, functions in ((tcp(), ("fw", "dpi", "nat")), (tcp(22), ("fw", "nat"))):
+        there, back = network.inject("sub", packet), network.inject("nat-in", answer_to(packet, "A"))
+        assert there.functions == functions and [left.port for left in back.deliveries] == ["sub"]
+        for crossed in (*there.crossings, *back.crossings):
+            assert {crossed.from_sff, crossed.to_sff} != set(cut)
+
+
+@pytest.mark.parametrize("policy", OnFailure)
+def test_functions_of_a_host_out_of_reach_are_dealt_with_by_the_forwarder_before(policy: OnFailure) -> None:
+    topology, chains = cut_off(H1, H3, policy=policy)
+    assert [each.cut_off for each in chains] == [{"dpi"}, frozenset()]
+    tables = render(topology, chains)
+    assert verify(topology, chains, tables) == ()
+    network = Simulator(topology, tables)
+    walk = network.inject("sub", tcp())
+    if policy is OnFailure.OPEN:
+        assert walk.functions == ("fw", "nat")
+        assert network.inject("nat-in", answer_to(tcp(), "A")).functions == ("fw",)
+    else:
+        assert [(drop.sff, drop.reason) for drop in walk.drops] == [("h1", Kind.DROP_FAILED)]
+    assert network.inject("sub", tcp(22)).functions == ("fw", "nat")
+
+
+def test_round_a_cut_and_back_only_its_chains_are_proven_anew() -> None:
+    lan, prover, renderer = gilan(), Prover(), Renderer()
+    prover.prove(lan.topology, lan.chains, renderer.render(lan.topology, lan.chains))
+    _, chains = cut_off(H1, H3)
+    proof = prover.prove(lan.topology, chains, renderer.render(lan.topology, chains))
+    assert not proof.violations and proof.walked < proof.packets / 2
+    healed = tuple(round_cuts(lan.topology, each, Mesh(("h1", "h2", "h3"))) for each in lan.chains)
+    assert healed == lan.chains
+
+
+def test_a_chain_whose_end_is_out_of_reach_stays_as_it_is() -> None:
+    lan, mesh = gilan(), Mesh(("h1", "h2", "h3"), [H1, H2])
+    assert all(round_cuts(lan.topology, each, mesh) is each for each in lan.chains)
+    assert out_of_reach(lan.topology, mesh, "h1") == {"nat"}
+    assert mesh.way("h1", "h3") is None and mesh.way("h1", "h1") == ("h1",)
+
+
+def test_a_way_over_several_forwarders_is_found() -> None:
+    mesh = Mesh("abcd", [("a", "c"), ("a", "d"), ("b", "d")])
+    assert mesh.way("a", "d") == ("a", "b", "c", "d") and mesh.reached("a") == set("abcd")
