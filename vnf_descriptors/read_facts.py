@@ -101,7 +101,16 @@ def supported_interfaces(topology: Topology) -> Iterator[SupportedInterface]:
     """The interfaces that the VNF produces."""
     for policy in topology.policies_of(f"{_POLICY}SupportedVnfInterface"):
         name = text_of(_fact(topology, policy, "interface_name")) or ""
-        yield SupportedInterface(policy.name, name, _targets(policy))
+        uri = child(_fact(topology, policy, "details"), "uri_components")
+        port = text_of(child(uri, "authority", "port")) or ""
+        yield SupportedInterface(
+            policy.name,
+            name,
+            _targets(policy),
+            text_of(child(uri, "scheme")) or "http",
+            int(port) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else None,
+            (text_of(child(uri, "path")) or "").rstrip("/"),
+        )
 
 
 def indicators(topology: Topology) -> Iterator[VnfIndicator]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors import units
-from vnf_descriptors.builder import artifact_path
 from vnf_descriptors.context import Context, Kind
 from vnf_descriptors.model import (
     BootData,
     ExtCp,
     FrozenMap,
-    LcmScript,
     NumaAffinity,
     Vdu,
     VduCp,
@@ -46,11 +44,11 @@ from vnf_descriptors.read_scaling import (
     level_policies,
     scaling_aspects,
 )
+from vnf_descriptors.read_scripts import lcm_scripts
 from vnf_descriptors.topology import NodeTemplate, Topology
 from vnf_descriptors.vdus import interface_of, storage_size_gib, vdu_of
 from vnf_descriptors.vnf_nodes import (
     boolean_of,
-    child,
     compute_nodes,
     container_units,
     exposed,
@@ -194,7 +192,7 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
         scaling_aspects=tuple(scaling_aspects(topology)),
         instantiation_levels=tuple(levels),
         default_level_id=default,
-        lcm_scripts=tuple(_scripts(context, topology, own)) if own else (),
+        lcm_scripts=tuple(lcm_scripts(context, topology, own)) if own else (),
         vip_cps=tuple(vip_cps(topology)),
         security_group_rules=tuple(security_group_rules(topology)),
         supported_interfaces=tuple(supported_interfaces(topology)),
@@ -395,23 +393,3 @@ def _virtual_link(topology: Topology, node: NodeTemplate) -> VnfVirtualLink:
         qos=qos_of(topology, profile),
         externally_managed=text_of(topology.property_of(node, "externally_managed")),
     )
-
-
-# Scripts ------------------------------------------------------------------------------------------------
-
-
-def _scripts(context: Context, topology: Topology, own: NodeTemplate) -> Iterator[LcmScript]:
-    interface = own.section("interfaces").get("Vnflcm")
-    operations = child(interface, "operations") or interface
-    artifacts = own.section("artifacts")
-    for name, _, value in operations.items() if isinstance(operations, Mapping) else ():
-        implementation = child(value, "implementation") if isinstance(value, Mapping) else value
-        primary = child(implementation, "primary") or implementation
-        reference = text_of(primary)
-        if not reference:
-            continue
-        artifact = artifacts.get(reference)
-        file = text_of(child(artifact, "file")) or text_of(artifact) or reference
-        path = artifact_path(topology.file.path, file, context.package.members)
-        if path is not None:
-            yield LcmScript(name, path)

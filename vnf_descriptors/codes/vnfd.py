@@ -179,6 +179,25 @@ VNFD = (
         "condition: [{load: [{more_than: 60}]}]",
     ),
     Code(
+        "VNFD023",
+        WARNING,
+        "script in a language that is not run",
+        "SOL001 6.7",
+        "A script of the life-cycle interface Vnflcm is run when it is one of sh, bash or Python 3: by its first line "
+        "(#!), else the type of its artifact (tosca.artifacts.Implementation.Bash or .Python), else the name of its "
+        "file. An operation with any other is refused.",
+        "#!/usr/bin/perl",
+    ),
+    Code(
+        "VNFD024",
+        ERROR,
+        "network of scripts does not exist",
+        "SOL001 6.7",
+        "Scripts have no network unless the VNF node's metadata name one of the VNF's connection points, whose network "
+        "they share then.",
+        'metadata: {"catena:scriptNetwork": mgmt}',
+    ),
+    Code(
         "REQ001",
         WARNING,
         "unknown requirement key",

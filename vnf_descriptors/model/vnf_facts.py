@@ -65,6 +65,10 @@ class SupportedInterface:
     #: `vnf_indicator`, `vnf_configuration` or `vnf_lcm_coordination`.
     name: str
     cp_ids: tuple[str, ...] = ()
+    #: How its address is made: `http` or `https`, a port (None for the scheme's own), what goes before the API's name.
+    scheme: str = "http"
+    port: int | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

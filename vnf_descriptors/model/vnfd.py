@@ -38,6 +38,17 @@ class LcmScript:
     operation: str
     #: Path of the artifact inside the package.
     path: str
+    #: `shell`, `bash` or `python3`; empty when it is in none of these.
+    language: str = ""
+    #: Paths of further files of the package that it needs.
+    dependencies: tuple[str, ...] = ()
+    #: Seconds that it may take; None for whatever its runner allows.
+    timeout_s: int | None = None
+    #: Its inputs as a JSON object. What is known at run time only stands as `{"get_input": [name, default]}`,
+    #: `{"get_attribute": [node, attribute, ...]}` or `{"concat": [...]}`.
+    inputs: str = "{}"
+    #: The connection point whose network it shares; None when it has no network.
+    network_cp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnf_descriptors.builder import artifact_path
-from vnf_descriptors.context import Context
+from vnf_descriptors.context import Context, Kind
 from vnf_descriptors.package import Layout
+from vnf_descriptors.read_scripts import NETWORK_KEY, file_of, implementation, language_of, script_operations
 from vnf_descriptors.report import Finding, finding, quote
 from vnf_descriptors.rules.hints import missing_type
 from vnf_descriptors.rules.nodes import all_nodes, typed_nodes
 from vnf_descriptors.suggest import did_you_mean
 from vnf_descriptors.topology import NodeTemplate
+from vnf_descriptors.vnf_nodes import vdu_cp_nodes
 from vnf_descriptors.yamltree import Mapping, Node, Scalar
 
 INSIDE = "Put the file into the package"
@@ -110,4 +112,40 @@ def _scripts(operation: Node) -> Iterator[Scalar]:
         yield primary
 
 
-ARTIFACT_RULES = (wrong_artifact, missing_artifact, outside_repository, missing_script)
+def script_not_run(context: Context) -> Iterator[Finding]:
+    """A life-cycle script is in a language that nobody runs here."""
+    for topology in context.topologies:
+        own = context.self_node(topology)
+        if own is None or context.kind is not Kind.VNFD or context.package.layout is Layout.BARE:
+            continue
+        for name, operation in script_operations(own):
+            place, _ = implementation(operation)
+            path = file_of(context, topology, own, place.text) if place is not None else None
+            if place is not None and path is not None and not language_of(context, own, place.text, path):
+                message = f"the script of {quote(name)} is neither of sh, bash nor Python 3; the operation is refused"
+                hint = "Begin it with #!/bin/sh or #!/usr/bin/python3"
+                yield finding("VNFD023", place, message, hint)
+
+
+def unknown_script_network(context: Context) -> Iterator[Finding]:
+    """The connection point whose network the scripts share does not exist."""
+    for topology in context.topologies:
+        own = context.self_node(topology)
+        metadata = own.node.get("metadata") if own is not None else None
+        place = metadata.get(NETWORK_KEY) if isinstance(metadata, Mapping) else None
+        if context.kind is not Kind.VNFD or not isinstance(place, Scalar):
+            continue
+        known = [node.name for node in vdu_cp_nodes(topology)]
+        if place.text not in known:
+            message = f"{NETWORK_KEY} names {quote(place.text)}, which is no VduCp"
+            yield finding("VNFD024", place, message, did_you_mean(place.text, known))
+
+
+ARTIFACT_RULES = (
+    wrong_artifact,
+    missing_artifact,
+    outside_repository,
+    missing_script,
+    script_not_run,
+    unknown_script_network,
+)
