@@ -67,6 +67,7 @@ from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
 from mano.vnfm.auto_healing import AutoHealing
 from mano.vnfm.operations import change_stories
+from mano.vnfm.snapshots import VnfSnapshots
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
 from mano.vnfm.world import VnfmWorld
@@ -302,6 +303,8 @@ def _wire(
     metering = Metering(open_unit, counters, clock)
     auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
     leftovers = Leftovers(open_unit, vims)
+    vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id)
+    sweep = partial(count, vnf_snapshots.sweep)
     watch = Watch(
         [
             *observers(settings, store, alarms, vims, graphs.standing_drift),
@@ -310,6 +313,7 @@ def _wire(
             *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
             *([Round("leftovers", settings.watch_s, leftovers.look)] if settings.role is not Role.VNFM else []),
+            *([Round("snapshots", FORGET_S, sweep)] if settings.role is not Role.NFVO else []),
             Round("old alarms", FORGET_S, lambda: count(alarms.forget_old)),
             Round("old usage", FORGET_S, lambda: count(metering.forget_old)),
         ],
@@ -332,6 +336,7 @@ def _wire(
         catalogue=catalogue,
         ns_lifecycle=NsLifecycle(open_unit, engine, clock, random_id),
         vnf_lifecycle=vnf_lifecycle,
+        vnf_snapshots=vnf_snapshots,
         nfvi=Nfvi(open_unit, vims, graphs, chains, clock, random_id, tier.value),
         placing=Placing(open_unit, vims, clock),
         evacuation=Evacuation(open_unit, Growth(open_unit, reserving)),

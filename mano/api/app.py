@@ -129,7 +129,7 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
     if services.ns_lifecycle is not None:
         yield nslcm.router(services.ns_lifecycle, services.open_unit)
     if services.vnf_lifecycle is not None:
-        yield vnflcm.router(services.vnf_lifecycle, services.open_unit, services.new_id)
+        yield vnflcm.router(services.vnf_lifecycle, services.vnf_snapshots, services.open_unit, services.new_id)
     if services.nfvi is not None:
         yield hosts.router(services.nfvi)
     if services.evacuation is not None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mano.domain.lcm_op_occ import CancelMode
 from mano.domain.ns_instance import NsInstance
+from mano.domain.vnf_snapshot import VnfSnapshot
 
 Document = Mapping[str, Any]
 """A JSON object with camelCase keys."""
@@ -86,3 +87,16 @@ class VnfLifecycle(OperationTasks, Protocol):
 
     def delete_vnf(self, vnf_instance_id: str, tenant_id: str) -> None:
         """Delete an instance that is not instantiated; nothing to do when it is gone."""
+
+
+class VnfSnapshots(Protocol):
+    """VNF snapshot resources (SOL003 clauses 5.4.22 and 5.4.23)."""
+
+    def create(self, tenant_id: str, package_id: str = "") -> VnfSnapshot:
+        """A new resource, empty."""
+
+    def patch(self, id: str, tenant_id: str, package_id: str, generation: int | None) -> VnfSnapshot:
+        """Say from which package an empty one comes; ``generation`` is the one that the client read."""
+
+    def delete(self, id: str, tenant_id: str, generation: int | None) -> None:
+        """Delete it with all that VIMs keep for it; :class:`~mano.errors.InUse` while an operation needs it."""

@@ -68,10 +68,13 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         # The OpenAPI document of SOL003 v3.7.1 requires it of every operation, the standard's text of MODIFY_INFO only.
         "changedInfo": vnf_changes.changed_info(op, _MODIFIABLE),
         **_further(op),
+        **_snapshot(op),
         "catena": progress(op),
         "_links": _links(op, f"{root}{VNF_OP_OCCS}/{op.id}", _VNF_TASKS)
         | {"vnfInstance": link(f"{root}/vnflcm/v2/vnf_instances/{op.instance_id}")},
     }
+    if "vnfSnapshotInfoId" in document:
+        document["_links"]["vnfSnapshot"] = link(f"{root}/vnflcm/v2/vnf_snapshots/{document['vnfSnapshotInfoId']}")
     return document
 
 
@@ -125,6 +128,12 @@ def _further(op: LcmOpOcc) -> dict[str, Any]:
     if "changedExtConnectivity" in found:
         found["changedExtConnectivity"] = [ext_link(link, (), sol003=True) for link in found["changedExtConnectivity"]]
     return found
+
+
+def _snapshot(op: LcmOpOcc) -> dict[str, Any]:
+    """Which VNF snapshot the operation makes or goes back to."""
+    about = op.operation in ("CREATE_SNAPSHOT", "REVERT_TO_SNAPSHOT")
+    return {"vnfSnapshotInfoId": op.parameters["vnfSnapshotInfoId"]} if about else {}
 
 
 def _cancel_mode(op: LcmOpOcc) -> dict[str, Any]:

@@ -25,6 +25,7 @@ STATUSES: Mapping[type[errors.CatenaError], HTTPStatus] = {
     errors.CatenaError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
     errors.CallbackRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Refused: HTTPStatus.CONFLICT,

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mano.api.chain_services import Chains, LogicalNetworks, PortChaining
-from mano.api.life_cycles import NsLifecycle, VnfLifecycle
+from mano.api.life_cycles import NsLifecycle, VnfLifecycle, VnfSnapshots
 from mano.domain.alarm import AckState, Alarm, AlarmLevel
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.grant import Grant, GrantRequest
@@ -347,6 +347,7 @@ class Services:
     catalogue: Catalogue | None = None
     ns_lifecycle: NsLifecycle | None = None
     vnf_lifecycle: VnfLifecycle | None = None
+    vnf_snapshots: VnfSnapshots | None = None
     nfvi: Nfvi | None = None
     placing: Placing | None = None
     evacuation: Evacuation | None = None
@@ -367,7 +368,7 @@ class Services:
     def of_role(self, role: Role) -> Services:
         """What a server of this role serves."""
         if role is Role.NFVO:
-            return replace(self, vnf_lifecycle=None)
+            return replace(self, vnf_lifecycle=None, vnf_snapshots=None)
         if role is Role.VNFM:
             nothing: dict[str, Any] = dict.fromkeys(NFVO_ONLY)
             return replace(self, **nothing)

@@ -9,6 +9,7 @@ import click
 from mano.cli.client import Client, with_client
 from mano.cli.output import Column, Row, output_option, show_list, show_one
 from mano.cli.resolve import VNF, identify
+from mano.cli.snapshots import snapshot
 from mano.cli.vnf_operations import COMMANDS
 
 
@@ -75,6 +76,7 @@ def vnf() -> None:
     """VNF instances (SOL003)."""
 
 
+vnf.add_command(snapshot)
 for _command in COMMANDS:
     vnf.add_command(_command)
 

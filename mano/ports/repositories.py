@@ -23,6 +23,7 @@ from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
 from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
+from mano.domain.vnf_snapshot import VnfSnapshot
 from mano.ports.notifier import Deliveries
 
 T = TypeVar("T")
@@ -197,6 +198,7 @@ class UnitOfWork(Protocol):
 
     packages: Repository[Package]
     vnf_instances: Repository[VnfInstance]
+    vnf_snapshots: Repository[VnfSnapshot]
     ns_instances: Repository[NsInstance]
     networks: Repository[Network]
     chains: Repository[ServiceChain]

@@ -318,6 +318,8 @@ class _Doing:
 
     def _stop(self, each: Transition) -> Mapping[str, Any] | None:
         assert each.before is not None
+        if each.snapshot and not each.dead:
+            self._world.secure(each.before, self._secured(each))
         try:
             self._world.end(each.before)
         except (Unreachable, DeadlineExceeded):
@@ -329,7 +331,13 @@ class _Doing:
     def _revive(self, each: Transition) -> None:
         """What was stopped runs again, unless it was dead before."""
         if each.before is not None and not each.dead:
-            self._world.run(self._op, self._change.before.package_id, each.before)
+            package_id, secured = self._change.before.package_id, self._secured(each) if each.snapshot else ""
+            if not secured or not self._world.restore(self._op, package_id, each.before, secured, "undo"):
+                self._world.run(self._op, package_id, each.before)
+
+    def _secured(self, each: Transition) -> str:
+        """The snapshot of what ran before another one was restored."""
+        return str(self._change.facts["secured"][each.key])
 
     def _plug(self, each: Transition) -> Mapping[str, Any]:
         assert each.after is not None
@@ -380,7 +388,10 @@ class _Doing:
 
     def _run(self, each: Transition) -> Mapping[str, Any]:
         assert each.after is not None
-        return self._world.run(self._op, self._change.after.package_id, each.after)
+        package_id = self._change.after.package_id
+        if each.snapshot and (found := self._world.restore(self._op, package_id, each.after, each.snapshot, "do")):
+            return found
+        return self._world.run(self._op, package_id, each.after)
 
     def _withdraw(self, each: Transition) -> None:
         """The new process ends. One that goes on under its name is started as it was when its stop is undone."""

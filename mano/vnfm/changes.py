@@ -54,6 +54,8 @@ class Transition:
     stop: bool = False
     litter: tuple[PlannedPort, ...] = ()
     """Ports of its process that an operation left which was given up; they go with the old ones."""
+    snapshot: str = ""
+    """The VIM's snapshot that the VNFC begins with; empty to begin with its software image."""
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:

@@ -11,6 +11,7 @@ from mano.vnfm.modify_story import ModifyVnf
 from mano.vnfm.operate_story import OperateVnf
 from mano.vnfm.replace_stories import ChangeVnfFlavour, ChangeVnfPackage
 from mano.vnfm.scale_stories import ScaleVnf, ScaleVnfToLevel
+from mano.vnfm.snapshot_stories import CreateSnapshot, RevertToSnapshot
 from mano.vnfm.world import VnfmWorld
 
 
@@ -25,4 +26,6 @@ def change_stories(world: VnfmWorld) -> Sequence[Story]:
         ChangeVnfFlavour(world),
         ChangeVnfPackage(world),
         ModifyVnf(world),
+        CreateSnapshot(world),
+        RevertToSnapshot(world),
     )

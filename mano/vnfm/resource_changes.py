@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 def resource_changes(op: LcmOpOcc) -> Document:
     """``affectedVnfcs`` and ``affectedExtLinkPorts``; empty while nothing was touched."""
-    if not op.plan:
+    if not op.plan or not {"waves", "computes"} & op.plan.keys():
         return {}
     done = {step.name for step in op.steps if step.state is StepState.DONE}
     vnfcs, ports = _of_change(op, done) if "waves" in op.plan else _of_life(op, done)

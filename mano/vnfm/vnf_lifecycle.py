@@ -25,6 +25,7 @@ from mano.ports.or_vnfm import Nfvo, VnfOperation
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
 from mano.vnfm.judging import JUDGES
+from mano.vnfm.snapshots import ADMISSIONS
 from mano.vnfm.world import vnfd_of
 from vnf_descriptors.model import Vnfd
 
@@ -190,6 +191,9 @@ class VnfLifecycle:
                 is_automatic=is_automatic,
                 parent_id=str((request.get("additionalParams") or {}).get("catenaParent", "")) or None,
             )
+            admit = ADMISSIONS.get(operation)
+            if admit is not None:
+                admit(uow, instance, op)
             self._workflows.start(uow, op)
         return op_id
 

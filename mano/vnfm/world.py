@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,13 @@ from mano.domain.events import Event
 from mano.domain.grant import Grant, GrantRequest, ResourceDefinition
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.vnf_instance import ConnectionPoint, Realisation, VnfcResource, VnfInstance
-from mano.errors import InvalidInput
+from mano.errors import InvalidInput, WrongState
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Nfvo
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import PortStatus, VimDriver
 from mano.vnfm.resources import PlannedCompute, VnfPlan, plan_from_json
+from mano.vnfm.snapshots import keeper_of
 from vnf_descriptors.model import Vnfd, VnfFlavour, from_json
 
 
@@ -87,6 +89,24 @@ class VnfmWorld:
         image = self.nfvo.artifact_path(package_id, compute.artifact, op.tenant_id)
         name = self.instance(op).name or op.instance_id
         status = self.vim(compute.vim_id).ensure_compute(compute.spec(name, image))
+        return {"realisations": {key: value.value for key, value in status.realisations.items()}}
+
+    def secure(self, compute: PlannedCompute, snapshot_id: str) -> None:
+        """The VNFC's state is kept; one that does not run has none."""
+        keeper = keeper_of(self.vim(compute.vim_id), compute.vim_id)
+        with suppress(WrongState):
+            keeper.take_snapshot(snapshot_id, compute.compute_id, compute.host)
+
+    def restore(
+        self, op: LcmOpOcc, package_id: str, compute: PlannedCompute, snapshot_id: str, purpose: str
+    ) -> Mapping[str, Any]:
+        """The VNFC runs with what was kept; empty when nothing was kept, which only a way back may find."""
+        keeper = keeper_of(self.vim(compute.vim_id), compute.vim_id)
+        image = self.nfvo.artifact_path(package_id, compute.artifact, op.tenant_id)
+        spec = compute.spec(self.instance(op).name or op.instance_id, image)
+        if purpose == "undo" and snapshot_id not in keeper.snapshots():
+            return {}
+        status = keeper.restore_compute(spec, snapshot_id, f"{op.id}/{purpose}")
         return {"realisations": {key: value.value for key, value in status.realisations.items()}}
 
     def end(self, compute: PlannedCompute) -> None:

@@ -123,6 +123,8 @@ SCALE_OUT = "00000000-0000-4000-8000-000000000001"
 SCALE_IN = "00000000-0000-4000-8000-000000000002"
 HEAL = "00000000-0000-4000-8000-000000000003"
 MOVE = "00000000-0000-4000-8000-000000000004"
+TAKE = "00000000-0000-4000-8000-000000000005"
+BACK = "00000000-0000-4000-8000-000000000006"
 """Identifiers of the operations: whoever was not answered asks again with the same."""
 
 
@@ -160,6 +162,22 @@ def change(catena: Catena, directory: Path, op_id: str, operation: str, request:
     settled(catena.store, op_id)
 
 
+def take_snapshot(catena: Catena, directory: Path) -> None:
+    """The dpi's state is kept."""
+    with catena.store.open_unit(read_only=True) as uow:
+        made = uow.vnf_snapshots.list()
+    snapshots: Any = catena.services.vnf_snapshots
+    snapshot = made[0] if made else snapshots.create(DEFAULT_TENANT)
+    change(catena, directory, TAKE, "CREATE_SNAPSHOT", {"vnfSnapshotInfoId": snapshot.id})
+
+
+def go_back(catena: Catena, directory: Path) -> None:
+    """The dpi goes back to the one snapshot that there is."""
+    with catena.store.open_unit(read_only=True) as uow:
+        (snapshot,) = uow.vnf_snapshots.list()
+    change(catena, directory, BACK, "REVERT_TO_SNAPSHOT", {"vnfSnapshotInfoId": snapshot.id})
+
+
 def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], str]) -> None:
     """Ask once; who was not answered looks whether it was stored before asking again."""
     with catena.store.open_unit(read_only=True) as uow:
@@ -172,5 +190,16 @@ def ask(catena: Catena, directory: Path, operation: str, call: Callable[[str], s
 
 SCENARIOS: dict[str, Callable[[Catena, Path], None]] = {
     f"service:{scenario.__name__}": scenario
-    for scenario in (make_ready, instantiate, terminate, change_chain, scale_out, scale_in, heal, move)
+    for scenario in (
+        make_ready,
+        instantiate,
+        terminate,
+        change_chain,
+        scale_out,
+        scale_in,
+        heal,
+        move,
+        take_snapshot,
+        go_back,
+    )
 }

@@ -18,7 +18,14 @@ from tests.crash.test_network_service import MakeSite, copies, kill_at, ready, r
 
 __all__ = ["copies", "ready", "running"]
 
-SCENARIOS = ("service:scale_out", "service:scale_in", "service:heal", "service:move")
+SCENARIOS = (
+    "service:scale_out",
+    "service:scale_in",
+    "service:heal",
+    "service:move",
+    "service:take_snapshot",
+    "service:go_back",
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +39,30 @@ def scaled(mother: Mother, running: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def counts(mother: Mother, running: Path, scaled: Path) -> dict[str, int]:
+def snapped(mother: Mother, running: Path) -> Path:
+    """The service with a snapshot of its dpi."""
+    directory = running.with_name("snapped")
+    shutil.copytree(running, directory)
+    site = site_at(mother, directory)
+    site.expect_orderly_end(site.live("service:take_snapshot"))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def counts(mother: Mother, running: Path, templates: dict[str, Path]) -> dict[str, int]:
     """How many points each scenario has, by a dry run."""
     found = {}
     for scenario in SCENARIOS:
         directory = running.with_name(f"dry-{scenario.partition(':')[2]}")
-        shutil.copytree(template(scenario, running, scaled), directory)
+        shutil.copytree(templates[scenario], directory)
         found[scenario] = len(site_at(mother, directory).points(scenario))
     return found
 
 
-def template(scenario: str, running: Path, scaled: Path) -> Path:
-    return scaled if scenario == "service:scale_in" else running
+@pytest.fixture(scope="module")
+def templates(running: Path, scaled: Path, snapped: Path) -> dict[str, Path]:
+    """What each scenario begins with."""
+    return {**dict.fromkeys(SCENARIOS, running), "service:scale_in": scaled, "service:go_back": snapped}
 
 
 def judge(scenario: str) -> Callable[[Site], None]:
@@ -78,16 +97,19 @@ def judge(scenario: str) -> Callable[[Site], None]:
         dpi = [f for f in web["spec"]["functions"] if f["name"].startswith("dpi")]
         assert len(dpi) == dpis
         assert set(site.states().values()) == {"COMPLETED"}
+        snapshots = [json.loads(row[0]) for row in site.rows("SELECT document FROM vnf_snapshots")]
+        assert set(world.get("snapshots", ())) == {vnfc["id"] for one in snapshots for vnfc in one["vnfcs"]}
 
     return look
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("scenario", "share"), [("service:scale_out", 0.75), ("service:scale_in", 0.3), ("service:move", 0.5)]
+    ("scenario", "share"),
+    [("service:scale_out", 0.75), ("service:scale_in", 0.3), ("service:move", 0.5), ("service:go_back", 0.6)],
 )
-def test_an_operation_survives_a_kill(copies, counts, running: Path, scaled: Path, scenario: str, share: float) -> None:
-    kill_at(copies(template(scenario, running, scaled)), scenario, judge(scenario), share, counts[scenario])
+def test_an_operation_survives_a_kill(copies, counts, templates: dict[str, Path], scenario: str, share: float) -> None:
+    kill_at(copies(templates[scenario]), scenario, judge(scenario), share, counts[scenario])
 
 
 @pytest.mark.deep
@@ -95,9 +117,9 @@ def test_an_operation_survives_a_kill(copies, counts, running: Path, scaled: Pat
 @pytest.mark.parametrize("part", range(10))
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_an_operation_survives_a_kill_at_every_point(
-    copies: Callable[[Path], MakeSite], counts, running: Path, scaled: Path, scenario: str, part: int
+    copies: Callable[[Path], MakeSite], counts, templates: dict[str, Path], scenario: str, part: int
 ) -> None:
-    make = copies(template(scenario, running, scaled))
+    make = copies(templates[scenario])
     look, count, failures = judge(scenario), counts[scenario], []
     for number in range(1 + part, count - 4, 10):
         site = make()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -77,6 +77,10 @@ vnf_instances = _resource(
     sa.Index("vnf_instances_by_name", "tenant_id", "name", "id"),
     sa.Index("vnf_instances_by_vnfd", "tenant_id", "vnfd_id", "id"),
     sa.Index("vnf_instances_by_state", "tenant_id", "instantiation_state", "id"),
+)
+
+vnf_snapshots = _resource(
+    "vnf_snapshots", _column("vnf_instance_id"), sa.Index("vnf_snapshots_by_vnf", "vnf_instance_id")
 )
 
 ns_instances = _resource(
@@ -170,6 +174,7 @@ pm_jobs = _resource("pm_jobs", _column("interface"))
 pm_reports = _resource("pm_reports", _column("job_id"), sa.Index("pm_reports_by_job", "job_id"))
 
 thresholds = _resource("thresholds", _column("interface"))
+
 
 usage_records = _resource(
     "usage_records",

@@ -29,12 +29,14 @@ from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
 from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
+from mano.domain.vnf_snapshot import VnfSnapshot
 from mano.errors import StaleGeneration, Unreachable
 from mano.ports.notifier import Deliveries
 from mano.ports.repositories import Hosts, Leases, Numbers, Operations, Outbox, Repository
 
 PACKAGES = Kind(schema.packages, Package, "package")
 VNF_INSTANCES = Kind(schema.vnf_instances, VnfInstance, "VNF instance")
+VNF_SNAPSHOTS = Kind(schema.vnf_snapshots, VnfSnapshot, "VNF snapshot")
 NS_INSTANCES = Kind(schema.ns_instances, NsInstance, "NS instance")
 NETWORKS = Kind(schema.networks, Network, "network")
 CHAINS = Kind(schema.chains, ServiceChain, "chain")
@@ -75,6 +77,7 @@ class SqlUnitOfWork:
         self.outbox: Outbox = events
         self.packages: Repository[Package] = SqlRepository(connection, PACKAGES)
         self.vnf_instances: Repository[VnfInstance] = SqlRepository(connection, VNF_INSTANCES)
+        self.vnf_snapshots: Repository[VnfSnapshot] = SqlRepository(connection, VNF_SNAPSHOTS)
         self.ns_instances: Repository[NsInstance] = SqlRepository(connection, NS_INSTANCES)
         self.networks: Repository[Network] = SqlRepository(connection, NETWORKS)
         self.chains: Repository[ServiceChain] = SqlRepository(connection, CHAINS)

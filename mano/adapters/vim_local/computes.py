@@ -40,9 +40,11 @@ from mano.adapters.vim_local.lab import Lab
 from mano.adapters.vim_local.launcher import Plan, process_start
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.records import read_record, read_records, remove_tree, write_record
+from mano.adapters.vim_local.snapshots import Kept, SnapshotFiles
 from mano.adapters.vim_local.specification import check_compute, digest
 from mano.domain.vnf_instance import Realisation
-from mano.errors import CatenaError, DeadlineExceeded, NotFound, Unreachable
+from mano.errors import CatenaError, DeadlineExceeded, NotFound, Unreachable, WrongState
+from mano.ports.snapshots import ComputeSnapshot
 from mano.ports.vim import ComputeInterface, ComputeSpec, ComputeStatus, PortSpec
 
 READY_DEADLINE_S = 20.0
@@ -81,22 +83,41 @@ class Computes:
         self._ready_deadline_s = ready_deadline_s
         self._groups = ControlGroups(lab.cgroup)
 
-    def ensure(self, compute: ComputeSpec) -> ComputeStatus:
+    def ensure(self, compute: ComputeSpec, kept: Kept | None = None, request_id: str = "") -> ComputeStatus:
+        """It runs; from its kept state where ``kept`` is given, once for each ``request_id``."""
         check_compute(compute)
         facts = self._hosts.facts(compute.host)
         key = self._lab.compute_key(compute.id)
         with self._lab.locked(key):
-            process = self._process(compute.id)
-            if process is None or self._record(compute.id).get("digest") != digest(compute):
+            process, record = self._process(compute.id), self._record(compute.id)
+            is_restored = not request_id or record.get("restored") == request_id
+            if process is None or record.get("digest") != digest(compute) or not is_restored:
                 image.check(Path(compute.image_path), compute.image_checksum)
                 self._end(compute.id)
                 cpus = realise_cpus(planned_cpus(compute.placement, facts.shared_cpus), usable_cpus())
                 self._prepare(compute)
-                self._launch(compute, cpus)
+                self._launch(compute, cpus, kept, request_id)
             else:
                 self._connect(compute)
             self._await_ready(compute)
             return self.status(compute.id, compute.host)
+
+    def take_snapshot(self, snapshots: SnapshotFiles, snapshot_id: str, compute_id: str) -> ComputeSnapshot:
+        """Keep its state, once; raises :class:`~mano.errors.WrongState` when it does not run."""
+        key = self._lab.compute_key(compute_id)
+        with self._lab.locked(key):
+            found = snapshots.find(snapshot_id)
+            process = self._process(compute_id)
+            if found is not None or process is None:
+                if found is None:
+                    raise WrongState(f"VNFC {compute_id} does not run: it has no state", hint="heal or start it first")
+                return found
+            root = Path(f"/proc/{process.pid}/root")
+            return snapshots.take(snapshot_id, compute_id, root, lambda: self._others(key, process))
+
+    def _others(self, key: str, first: Process) -> list[int]:
+        """Its processes but the first, which only watches them."""
+        return [pid for pid in self._groups.processes(key) if pid != first.pid]
 
     def remove(self, compute_id: str, host: str) -> None:
         """Nothing of it is left but its ports, parked."""
@@ -174,7 +195,7 @@ class Computes:
         for number, interface in enumerate(compute.interfaces):
             self._ports.take(_with_gateway(interface), self._namespace(compute.id), f"eth{number}")
 
-    def _launch(self, compute: ComputeSpec, cpus: CpuSet) -> None:
+    def _launch(self, compute: ComputeSpec, cpus: CpuSet, kept: Kept | None, request_id: str) -> None:
         directory = self._lab.compute_directory(compute.id)
         key = self._lab.compute_key(compute.id)
         nodes = realise_nodes(compute.placement, usable_nodes())
@@ -192,6 +213,8 @@ class Computes:
             root=str(directory / "root"),
             root_mib=compute.memory_mib // 2,  # files are memory too: full ones must not end the VNFC
             hugepages=pages_to_mount(compute.placement),
+            state=str(kept.archive.absolute()) if kept else "",
+            state_checksum=kept.checksum if kept else "",
         )
         (directory / "root").mkdir(exist_ok=True)
         write_record(directory / "plan.json", asdict(plan))
@@ -204,6 +227,7 @@ class Computes:
             "notes": [note for note in (cpus.note, *made.refused.values()) if note],
             "pages": {str(size): count for size, count in planned_pages(compute.placement).items()},
             "memoryMib": compute.memory_mib,
+            "restored": request_id,
         }
         write_record(directory / "compute.json", record)
         with self._effects("compute.process"):

@@ -20,10 +20,12 @@ from mano.adapters.vim_local.networks import Networks
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.realisations import Judged, judge_cpus, judge_hugepages, judge_memory, judge_sriov
 from mano.adapters.vim_local.registry import Registry
+from mano.adapters.vim_local.snapshots import SnapshotFiles
 from mano.adapters.vim_local.switch import location_of, switch_errors
 from mano.domain.nfvi import Host
 from mano.errors import CatenaError, InUse, NotFound
 from mano.ports.metering import ComputeUsage, PortCounters
+from mano.ports.snapshots import ComputeSnapshot
 from mano.ports.vim import (
     Attachment,
     ComputeSpec,
@@ -52,17 +54,20 @@ class LocalVim(VimDriver):
         lab: str = "",
         watcher: Watcher | None = None,
         ready_deadline_s: float = READY_DEADLINE_S,
+        bfd_interval_ms: int = 0,
     ) -> None:
+        """``bfd_interval_ms``: how often each two hosts tell each other that their tunnel carries; 0: never."""
         self.lab = Lab(lab or lab_id_of(data_directory))
         effects = Effects(watcher)
         directory = Directory(self.lab, data_directory)
         fabric = Fabric(self.lab, effects)
         self._fabric = fabric
-        self._hosts = Hosts(self.lab, directory, fabric, effects)
+        self._hosts = Hosts(self.lab, directory, fabric, effects, bfd_interval_ms=bfd_interval_ms)
         self._attachments = Attachments(self.lab, directory, self._hosts, effects)
         self._ports = Ports(self.lab, self._hosts, fabric, self._attachments, effects)
         self._networks = Networks(self.lab, fabric, self._ports, effects)
         self._computes = Computes(self.lab, self._hosts, self._ports, effects, ready_deadline_s=ready_deadline_s)
+        self._snapshots = SnapshotFiles(data_directory, effects)
         self._registry = Registry(self.lab, data_directory)
 
     def ensure_host(self, host: Host) -> HostStatus:
@@ -112,6 +117,23 @@ class LocalVim(VimDriver):
         self._registry.notice()
         return self._computes.ensure(compute)
 
+    def take_snapshot(self, snapshot_id: str, compute_id: str, host: str) -> ComputeSnapshot:
+        """Keep what it wrote; implements :class:`mano.ports.snapshots.SnapshotKeeper`."""
+        return self._computes.take_snapshot(self._snapshots, snapshot_id, compute_id)
+
+    def restore_compute(self, compute: ComputeSpec, snapshot_id: str, request_id: str) -> ComputeStatus:
+        """Start it with what was kept; memory, connections and rules of its kernel are not kept."""
+        self._registry.notice()
+        return self._computes.ensure(compute, self._snapshots.kept(snapshot_id), request_id)
+
+    def remove_snapshot(self, snapshot_id: str) -> None:
+        """Its files are gone."""
+        self._snapshots.remove(snapshot_id)
+
+    def snapshots(self) -> tuple[str, ...]:
+        """By the files."""
+        return self._snapshots.ids()
+
     def remove_compute(self, compute_id: str, host: str) -> None:
         self._computes.remove(compute_id, host)
         self._registry.retire(self._fabric)
@@ -141,6 +163,10 @@ class LocalVim(VimDriver):
     def switch_of(self, host: str) -> SwitchLocation:
         """Where the host's Open vSwitch is, for those who program its flows; the bridge's name is in the status."""
         return location_of(self.lab, self._hosts.facts(host).name)
+
+    def revive(self, host: str) -> None:
+        """Tell the host's ovs-vswitchd, which has started anew, what it forgot besides its flows."""
+        self._hosts.revive(host)
 
     def namespace_of(self, name: str) -> str:
         """The network namespace of a host or an attachment."""

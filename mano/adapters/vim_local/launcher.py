@@ -22,11 +22,12 @@ import os
 import resource
 import signal
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mano.adapters.vim_local import image
+from mano.adapters.vim_local import image, state
 from mano.adapters.vim_local.kernel import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -101,6 +102,9 @@ class Plan:
     root: str
     root_mib: int
     hugepages: dict[str, int]
+    state: str = ""
+    """The archive of the state to begin with; empty to begin with the image."""
+    state_checksum: str = ""
 
     @classmethod
     def read(cls, path: str) -> Plan:
@@ -163,7 +167,7 @@ def _first_process(plan: Plan, kernel: Kernel) -> int:
         kernel.set_hostname(plan.name)
         kernel.keep_capabilities(set(CAPABILITIES_KEPT.values()))
         child = _start_entry_point(plan)
-    except (OSError, CatenaError, KeyError) as error:
+    except (OSError, CatenaError, KeyError, tarfile.TarError) as error:
         _say(f"cannot start: {error}")
         return 125
     return _watch(child, signals)
@@ -180,7 +184,10 @@ def _build_root(plan: Plan, kernel: Kernel) -> None:
     os.symlink("/run", f"{root}/var/run")
     _bind_host(root, kernel)
     _make_devices(plan, kernel)
-    image.unpack(Path(plan.image), plan.checksum, Path(root, "vnf"))
+    if plan.state:
+        state.unpack(Path(plan.state), plan.state_checksum, Path(root))
+    else:
+        image.unpack(Path(plan.image), plan.checksum, Path(root, "vnf"))
     Path(root, "vnf", "config.json").write_bytes(Path(plan.configuration).read_bytes())
     os.makedirs(f"{root}/vnf/log")
     kernel.pivot(root, f"{root}/.old")

@@ -7,6 +7,7 @@ rendered from them run in :mod:`sfc.simulator` as they would in a switch. Every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ from mano.domain.ids import mac_address
 from mano.domain.nfvi import Host
 from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
-from mano.errors import AlreadyExists, InUse, InvalidInput, NotFound, Unreachable
+from mano.errors import AlreadyExists, InUse, InvalidInput, NotFound, Unreachable, WrongState
 from mano.ports.metering import ComputeUsage, PortCounters
+from mano.ports.snapshots import ComputeSnapshot
 from mano.ports.vim import (
     MEND_HINT,
     Attachment,
@@ -144,17 +146,61 @@ class SimulatedVim(VimDriver):
                 self._world.drop("port.record-gone", "ports", port.id)
 
     def ensure_compute(self, compute: ComputeSpec) -> ComputeStatus:
+        return self._ensure_compute(compute, "", "")
+
+    def restore_compute(self, compute: ComputeSpec, snapshot_id: str, request_id: str) -> ComputeStatus:
+        """Implements :class:`mano.ports.snapshots.SnapshotKeeper`."""
+        kept = self._world.get("snapshots", snapshot_id)
+        if kept is None:
+            raise NotFound(f"the VIM keeps no snapshot {snapshot_id}")
+        return self._ensure_compute(compute, str(kept["content"]), request_id)
+
+    def take_snapshot(self, snapshot_id: str, compute_id: str, host: str) -> ComputeSnapshot:
+        """What :meth:`write` wrote is its state."""
+        with self._world.locked():
+            self._refuse_silent(host)
+            kept = self._world.get("snapshots", snapshot_id)
+            present = self._world.get("computes", compute_id)
+            if kept is None and (present is None or present["state"] == "failed"):
+                raise WrongState(f"VNFC {compute_id} does not run: it has no state", hint="heal or start it first")
+            if kept is None:
+                content = (present or {}).get("content", "")
+                kept = self._world.put("snapshot", "snapshots", snapshot_id, computeId=compute_id, content=content)
+        octets = str(kept["content"]).encode()
+        return ComputeSnapshot(snapshot_id, str(kept["computeId"]), len(octets), sha256(octets).hexdigest())
+
+    def remove_snapshot(self, snapshot_id: str) -> None:
+        with self._world.locked():
+            self._world.drop("snapshot-gone", "snapshots", snapshot_id)
+
+    def snapshots(self) -> tuple[str, ...]:
+        return tuple(sorted(self._world.things("snapshots")))
+
+    def write(self, compute_id: str, content: str) -> None:
+        """For tests: let a running VNFC write its state."""
+        with self._world.locked():
+            self._world.put("write", "computes", compute_id, content=content)
+
+    def read(self, compute_id: str) -> str:
+        """For tests: a VNFC's state; empty since its start unless it wrote, or began with a snapshot."""
+        return str((self._world.get("computes", compute_id) or {}).get("content", ""))
+
+    def _ensure_compute(self, compute: ComputeSpec, content: str, request_id: str) -> ComputeStatus:
         check_compute(compute)
         with self._world.locked():
             self._host(compute.host)
             present = self._world.get("computes", compute.id) or {}
             running = present.get("state") in ("running", "starting") and present.get("digest") == digest(compute)
+            running = running and request_id in ("", present.get("restored", ""))
             if not running:
                 image.check(Path(compute.image_path), compute.image_checksum)
                 self._world.put("compute.record", "computes", compute.id, host=compute.host, state="failed")
             self._connect(compute)
             if not running:
-                self._world.put("compute.process", "computes", compute.id, state="starting", digest=digest(compute))
+                started = {"state": "starting", "digest": digest(compute)}
+                if request_id or present.get("restored") or present.get("content"):
+                    started |= {"content": content, "restored": request_id}
+                self._world.put("compute.process", "computes", compute.id, **started)
             self._await_ready(compute)
         return self.compute_status(compute.id, compute.host)
 

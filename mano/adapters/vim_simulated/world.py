@@ -20,7 +20,7 @@ import msgspec
 from mano.adapters.vim_local.effects import Effects
 from mano.errors import DeadlineExceeded
 
-KINDS = ("hosts", "networks", "ports", "computes", "attachments")
+KINDS = ("hosts", "networks", "ports", "computes", "attachments", "snapshots")
 _LOCK_DEADLINE_S = 30.0
 _POLL_S = 0.005
 

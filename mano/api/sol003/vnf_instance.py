@@ -21,6 +21,8 @@ _TASKS = {
     "operate": "operate",
     "changeExtConn": "change_ext_conn",
     "changeCurrentVnfPkg": "change_vnfpkg",
+    "createSnapshot": "create_snapshot",
+    "revertToSnapshot": "revert_to_snapshot",
 }
 """Links to the tasks of an instantiated VNF."""
 

@@ -15,7 +15,7 @@ from mano.api.auth import Caller, Principal, caller
 from mano.api.bodies import Body, CreateVnf, InstantiateVnf, TerminateVnf
 from mano.api.collections import answer_list
 from mano.api.conditional import etag, is_unchanged, required_generation
-from mano.api.life_cycles import VnfLifecycle
+from mano.api.life_cycles import VnfLifecycle, VnfSnapshots
 from mano.api.links import api_root, uri
 from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import VNF_OP_OCCS, VNF_SHAPE, vnf_lcm_op_occ
@@ -32,6 +32,7 @@ from mano.api.sol003.requests import (
     ScaleVnfToLevel,
 )
 from mano.api.sol003.vnf_instance import SHAPE, VNF_INSTANCES, vnf_instance
+from mano.api.sol003.vnf_snapshots import CreateSnapshot, SnapshotOfVnf, VnfSnapshotResources
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, Level
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput, NotFound
@@ -46,6 +47,8 @@ TASKS: Mapping[str, tuple[str, type[Body]]] = {
     "heal": ("HEAL", HealVnf),
     "change_ext_conn": ("CHANGE_EXT_CONN", ChangeExtConnectivity),
     "change_vnfpkg": ("CHANGE_VNFPKG", ChangeVnfPackage),
+    "create_snapshot": ("CREATE_SNAPSHOT", CreateSnapshot),
+    "revert_to_snapshot": ("REVERT_TO_SNAPSHOT", SnapshotOfVnf),
 }
 """Task resource to its operation (LcmOperationType) and its request."""
 
@@ -57,11 +60,15 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 """A UUID of an administrator's: the identifier of what is made, so that a repetition makes nothing else."""
 
 
-def router(lifecycle: VnfLifecycle, open_unit: UnitOfWorkFactory, new_id: IdFactory) -> APIRouter:
+def router(
+    lifecycle: VnfLifecycle, snapshots: VnfSnapshots | None, open_unit: UnitOfWorkFactory, new_id: IdFactory
+) -> APIRouter:
     """The resources of the API."""
     routes = new_router(VNFLCM.prefix, VNFLCM.name)
     VnfInstances(lifecycle, open_unit, new_id).add_routes(routes)
     VnfLcmOpOccs(lifecycle, open_unit).add_routes(routes)
+    if snapshots is not None:
+        VnfSnapshotResources(snapshots, open_unit).add_routes(routes)
     return routes
 
 

@@ -16,6 +16,7 @@ from tests.scenarios.operations.conftest import Running, Start
 
 VNFS = "/vnflcm/v2/vnf_instances"
 OPS = "/vnflcm/v2/vnf_lcm_op_occs"
+SNAPSHOTS = "/vnflcm/v2/vnf_snapshots"
 
 
 @pytest.fixture
@@ -89,6 +90,49 @@ def test_information_is_modified_under_its_tag(api: Api, there: Running) -> None
     answer = api.call("PATCH", one, patch, {"Content-Type": "application/merge-patch+json", "If-Match": tag})
     assert answer.status == 412
     answer.problem()
+
+
+def test_a_snapshot_is_made_filled_gone_back_to_and_deleted(api: Api, there: Running) -> None:
+    one = f"{VNFS}/{there.vnf('dpi-0').id}"
+    made = api.post(SNAPSHOTS, {})
+    assert made.status == 201
+    official("VnfSnapshotInfo", made.json)
+    path = made.headers["location"].split(f":{api.port}", 1)[1]
+    assert "vnfSnapshot" not in made.json
+    assert api.post(f"{one}/revert_to_snapshot", {"vnfSnapshotInfoId": made.json["id"]}).status == 409
+    patched = api.call("PATCH", path, {"vnfSnapshotPkgId": "p1"}, {"Content-Type": "application/merge-patch+json"})
+    assert (patched.status, patched.json) == (200, {"vnfSnapshotPkgId": "p1"})
+    official("VnfSnapshotInfoModifications", patched.json)
+    request = {"vnfSnapshotInfoId": made.json["id"], "userDefinedData": {"note": "first"}}
+    op = accepted(api, api.post(f"{one}/create_snapshot", request))
+    assert (op["operation"], op["operationState"]) == ("CREATE_SNAPSHOT", "COMPLETED")
+    assert op["vnfSnapshotInfoId"] == made.json["id"] and op["_links"]["vnfSnapshot"]["href"].endswith(path)
+    filled = api.get(path).json
+    official("VnfSnapshotInfo", filled)
+    assert filled["vnfSnapshot"]["userDefinedData"] == {"note": "first"}
+    assert filled["vnfSnapshot"]["vnfInstance"]["instantiatedVnfInfo"]["vnfcResourceInfo"]
+    assert "vnfSnapshot" not in api.get(SNAPSHOTS).json[0] and api.get(f"{SNAPSHOTS}?all_fields").json == [filled]
+    assert api.get(f"{path}/vnf_state_snapshot").status == 404
+    op = accepted(api, api.post(f"{one}/revert_to_snapshot", {"vnfSnapshotInfoId": made.json["id"]}))
+    assert op["resourceChanges"]["affectedVnfcs"][0]["changeType"] == "MODIFIED"
+    refused = api.call("PATCH", path, {"vnfSnapshotPkgId": "p2"}, {"Content-Type": "application/merge-patch+json"})
+    assert (refused.status, refused.problem()["code"]) == (409, "WRONG_STATE")
+    assert api.call("DELETE", path, None, {"If-Match": '"77"'}).status == 412
+    assert api.call("DELETE", path).status == 204 and api.get(path).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"vnfSnapshotInfoId": 7}, 400), ({"vnfSnapshotInfoId": "nowhere"}, 422)],
+)
+def test_what_is_wrong_with_a_snapshot_is_refused(service_api: Api, body: Any, status: int) -> None:
+    vnf = next(v for v in service_api.get(VNFS).json if v["vnfInstanceName"] == "dpi-0")
+    for task in ("create_snapshot", "revert_to_snapshot"):
+        answer = service_api.post(f"{VNFS}/{vnf['id']}/{task}", body)
+        assert answer.status == status, answer.body
+        answer.problem()
+    assert service_api.post(SNAPSHOTS, {"vnfSnapshot": {}}).problem()["status"] == 400
+    assert service_api.get(f"{SNAPSHOTS}/{vnf['id']}").status == 404
 
 
 @pytest.mark.parametrize(

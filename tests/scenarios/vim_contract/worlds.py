@@ -31,6 +31,12 @@ class World(Protocol):
     def kill_compute(self, compute_id: str) -> None:
         """The VNFC's process dies by itself."""
 
+    def write(self, compute_id: str, content: str) -> None:
+        """The VNFC writes its state down."""
+
+    def read(self, compute_id: str) -> str:
+        """What it finds written; empty when there is nothing."""
+
     def remains(self) -> list[str]:
         """An independent look: everything that is left, in words."""
 
@@ -56,6 +62,18 @@ class LocalWorld:
         directory = self.driver().lab.compute_directory(compute_id)
         _kill(int((directory / "pid").read_text().split()[0]))
 
+    def write(self, compute_id: str, content: str) -> None:
+        self._file(compute_id).write_text(content)
+        (self._file(compute_id).parent / "elsewhere").symlink_to("/etc/hostname")
+
+    def read(self, compute_id: str) -> str:
+        path = self._file(compute_id)
+        return path.read_text() if path.exists() else ""
+
+    def _file(self, compute_id: str) -> Path:
+        directory = self.driver().lab.compute_directory(compute_id)
+        return Path(f"/proc/{(directory / 'pid').read_text().split()[0]}/root/var/lib/state")
+
     def remains(self) -> list[str]:
         return find_remains(self.lab)
 
@@ -77,6 +95,12 @@ class SimulatedWorld:
 
     def kill_compute(self, compute_id: str) -> None:
         self.driver().kill_compute(compute_id)
+
+    def write(self, compute_id: str, content: str) -> None:
+        self.driver().write(compute_id, content)
+
+    def read(self, compute_id: str) -> str:
+        return self.driver().read(compute_id)
 
     def remains(self) -> list[str]:
         observed = self.driver().observe()

@@ -1,0 +1,210 @@
+"""VNF snapshot resources of ``/vnflcm/v2`` (SOL003 clauses 5.4.22 to 5.4.27)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mano.api.auth import Caller
+from mano.api.bodies import Body, Identifier, KeyValuePairs
+from mano.api.collections import ListShape, answer_list, names
+from mano.api.conditional import etag, is_unchanged, required_generation
+from mano.api.life_cycles import VnfSnapshots
+from mano.api.links import api_root, link, uri
+from mano.api.openapi_document import Form
+from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, timestamp
+from mano.api.sol003.vnf_instance import VNF_INSTANCES, vnf_instance
+from mano.domain.vnf_snapshot import VnfcSnapshot, VnfSnapshot
+from mano.errors import InvalidInput, NotFound
+from mano.ports.repositories import UnitOfWorkFactory
+
+VNF_SNAPSHOTS = "/vnflcm/v2/vnf_snapshots"
+
+SHAPE = ListShape(
+    attributes=names("id vnfSnapshotPkgId vnfSnapshot _links"),
+    mandatory=names("id _links"),
+    left_out=("vnfSnapshot",),
+)
+
+
+class CreateSnapshotInfo(Body):
+    """CreateVnfSnapshotInfoRequest, SOL003 clause 5.5.2.20, and VnfSnapshotInfoModificationRequest, 5.5.2.24."""
+
+    vnf_snapshot_pkg_id: Identifier | None = None
+    vnf_snapshot: KeyValuePairs | None = None
+
+
+class SnapshotOfVnf(Body):
+    """RevertToVnfSnapshotRequest, SOL003 clause 5.5.2.26."""
+
+    vnf_snapshot_info_id: Identifier
+    additional_params: KeyValuePairs | None = None
+
+
+class CreateSnapshot(Body):
+    """CreateVnfSnapshotRequest, SOL003 clause 5.5.2.21.
+
+    The OpenAPI document of SOL003 v3.7.1 requires ``vnfSnapshotResId`` where it and the standard's text define
+    ``vnfSnapshotInfoId``: either is understood.
+    """
+
+    vnf_snapshot_info_id: Identifier | None = None
+    vnf_snapshot_res_id: Identifier | None = None
+    additional_params: KeyValuePairs | None = None
+    user_defined_data: KeyValuePairs | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What was sent, in the words of the standard's text."""
+        sent = super().document()
+        named = sent.pop("vnfSnapshotResId", None)
+        if sent.setdefault("vnfSnapshotInfoId", named) is None:
+            raise InvalidInput(
+                "vnfSnapshotInfoId is missing (SOL003 clause 5.5.2.21)", facts={"pointer": "/vnfSnapshotInfoId"}
+            )
+        return sent
+
+
+class VnfSnapshotResources:
+    """VNF snapshots; those of one tenant are nobody else's."""
+
+    def __init__(self, snapshots: VnfSnapshots, open_unit: UnitOfWorkFactory) -> None:
+        self._snapshots = snapshots
+        self._open_unit = open_unit
+
+    def add_routes(self, router: APIRouter) -> None:
+        """Put the resources under the router's prefix."""
+        one = "/vnf_snapshots/{id}"
+        add(router, "GET", "/vnf_snapshots", self.list_all, form=Form.PAGE)
+        add(router, "POST", "/vnf_snapshots", self.create, HTTPStatus.CREATED)
+        add(router, "GET", one, self.read)
+        add(router, "PATCH", one, self.modify)
+        add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
+        add(router, "GET", f"{one}/vnf_state_snapshot", self.state)
+
+    def list_all(self, request: Request, caller: Caller) -> Response:
+        """List the VNF snapshots; takes filter, attribute selectors and the marker of the next page."""
+        root = api_root(request)
+        with self._open_unit(read_only=True) as uow:
+
+            def page(after: str, limit: int) -> Sequence[VnfSnapshot]:
+                return uow.vnf_snapshots.list(caller.tenant_id, after=after, limit=limit)
+
+            return answer_list(request, SHAPE, page, lambda snapshot: vnf_snapshot_info(snapshot, root))
+
+    def create(self, request: Request, caller: Caller, body: CreateSnapshotInfo) -> Response:
+        """Create a VNF snapshot resource; it is empty until create_snapshot of a VNF instance fills it."""
+        _refuse_content(body)
+        made = self._snapshots.create(caller.tenant_id, body.vnf_snapshot_pkg_id or "")
+        document = vnf_snapshot_info(made, api_root(request))
+        location = uri(request, f"{VNF_SNAPSHOTS}/{made.id}")
+        return json_answer(document, HTTPStatus.CREATED, Location=location, ETag=etag(made.generation))
+
+    def read(self, request: Request, caller: Caller, id: ResourceId) -> Response:
+        """Read one VNF snapshot."""
+        snapshot = self._find(id, caller.tenant_id)
+        if is_unchanged(request, snapshot.generation):
+            return empty_answer(HTTPStatus.NOT_MODIFIED, ETag=etag(snapshot.generation))
+        return json_answer(vnf_snapshot_info(snapshot, api_root(request)), ETag=etag(snapshot.generation))
+
+    def modify(self, request: Request, caller: Caller, id: ResourceId, body: CreateSnapshotInfo) -> Response:
+        """Say from which package an empty resource is to come."""
+        generation = required_generation(request, self._find(id, caller.tenant_id).generation)
+        _refuse_content(body)
+        snapshot = self._snapshots.patch(id, caller.tenant_id, body.vnf_snapshot_pkg_id or "", generation)
+        return json_answer(_package(snapshot), ETag=etag(snapshot.generation))
+
+    def delete(self, request: Request, caller: Caller, id: ResourceId) -> Response:
+        """Delete a VNF snapshot with all that the VIMs keep for it."""
+        generation = required_generation(request, self._find(id, caller.tenant_id).generation)
+        self._snapshots.delete(id, caller.tenant_id, generation)
+        return empty_answer(HTTPStatus.NO_CONTENT)
+
+    def state(self, caller: Caller, id: ResourceId) -> Response:
+        """The state that a VNF told of itself as a whole: no VNF of this VNFM does."""
+        self._find(id, caller.tenant_id)
+        raise NotFound(
+            "the VNF snapshot has no VNF state snapshot (SOL003 clause 5.4.27): its state is that of its VNFCs",
+            hint="see vnfSnapshot.vnfcSnapshots",
+        )
+
+    def _find(self, id: str, tenant_id: str) -> VnfSnapshot:
+        with self._open_unit(read_only=True) as uow:
+            found = uow.vnf_snapshots.get(id, tenant_id)
+        if found.is_going:
+            raise NotFound("there is no such VNF snapshot")
+        return found
+
+
+def _refuse_content(body: CreateSnapshotInfo) -> None:
+    if body.vnf_snapshot is not None:
+        raise InvalidInput(
+            "vnfSnapshot cannot be sent: the VIMs would not have what it tells of",
+            hint="fill the resource by create_snapshot of a VNF instance",
+            facts={"pointer": "/vnfSnapshot"},
+        )
+
+
+def vnf_snapshot_info(snapshot: VnfSnapshot, root: str) -> dict[str, Any]:
+    """VnfSnapshotInfo, SOL003 clause 5.5.2.22."""
+    document: dict[str, Any] = {"id": snapshot.id, **_package(snapshot)}
+    links = {"self": link(f"{root}{VNF_SNAPSHOTS}/{snapshot.id}")}
+    if snapshot.instance is not None:
+        document["vnfSnapshot"] = _content(snapshot, root)
+        links["takenFrom"] = link(f"{root}{VNF_INSTANCES}/{snapshot.instance.id}")
+    return {**document, "_links": links}
+
+
+def _package(snapshot: VnfSnapshot) -> dict[str, Any]:
+    return {"vnfSnapshotPkgId": snapshot.package_id} if snapshot.package_id else {}
+
+
+def _content(snapshot: VnfSnapshot, root: str) -> dict[str, Any]:
+    """VnfSnapshot, SOL003 clause 5.5.2.23.
+
+    The OpenAPI document of SOL003 v3.7.1 requires ``triggeredAt``, ``vnfInfo`` and ``vnfcResourceId``, names of former
+    editions, beside those that it and the standard's text define: both are told.
+    """
+    assert snapshot.instance is not None
+    info = vnf_instance(snapshot.instance, root)
+    return {
+        "id": snapshot.id,
+        "vnfInstanceId": snapshot.instance.id,
+        "triggeredAt": _moment(snapshot.started_at),
+        "creationStartedAt": _moment(snapshot.started_at),
+        "creationFinishedAt": _moment(snapshot.finished_at),
+        "vnfdId": snapshot.instance.vnfd_id,
+        "vnfInstance": info,
+        "vnfInfo": info,
+        "vnfcSnapshots": [_vnfc(vnfc) for vnfc in snapshot.vnfcs],
+        "userDefinedData": dict(snapshot.user_defined_data),
+        "_links": {"self": link(f"{root}{VNF_SNAPSHOTS}/{snapshot.id}")},
+    }
+
+
+def _vnfc(vnfc: VnfcSnapshot) -> dict[str, Any]:
+    """VnfcSnapshotInfo, SOL003 clause 5.5.3.19."""
+    return {
+        "id": vnfc.id,
+        "vnfcInstanceId": vnfc.vnfc_id,
+        "triggeredAt": _moment(vnfc.started_at),
+        "creationStartedAt": _moment(vnfc.started_at),
+        "creationFinishedAt": _moment(vnfc.finished_at),
+        "vnfcResourceId": vnfc.vnfc_id,
+        "vnfcResourceInfoId": vnfc.vnfc_id,
+        "computeSnapshotResource": {
+            "vimConnectionId": vnfc.vim_id,
+            "resourceProviderId": vnfc.host,
+            "resourceId": vnfc.id,
+            "vimLevelResourceType": "snapshot",
+        },
+        "userDefinedData": {"catena": {"sizeBytes": vnfc.size_bytes, "sha256": vnfc.checksum}},
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
