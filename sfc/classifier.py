@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
-from sfc.model.addresses import IpNetwork, covers
+from sfc import matchspace
+from sfc.headerspace import meet
+from sfc.model.bits import Bits
 from sfc.model.chains import Chain
-from sfc.model.classifiers import Classifier, ContextMatch, Match, PortRange
+from sfc.model.classifiers import Classifier, ContextMatch, Match
 from sfc.model.topology import Topology
 
 
@@ -83,7 +85,7 @@ class NeverMatches:
 
 
 def idle_classifiers(topology: Topology, chains: Iterable[Chain]) -> tuple[NeverMatches, ...]:
-    """Classifiers whose IP version, source or source MAC no allowed packet of their port has."""
+    """Classifiers whose IP version, source, source MAC or VLAN no allowed packet of their port has."""
     return tuple(
         NeverMatches(chain.id, index, chain.ingress)
         for chain in chains
@@ -100,40 +102,12 @@ def warnings(topology: Topology, chains: Iterable[Chain]) -> tuple[str, ...]:
 
 def intersect(one: Match, other: Match) -> bool:
     """True when some packet satisfies both."""
-    return (
-        _contexts_meet(one.context, other.context)
-        and bool(set(one.versions) & set(other.versions))
-        and _meet(one.protocol, other.protocol)
-        and _meet(one.dscp, other.dscp)
-        and _meet(one.vlan, other.vlan)
-        and _meet(one.icmp_type, other.icmp_type)
-        and _meet(one.icmp_code, other.icmp_code)
-        and _meet(one.source_mac, other.source_mac)
-        and _meet(one.destination_mac, other.destination_mac)
-        and _prefixes_meet(one.source, other.source)
-        and _prefixes_meet(one.destination, other.destination)
-        and _ranges_meet(one.source_port, other.source_port)
-        and _ranges_meet(one.destination_port, other.destination_port)
-    )
+    return _contexts_meet(one.context, other.context) and matchspace.intersect(one, other)
 
 
 def contains(outer: Match, inner: Match) -> bool:
     """True when every packet of ``inner`` satisfies ``outer``."""
-    return (
-        _context_contains(outer.context, inner.context)
-        and set(inner.versions) <= set(outer.versions)
-        and outer.protocol in (None, inner.protocol)
-        and outer.dscp in (None, inner.dscp)
-        and outer.vlan in (None, inner.vlan)
-        and outer.icmp_type in (None, inner.icmp_type)
-        and outer.icmp_code in (None, inner.icmp_code)
-        and outer.source_mac in (None, inner.source_mac)
-        and outer.destination_mac in (None, inner.destination_mac)
-        and _prefix_contains(outer.source, inner.source)
-        and _prefix_contains(outer.destination, inner.destination)
-        and _range_contains(outer.source_port, inner.source_port)
-        and _range_contains(outer.destination_port, inner.destination_port)
-    )
+    return _context_contains(outer.context, inner.context) and matchspace.within(inner, outer)
 
 
 def _overlaps_at(port: str, ranked: Sequence[tuple[Chain, int]]) -> Iterable[Overlap]:
@@ -152,14 +126,17 @@ def _decision(winner: Chain, one: Classifier, loser: Chain, other: Classifier) -
 
 def _possible(topology: Topology, chain: Chain, match: Match) -> bool:
     port = topology.port(chain.ingress)
-    if match.source_mac not in (None, port.mac):
+    if not _is_own(match.source_mac, port.mac) or (match.vlan is not None and not port.trunk):
         return False
-    sources = [prefix for prefix in port.sources if prefix.version in match.versions]
-    return any(match.source is None or _prefixes_meet(prefix, match.source) for prefix in sources)
+    for prefix in port.sources:
+        width, own = prefix.max_prefixlen, ((int(prefix.network_address), int(prefix.netmask)),)
+        if prefix.version in match.versions and meet(own, matchspace.addresses_space(match.source, width)):
+            return True
+    return False
 
 
-def _meet(one: int | None, other: int | None) -> bool:
-    return one is None or other is None or one == other
+def _is_own(wanted: int | Bits | None, mac: int) -> bool:
+    return wanted is None or (wanted.takes(mac) if isinstance(wanted, Bits) else wanted == mac)
 
 
 def _contexts_meet(one: ContextMatch | None, other: ContextMatch | None) -> bool:
@@ -175,19 +152,3 @@ def _context_contains(outer: ContextMatch | None, inner: ContextMatch | None) ->
     if inner is None or outer.word != inner.word:
         return False
     return not outer.mask & ~inner.mask and inner.value & outer.mask == outer.value
-
-
-def _prefixes_meet(one: IpNetwork | None, other: IpNetwork | None) -> bool:
-    return one is None or other is None or covers(one, other) or covers(other, one)
-
-
-def _prefix_contains(outer: IpNetwork | None, inner: IpNetwork | None) -> bool:
-    return outer is None or (inner is not None and covers(outer, inner))
-
-
-def _ranges_meet(one: PortRange | None, other: PortRange | None) -> bool:
-    return one is None or other is None or (one.first <= other.last and other.first <= one.last)
-
-
-def _range_contains(outer: PortRange | None, inner: PortRange | None) -> bool:
-    return outer is None or (inner is not None and outer.first <= inner.first and inner.last <= outer.last)

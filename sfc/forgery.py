@@ -37,7 +37,9 @@ def of_station(port: Port, position: PathPosition) -> Iterator[Forgery]:
         own = next(prefix[0] for prefix in port.sources if prefix.version == version)
         ip = Ip(own, FOREIGN[version], Udp(40000, 53))
         frame = Ethernet(port.mac, STRANGER_MAC, ip)
-        yield _at(port, "a tagged frame", replace(frame, vlans=(Vlan(5),)))
+        if not port.trunk:
+            yield _at(port, "a tagged frame", replace(frame, vlans=(Vlan(5),)))
+        yield _at(port, "a frame with two tags", replace(frame, vlans=(Vlan(5, tpid=0x88A8), Vlan(6))))
         yield _at(port, "a foreign MAC address", replace(frame, source=STRANGER_MAC))
         yield _at(port, "VXLAN-GPE", replace(frame, payload=replace(ip, payload=Udp(40000, 4790))))
         if not any(FOREIGN[version] in prefix for prefix in port.sources if prefix.version == version):

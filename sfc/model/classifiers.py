@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sfc.errors import ModelError
-from sfc.model.addresses import IpNetwork, Mac
+from sfc.model.addresses import Mac
+from sfc.model.bits import Addresses, Bits, MacBits
 from sfc.model.topology import check_range
 
 ETH_IPV4, ETH_IPV6 = 0x0800, 0x86DD
@@ -71,17 +72,20 @@ class Match:
     """0x0800, 0x86dd or None for both."""
     protocol: int | None = None
     """IP protocol number."""
-    source: IpNetwork | None = None
-    destination: IpNetwork | None = None
-    source_port: PortRange | None = None
-    destination_port: PortRange | None = None
+    source: Addresses | None = None
+    destination: Addresses | None = None
+    source_port: PortRange | Bits | None = None
+    destination_port: PortRange | Bits | None = None
     vlan: int | None = None
-    dscp: int | None = None
+    """Identifier of the packet's one VLAN tag (IEEE 802.1Q), 0 for a tag that has a priority only. None: no tag."""
+    vlan_priority: int | None = None
+    """Priority code point of that tag, 0 to 7."""
+    dscp: int | Bits | None = None
     icmp_type: int | None = None
     """Of ICMP or ICMPv6, as ``protocol`` says."""
     icmp_code: int | None = None
-    source_mac: Mac | None = None
-    destination_mac: Mac | None = None
+    source_mac: Mac | MacBits | None = None
+    destination_mac: Mac | MacBits | None = None
     context: ContextMatch | None = None
     """Only for a chain that follows another, and then alone: what a function of that one wrote into the header."""
 
@@ -94,8 +98,15 @@ class Match:
             check_range("protocol", self.protocol, 0, 255)
         if self.vlan is not None:
             check_range("vlan", self.vlan, 0, 4095)
+        if self.vlan_priority is not None:
+            check_range("vlan priority", self.vlan_priority, 0, 7)
+            if self.vlan is None:
+                raise ModelError("MATCH_VLAN", "a match on a VLAN tag's priority needs its VLAN", "0 for a tag of none")
         if self.dscp is not None:
-            check_range("dscp", self.dscp, 0, 63)
+            check_range("dscp", _highest(self.dscp), 0, 63)
+        for ports in (self.source_port, self.destination_port):
+            if isinstance(ports, Bits):
+                check_range("mask of a port", ports.mask, 1, 65535)
         if self.has_ports and self.protocol not in PROTOCOLS_WITH_PORTS:
             raise ModelError("MATCH_PORTS", "a match on ports needs protocol 6 (TCP), 17 (UDP) or 132 (SCTP)")
         if self.icmp_type is not None:
@@ -145,7 +156,7 @@ class Match:
             destination=self.source,
             source_port=self.destination_port,
             destination_port=self.source_port,
-            vlan=self.vlan,
+            vlan=self.vlan,  # without a priority: each sender sets its own
             dscp=self.dscp,
             icmp_type=None if self.icmp_type is None else _ICMP_ANSWERS.get(self.icmp_type, self.icmp_type),
             icmp_code=self.icmp_code,
@@ -156,8 +167,12 @@ class Match:
 
 _OF_A_PACKET = (
     *("ethertype", "protocol", "source", "destination", "source_port", "destination_port", "vlan", "dscp"),
-    *("icmp_type", "icmp_code", "source_mac", "destination_mac"),
+    *("vlan_priority", "icmp_type", "icmp_code", "source_mac", "destination_mac"),
 )
+
+
+def _highest(value: int | Bits) -> int:
+    return value.mask if isinstance(value, Bits) else value
 
 
 @dataclass(frozen=True, slots=True)

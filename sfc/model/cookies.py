@@ -117,6 +117,7 @@ class Kind(IntEnum):
     DROP_CHATTER = 124
     DROP_FAILED = 125
     DROP_TOO_BIG = 126
+    DROP_L2_TAGGED = 127
 
     @property
     def is_drop(self) -> bool:
@@ -217,6 +218,7 @@ _MEANINGS = MappingProxyType(
         Kind.DROP_GUARD: "guard: nothing allows it",
         Kind.DROP_FORGED_NSH: "guard: NSH forged by the port",
         Kind.DROP_TAGGED: "guard: VLAN-tagged frame",
+        Kind.DROP_L2_TAGGED: "tagged frame to a station without VLANs",
         Kind.DROP_FORGED_GPE: "guard: VXLAN-GPE forged by the port",
         Kind.DROP_SPOOFED_IP: "guard: foreign IPv4 or MAC source",
         Kind.DROP_SPOOFED_IPV6: "guard: foreign IPv6 or MAC source",

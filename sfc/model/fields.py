@@ -52,6 +52,7 @@ class Field(Enum):
     ETH_SRC = ("dl_src", 48, Format.MAC)
     ETH_DST = ("dl_dst", 48, Format.MAC)
     VLAN_TCI = ("vlan_tci", 16, Format.HEX)
+    VLAN_PCP = ("vlan_pcp", 3, Format.DECIMAL)
     ETH_TYPE = ("dl_type", 16, Format.HEX)
     IPV4_SRC = ("nw_src", 32, Format.IPV4)
     IPV4_DST = ("nw_dst", 32, Format.IPV4)

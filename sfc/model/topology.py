@@ -147,6 +147,8 @@ class Port:
     allowed: tuple[IpNetwork, ...] = ()
     """Further source prefixes it may send from: ``0.0.0.0/0`` for a router or a NAT's inside."""
     unclassified: Unclassified = Unclassified.FORWARD
+    trunk: bool = False
+    """Of a tenant: it may send frames with one VLAN tag, and gets them with theirs. A chain takes the tag off."""
     path_mtu: int | None = None
     """Octets of IP that chains and networks carry from here, when that is less than its ``mtu``: larger packets are
     dropped, counted, and answered as too big (RFC 1191, RFC 8201). :func:`sfc.mtu.path_mtu` computes it."""
@@ -167,6 +169,8 @@ class Port:
         check_range(f"port {self.id}: mtu", self.mtu, MTU_MIN, MTU_MAX)
         if self.path_mtu is not None:
             check_range(f"port {self.id}: path_mtu", self.path_mtu, MTU_MIN, MTU_MAX)
+        if self.trunk and self.role is not PortRole.TENANT:
+            raise ModelError("PORT_TRUNK", f"port {self.id} is a function's leg: chains bring it no tagged frame")
         if self.mac == 0 or self.mac.is_multicast:
             raise ModelError("PORT_MAC", f"port {self.id}: {self.mac} is no station's address")
         if self.role is PortRole.TENANT and self.network is None:

@@ -75,6 +75,7 @@ OXM_IDS: dict[Field, OxmId] = {
     Field.ETH_SRC: _basic(4, 6),
     Field.ETH_DST: _basic(3, 6),
     Field.VLAN_TCI: _basic(6, 2),
+    Field.VLAN_PCP: _basic(7, 1),
     Field.ETH_TYPE: _basic(5, 2),
     Field.IPV4_SRC: _basic(11, 4),
     Field.IPV4_DST: _basic(12, 4),

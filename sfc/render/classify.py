@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sfc.model.actions import Action, Ct, PopVlan, Resubmit
+from sfc.model.bits import MacBits
 from sfc.model.chains import SI_FIRST, OnMiss
 from sfc.model.cookies import Kind
 from sfc.model.topology import Port, Unclassified
@@ -126,7 +127,9 @@ def _miss(bridge: Bridge, port: Port, route: Route, index: int, priority: int) -
     """No mark or one that nobody knows any more: begun outside, before a restart, on a version that is gone."""
     match = route.chain.classifiers[index].match.reversed()
     ingress = bridge.world.topology.port(route.rsp.end)
-    if match.destination_mac not in (None, ingress.mac) or match.context is not None:
+    wanted = match.destination_mac
+    own = wanted.takes(ingress.mac) if isinstance(wanted, MacBits) else wanted in (None, ingress.mac)
+    if not own or match.context is not None:
         return
     match = replace(match, destination_mac=None)
     head = (in_port(port.ofport), *_tag(port, route))

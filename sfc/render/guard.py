@@ -135,8 +135,9 @@ def _never(bridge: Bridge, port: Port) -> None:
         plain, tagged = (here, UNTAGGED, ETHERNET_NSH), (here, TAGGED, ETHERNET_NSH)
         bridge.add(Table.GUARD, 310, plain, (), Kind.DROP_FORGED_NSH, port.ofport)
         bridge.add(Table.GUARD, 309, tagged, (), Kind.DROP_FORGED_NSH_TAGGED, port.ofport)
-    for tagged in TWICE_TAGGED if port.trunk else ((TAGGED,),):
-        bridge.add(Table.GUARD, 305, (here, *tagged), (), Kind.DROP_TAGGED, port.ofport)
+    refused: tuple[Matches, ...] = TWICE_TAGGED if port.trunk else ((TAGGED,),)
+    for several in refused:
+        bridge.add(Table.GUARD, 305, (here, *several), (), Kind.DROP_TAGGED, port.ofport)
     for match in CHATTER:
         bridge.add(Table.GUARD, 160, (here, *match), (), Kind.DROP_CHATTER, port.ofport)
     if port.role is PortRole.SF:

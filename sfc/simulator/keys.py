@@ -10,7 +10,7 @@ from sfc.errors import SimulationError
 from sfc.model.addresses import IpAddress, Mac
 from sfc.model.chains import PathPosition
 from sfc.model.fields import PACKET_TYPE_ETHERNET, PACKET_TYPE_NSH, Field
-from sfc.simulator.packets import Arp, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Sctp, Tcp, Udp
+from sfc.simulator.packets import Arp, Fragment, Icmp, Ip, Neighbour, Nsh, Packet, Raw, Sctp, Tcp, Udp, Vlan
 
 Key = dict[Field, int]
 
@@ -31,6 +31,8 @@ def extract(packet: Packet) -> Key:
         # By default OVS looks behind one tag only (other_config:vlan-limit).
         Field.ETH_TYPE: packet.vlans[1].tpid if len(packet.vlans) > 1 else packet.ethertype,
     }
+    if packet.vlans:
+        key[Field.VLAN_PCP] = packet.vlans[0].pcp
     if len(packet.vlans) <= 1:
         match packet.payload:
             case Arp() as arp:
@@ -60,18 +62,22 @@ def rewrite(packet: Packet, changes: Mapping[Field, int]) -> Packet:
             payload = _rewrite_nsh(payload, changes)
         case Raw():
             pass
-    vlans = packet.vlans
-    if Field.VLAN_TCI in changes:
-        if not vlans:
-            raise SimulationError("PREREQUISITE", "a VLAN number is written to a frame without a tag")
-        vlans = (replace(vlans[0], vid=changes[Field.VLAN_TCI] & 0xFFF), *vlans[1:])
     return replace(
         packet,
-        vlans=vlans,
+        vlans=_rewrite_tag(packet.vlans, changes),
         source=Mac(changes.get(Field.ETH_SRC, packet.source)),
         destination=Mac(changes.get(Field.ETH_DST, packet.destination)),
         payload=payload,
     )
+
+
+def _rewrite_tag(vlans: tuple[Vlan, ...], changes: Mapping[Field, int]) -> tuple[Vlan, ...]:
+    if Field.VLAN_TCI not in changes and Field.VLAN_PCP not in changes:
+        return vlans
+    if not vlans:
+        raise SimulationError("PREREQUISITE", "a VLAN is written to a frame without a tag")
+    vid = changes.get(Field.VLAN_TCI, vlans[0].vid) & 0xFFF
+    return (replace(vlans[0], vid=vid, pcp=changes.get(Field.VLAN_PCP, vlans[0].pcp)), *vlans[1:])
 
 
 def _extract_nsh(nsh: Nsh, key: Key) -> None:

@@ -327,10 +327,10 @@ def _branch_of(branches: tuple[PlannedChain, ...], trace: Trace) -> PlannedChain
     return None
 
 
-def _altered(left: Delivered, end: Port, packet: Ethernet, tags: tuple[Vlan, ...]) -> str | None:
+def _altered(left: Delivered, end: Port, packet: Packet, tags: tuple[Vlan, ...]) -> str | None:
     """What is wrong with a packet that leaves; None when it is the one that came in."""
     frame = left.packet
-    if not isinstance(frame, Ethernet) or frame.payload != packet.payload:
+    if not isinstance(frame, Ethernet) or not isinstance(packet, Ethernet) or frame.payload != packet.payload:
         return "as another packet than it was"
     if frame.destination != end.mac:
         return f"addressed to {frame.destination}, which is not the port's"
@@ -347,11 +347,12 @@ def _wrongly_handed(topology: Topology, visit: Visited) -> str | None:
     """What is wrong with a frame that a function gets; None when it can make something of it."""
     function, port = topology.function(visit.function), topology.port(visit.port)
     frame = visit.packet
-    if not isinstance(frame, Ethernet) or isinstance(frame.payload, Nsh) is function.is_proxied:
-        return "with NSH" if function.is_proxied else "without NSH"
-    if bool(frame.vlans) is not (function.awareness is Awareness.VLAN):
+    speaks_nsh = function.awareness is Awareness.NSH
+    if not isinstance(frame, Ethernet) or isinstance(frame.payload, Nsh) is not speaks_nsh:
+        return "without NSH" if speaks_nsh else "with NSH"
+    if not function.rewrites_5tuple and bool(frame.vlans) is not (function.awareness is Awareness.VLAN):
         return f"with {_tag_text(frame.vlans)}"
-    reads_macs = not function.is_proxied or (function.layer is Layer.L3 and not function.is_tap)
+    reads_macs = speaks_nsh or function.rewrites_5tuple or function.layer is Layer.L3
     return f"addressed to {frame.destination}" if reads_macs and frame.destination != port.mac else None
 
 
