@@ -25,15 +25,18 @@ from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
 from mano.api.services import Services
 from mano.assurance.alarms import Alarms
+from mano.assurance.auto_scaling import AutoScaler, Scalable
 from mano.assurance.capacity import Capacity, CapacityWatch
 from mano.assurance.fan_out import follow_up
 from mano.assurance.indicators import Indicators
 from mano.assurance.measuring import Measuring
 from mano.assurance.metering import Metering
 from mano.assurance.performance import Performance
+from mano.assurance.readings import Readings
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
+from mano.nfvo.auto_scaling import ScalableServices
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.chain_following import ChainFollowing
@@ -66,6 +69,7 @@ from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
 from mano.vnfm.auto_healing import AutoHealing
+from mano.vnfm.auto_scaling import ScalableVnfs
 from mano.vnfm.operations import change_stories
 from mano.vnfm.snapshots import VnfSnapshots
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf
@@ -235,8 +239,8 @@ def _drivers(settings: Settings, tier: Tier) -> tuple[Mapping[str, VimDriver], S
     from mano.adapters.sfc_paths import OvsServicePaths
     from mano.adapters.vim_local import LocalVim
 
-    vim = LocalVim(records, lab=settings.lab)
-    return {LOCAL_VIM: vim}, OvsServicePaths(vim.switch_of)
+    vim = LocalVim(records, lab=settings.lab, bfd_interval_ms=settings.bfd_interval_ms)
+    return {LOCAL_VIM: vim}, OvsServicePaths(vim.switch_of, revive=vim.revive)
 
 
 def _wire(
@@ -302,6 +306,18 @@ def _wire(
     indicators = Indicators(open_unit, meters, clock, declared_indicators)
     metering = Metering(open_unit, counters, clock)
     auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
+    ns_lifecycle = NsLifecycle(open_unit, engine, clock, random_id)
+    readings = Readings(open_unit, meters, measuring, clock)
+    scalables: dict[Role, Scalable] = {
+        Role.VNFM: ScalableVnfs(open_unit, nfvo, vnf_lifecycle, readings.of),
+        Role.NFVO: ScalableServices(open_unit, ns_lifecycle, readings.of),
+    }
+    auto_scaler = AutoScaler(
+        open_unit, [one for role, one in scalables.items() if settings.role in (role, Role.ALL)], clock
+    )
+    by_itself = [Round("auto-scaling", settings.watch_s, auto_scaler.look)]
+    if settings.role is not Role.NFVO:
+        by_itself.append(Round("auto-healing", settings.watch_s, auto_healing.look))
     leftovers = Leftovers(open_unit, vims)
     vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id)
     sweep = partial(count, vnf_snapshots.sweep)
@@ -310,7 +326,7 @@ def _wire(
             *observers(settings, store, alarms, vims, graphs.standing_drift),
             Round("capacity", settings.watch_s, CapacityWatch(open_unit, capacity, performance, clock).look),
             Round("indicators", settings.watch_s, indicators.watch),
-            *([Round("auto-healing", settings.watch_s, auto_healing.look)] if settings.role is not Role.NFVO else []),
+            *(by_itself if settings.watches else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
             *([Round("leftovers", settings.watch_s, leftovers.look)] if settings.role is not Role.VNFM else []),
             *([Round("snapshots", FORGET_S, sweep)] if settings.role is not Role.NFVO else []),
@@ -334,7 +350,7 @@ def _wire(
         health=Checks(store),
         new_id=random_id,
         catalogue=catalogue,
-        ns_lifecycle=NsLifecycle(open_unit, engine, clock, random_id),
+        ns_lifecycle=ns_lifecycle,
         vnf_lifecycle=vnf_lifecycle,
         vnf_snapshots=vnf_snapshots,
         nfvi=Nfvi(open_unit, vims, graphs, chains, clock, random_id, tier.value),
@@ -351,6 +367,7 @@ def _wire(
         performance=performance,
         capacity=capacity,
         indicators=indicators,
+        auto_scaler=auto_scaler,
         metering=metering,
         package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )

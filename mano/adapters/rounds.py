@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -58,11 +58,21 @@ def chain_counters(chains: ChainStatistics, id: str, tenant_id: str) -> tuple[in
 
 
 def declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:
-    """Identifier and name of every indicator that a VNFD's document declares."""
+    """Identifier and name of every indicator that a VNFD's document declares, or that its triggers look at."""
     flavours = descriptor.get("flavours") or ()
     found = [one for flavour in flavours for one in flavour.get("indicators") or ()]
     found += list(descriptor.get("indicators") or ())
-    return {str(one["id"]): str(one.get("name") or one["id"]) for one in found if one.get("id")}
+    declared = {str(one["id"]): str(one.get("name") or one["id"]) for one in found if one.get("id")}
+    watched = [name for one in found for each in one.get("triggers") or () for name in _subjects(each["condition"])]
+    return declared | {name: name for name in watched}
+
+
+def _subjects(clause: Mapping[str, Any]) -> Iterator[str]:
+    """What a condition's document is about."""
+    if clause.get("subject"):
+        yield str(clause["subject"])
+    for part in clause.get("parts") or ():
+        yield from _subjects(part)
 
 
 def count(call: Callable[[], int]) -> None:

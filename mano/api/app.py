@@ -37,7 +37,7 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
-from mano.api.native import chains, evacuation, events, hosts, or_vnfm, placements, usage
+from mano.api.native import auto_scaling, chains, evacuation, events, hosts, or_vnfm, placements, usage
 from mano.api.older_api import OlderApi
 from mano.api.openapi_document import complete
 from mano.api.performance import PerformanceResources
@@ -132,6 +132,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield vnflcm.router(services.vnf_lifecycle, services.vnf_snapshots, services.open_unit, services.new_id)
     if services.nfvi is not None:
         yield hosts.router(services.nfvi)
+    if services.auto_scaler is not None:
+        yield auto_scaling.router(services.auto_scaler)
     if services.evacuation is not None:
         yield evacuation.router(services.evacuation)
     if services.placing is not None:

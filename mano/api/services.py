@@ -280,6 +280,16 @@ class Indicators(Protocol):
         """One of them."""
 
 
+class AutoScaler(Protocol):
+    """Scaling and healing without being asked."""
+
+    def explain(self, id: str, tenant_id: str) -> Mapping[str, Any]:
+        """Why a VNF or NS instance scaled itself, or why it did not."""
+
+    def switch(self, id: str, tenant_id: str, enabled: bool) -> Mapping[str, Any]:
+        """An operator's word on a network service."""
+
+
 class Metering(Protocol):
     """What tenants used."""
 
@@ -359,6 +369,7 @@ class Services:
     performance: Performance | None = None
     capacity: Capacity | None = None
     indicators: Indicators | None = None
+    auto_scaler: AutoScaler | None = None
     metering: Metering | None = None
     logical_networks: LogicalNetworks | None = None
     port_chaining: PortChaining | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mano.cli.auto_scaling import auto_scale, why_ns
 from mano.cli.client import Client, with_client
 from mano.cli.exits import Exit, Failure
 from mano.cli.files import read_document
@@ -273,6 +274,10 @@ def delete(client: Client, names: tuple[str, ...], dry_run: bool) -> None:
         note(f"deleted {id}")
     if dry_run:
         raise SystemExit(int(Exit.DIFFERENCES))
+
+
+for _command in (why_ns, auto_scale):
+    ns.add_command(_command)
 
 
 @ns.command("list")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mano.cli.auto_scaling import why_vnf
 from mano.cli.client import Client, with_client
 from mano.cli.exits import Exit, Failure
 from mano.cli.files import read_document
@@ -365,5 +366,6 @@ COMMANDS = (
     change_package,
     terminate,
     delete,
+    why_vnf,
 )
 """Every command of this module."""

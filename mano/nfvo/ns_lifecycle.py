@@ -78,8 +78,19 @@ class NsLifecycle:
         """TerminateNs (SOL005 clause 6.4.8): store the operation and start it; its identifier."""
         return self._start(id, tenant_id, "TERMINATE", request, InstantiationState.INSTANTIATED)
 
-    def change(self, id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> str:
+    def change(
+        self,
+        id: str,
+        tenant_id: str,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        op_id: str | None = None,
+        is_automatic: bool = False,
+    ) -> str:
         """SCALE, HEAL or UPDATE (SOL005 clauses 6.4.5 to 6.4.7): store the operation and start it; its identifier.
+
+        With ``op_id`` it has this identifier and is stored once.
 
         Raises InvalidInput at once for what the NSD or the present NS does not allow.
         """
@@ -87,7 +98,9 @@ class NsLifecycle:
             ns = uow.ns_instances.get(id, tenant_id)
             if ns.state is InstantiationState.INSTANTIATED and uow.operations.active(ns.id) is None:
                 decide(service_of(uow, ns), operation, request)
-        return self._start(id, tenant_id, operation, request, InstantiationState.INSTANTIATED)
+        return self._start(
+            id, tenant_id, operation, request, InstantiationState.INSTANTIATED, op_id=op_id, is_automatic=is_automatic
+        )
 
     def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
         """Stop an operation that runs (SOL005 clause 6.4.15): the engine ends it as soon as the mode allows.
@@ -124,17 +137,27 @@ class NsLifecycle:
             uow.outbox.append(state_event(failed))
 
     def _start(
-        self, id: str, tenant_id: str, operation: str, request: Mapping[str, Any], needed: InstantiationState
+        self,
+        id: str,
+        tenant_id: str,
+        operation: str,
+        request: Mapping[str, Any],
+        needed: InstantiationState,
+        *,
+        op_id: str | None = None,
+        is_automatic: bool = False,
     ) -> str:
         now = self._clock.now()
         with self._open_unit() as uow:
+            if op_id is not None and uow.operations.find(op_id, tenant_id) is not None:
+                return op_id
             ns = uow.ns_instances.get(id, tenant_id)
             require_idle(uow.operations.active(ns.id))
             _require(ns, needed)
             if operation == "TERMINATE":
                 require_unused(uow, ns)
             op = LcmOpOcc(
-                id=self._new_id(),
+                id=op_id or self._new_id(),
                 tenant_id=tenant_id,
                 level=Level.NS,
                 instance_id=ns.id,
@@ -143,6 +166,7 @@ class NsLifecycle:
                 state_entered_at=now,
                 started_at=now,
                 parameters=dict(request),
+                is_automatic=is_automatic,
             )
             self._workflows.start(uow, op)
         return op.id

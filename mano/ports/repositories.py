@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from mano.domain.alarm import Alarm
+from mano.domain.auto_scaling import AutoScaling
 from mano.domain.catalogue import Package
 from mano.domain.events import Event
 from mano.domain.grant import Grant
@@ -215,6 +216,7 @@ class UnitOfWork(Protocol):
     pm_jobs: Repository[PmJob]
     pm_reports: Repository[PmReport]
     thresholds: Repository[Threshold]
+    auto_scaling: Repository[AutoScaling]
     usage_records: Repository[UsageRecord]
     deliveries: Deliveries
     operations: Operations

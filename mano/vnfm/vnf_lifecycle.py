@@ -24,7 +24,9 @@ from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Nfvo, VnfOperation
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
+from mano.vnfm.auto_scale_settings import settings_of
 from mano.vnfm.judging import JUDGES
+from mano.vnfm.modify_story import modified
 from mano.vnfm.snapshots import ADMISSIONS
 from mano.vnfm.world import vnfd_of
 from vnf_descriptors.model import Vnfd
@@ -116,6 +118,8 @@ class VnfLifecycle:
         judge = JUDGES.get(operation)
         with self._open_unit(read_only=True) as uow:
             instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
+        if operation == "MODIFY_INFO":
+            settings_of(modified(instance, request).configuration)
         if judge is None or (instance.instantiation_state is not InstantiationState.INSTANTIATED):
             return
         _, document = self._nfvo.vnfd(instance.vnfd_id, tenant_id)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -175,6 +175,7 @@ pm_reports = _resource("pm_reports", _column("job_id"), sa.Index("pm_reports_by_
 
 thresholds = _resource("thresholds", _column("interface"))
 
+auto_scaling = _resource("auto_scaling")
 
 usage_records = _resource(
     "usage_records",

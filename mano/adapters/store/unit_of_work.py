@@ -21,6 +21,7 @@ from mano.adapters.store.outbox import SqlOutbox
 from mano.adapters.store.resources import Kind, SqlRepository
 from mano.adapters.store.signal import InProcessSignal
 from mano.domain.alarm import Alarm
+from mano.domain.auto_scaling import AutoScaling
 from mano.domain.catalogue import Package
 from mano.domain.events import Event
 from mano.domain.grant import Grant
@@ -52,6 +53,7 @@ SUBSCRIPTIONS = Kind(schema.subscriptions, Subscription, "subscription")
 PM_JOBS = Kind(schema.pm_jobs, PmJob, "PM job")
 PM_REPORTS = Kind(schema.pm_reports, PmReport, "PM report")
 THRESHOLDS = Kind(schema.thresholds, Threshold, "threshold")
+AUTO_SCALING = Kind(schema.auto_scaling, AutoScaling, "state of auto-scaling")
 USAGE_RECORDS = Kind(schema.usage_records, UsageRecord, "usage record")
 
 Guard = Callable[[sa.Connection], None]
@@ -94,6 +96,7 @@ class SqlUnitOfWork:
         self.pm_jobs: Repository[PmJob] = SqlRepository(connection, PM_JOBS)
         self.pm_reports: Repository[PmReport] = SqlRepository(connection, PM_REPORTS)
         self.thresholds: Repository[Threshold] = SqlRepository(connection, THRESHOLDS)
+        self.auto_scaling: Repository[AutoScaling] = SqlRepository(connection, AUTO_SCALING)
         self.usage_records: Repository[UsageRecord] = SqlRepository(connection, USAGE_RECORDS)
         self.deliveries: Deliveries = SqlDeliveries(connection)
         self.operations: Operations = SqlOperations(connection, events)

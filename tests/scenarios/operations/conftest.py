@@ -37,8 +37,25 @@ SCALABLE = """
         aspect: load
         deltas:
           one: {{number_of_instances: 1}}
+  - {vdu}_load:
+      type: tosca.policies.nfv.VnfIndicator
+      targets: [vnf]
+      properties: {{source: vnf}}
+      triggers:
+        more:
+          event: load
+          condition: {{constraint: [{{load: [{{greater_or_equal: 80}}]}}], evaluations: 3, method: average}}
+          action: [{{call_operation: {{operation: Vnflcm.scale, inputs: {{type: scale_out, aspect: load}}}}}}]
+        less:
+          event: load
+          condition: {{constraint: [{{load: [{{less_than: 20}}]}}], evaluations: 3, period: 10 s, method: average}}
+          action: [{{call_operation: {{operation: Vnflcm.scale, inputs: {{type: scale_in, aspect: load}}}}}}]
+        stuck:
+          event: stuck
+          condition: [{{stuck: [{{greater_than: 0}}]}}]
+          action: [{{call_operation: Vnflcm.heal, inputs: {{cause: it is stuck}}}}]
 """
-"""A scaling aspect of up to three steps of one VNFC each."""
+"""A scaling aspect of up to three steps of one VNFC each, and when to take them without being asked."""
 
 LEVELS = """          default: {number_of_instances: 1}
           large: {number_of_instances: 3}
@@ -71,6 +88,17 @@ NS_SCALING = """  - service_aspects:
       properties:
         aspect: inspection
         number_of_instances: {0: 1, 1: 2}
+  - by_inspection:
+      type: tosca.policies.nfv.NsAutoScale
+      targets: [ns]
+      triggers:
+        more:
+          event: busy
+          condition: [{dpi.sessions: [{greater_than: 1000}]}]
+          action:
+          - call_operation:
+              operation: Nslcm.scale
+              inputs: {scale_ns_by_steps_data: {aspect: inspection, number_of_steps: 1, scaling_direction: scale_out}}
 """
 
 
