@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
@@ -21,6 +22,7 @@ from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer,
 from mano.api.sol003.requests import CancelOperation
 from mano.api.sol005.ns_instance import NS_INSTANCES, SHAPE, Parts, ns_instance
 from mano.api.sol005.requests import HealNs, ScaleNs, UpdateNs
+from mano.api.sol005.unserved import refuse_unserved
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, Level
 from mano.domain.ns_instance import NsInstance
 from mano.errors import NotFound
@@ -90,11 +92,13 @@ class NsInstances:
 
     def instantiate(self, request: Request, caller: Caller, id: ResourceId, body: InstantiateNs) -> Response:
         """Instantiate the NS; the operation occurrence is at Location."""
+        refuse_unserved("INSTANTIATE", body.document(), datetime.now(UTC))
         op_id = self._lifecycle.instantiate(id, caller.tenant_id, body.document())
         return self._accepted(request, op_id)
 
     def terminate(self, request: Request, caller: Caller, id: ResourceId, body: TerminateNs) -> Response:
         """Terminate the NS; the operation occurrence is at Location."""
+        refuse_unserved("TERMINATE", body.document(), datetime.now(UTC))
         op_id = self._lifecycle.terminate(id, caller.tenant_id, body.document())
         return self._accepted(request, op_id)
 
@@ -111,6 +115,7 @@ class NsInstances:
         return self._changed(request, caller, id, "UPDATE", body)
 
     def _changed(self, request: Request, caller: Caller, id: str, operation: str, body: Body) -> Response:
+        refuse_unserved(operation, body.document(), datetime.now(UTC))
         return self._accepted(request, self._lifecycle.change(id, caller.tenant_id, operation, body.document()))
 
     def _accepted(self, request: Request, op_id: str) -> Response:
