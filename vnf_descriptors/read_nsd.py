@@ -185,6 +185,7 @@ def _sap(topology: Topology, node: NodeTemplate) -> Sap:
         texts_of(topology.property_of(node, "layer_protocols")),
         text_of(topology.property_of(node, "description")),
         exposed(topology).get(node.name),
+        boolean_of(topology.property_of(node, "trunk_mode")),
     )
 
 

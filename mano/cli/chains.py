@@ -173,6 +173,7 @@ PLACED = (
 @click.option("--protocol", default="tcp", show_default=True, help="tcp, udp, icmp, … or a number.")
 @click.option("--source-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
 @click.option("--destination-port", type=click.IntRange(0, 65535), help="For TCP and UDP.")
+@click.option("--vlan", type=click.IntRange(0, 4095), help="Of a frame with a tag, from a port that may send them.")
 @click.option(
     "--read", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As a capture's first packet."
 )
@@ -227,6 +228,7 @@ def _packet(options: dict[str, Any]) -> dict[str, Any]:
         "protocol": int(protocol) if protocol.isdigit() else protocol.lower(),
         "sourcePort": options["source_port"],
         "destinationPort": options["destination_port"],
+        "vlan": options["vlan"],
     }
     return {key: value for key, value in packet.items() if value is not None}
 

@@ -56,6 +56,8 @@ class Network:
     name: str = ""
     description: str = ""
     subnet_names: tuple[str, ...] = ()
+    vlan_transparent: bool = False
+    """Of a network made by hand: its ports may send frames with a VLAN tag."""
     generation: int = 0
 
     def __post_init__(self) -> None:

@@ -55,6 +55,8 @@ class ConnectionPoint:
     pci: str = ""
     vf: int | None = None
     realisation: Realisation = Realisation.ENFORCED
+    trunk: bool = False
+    """It may send frames with a VLAN tag (``trunk_mode``, SOL001 clause 6.8.1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any
 
 from mano.errors import InvalidInput
@@ -20,6 +19,7 @@ from sfc.model import (
     Rsp,
     WeightedInstance,
 )
+from sfc.model.bits import Addresses, Bits, MacBits, addresses, mac_bits, number_bits
 from sfc.walk import Leg
 
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "icmpv6": 58, "sctp": 132}
@@ -62,12 +62,13 @@ def classifier_from_document(item: Mapping[str, Any], pointer: str) -> Classifie
             match=Match(
                 ethertype=_number(match.get("ethertype"), ETHERTYPES),
                 protocol=_number(match.get("protocol"), PROTOCOLS),
-                source=_prefix(match.get("source")),
-                destination=_prefix(match.get("destination")),
+                source=_addresses(match.get("source")),
+                destination=_addresses(match.get("destination")),
                 source_port=_ports(match.get("sourcePort")),
                 destination_port=_ports(match.get("destinationPort")),
                 vlan=_number(match.get("vlan"), {}),
-                dscp=_number(match.get("dscp"), {}),
+                vlan_priority=_number(match.get("vlanPriority"), {}),
+                dscp=_bits(match.get("dscp")),
                 icmp_type=_number(match.get("icmpType"), {}),
                 icmp_code=_number(match.get("icmpCode"), {}),
                 source_mac=_mac(match.get("sourceMac")),
@@ -98,8 +99,14 @@ def _context(words: Sequence[Any]) -> tuple[int, int, int]:
     return first, second, third
 
 
-def _mac(value: Any) -> Mac | None:
-    return None if value is None else Mac.parse(str(value))
+def _mac(value: Any) -> Mac | MacBits | None:
+    if value is None:
+        return None
+    return mac_bits(str(value)) if "/" in str(value) else Mac.parse(str(value))
+
+
+def _bits(value: Any) -> int | Bits | None:
+    return number_bits(value) if isinstance(value, str) and "/" in value else _number(value, {})
 
 
 def _number(value: Any, names: Mapping[str, int]) -> int | None:
@@ -112,12 +119,14 @@ def _number(value: Any, names: Mapping[str, int]) -> int | None:
     return int(value, 0) if isinstance(value, str) else int(value)
 
 
-def _prefix(value: Any) -> Any:
-    return None if value is None else ip_network(str(value), strict=False)
+def _addresses(value: Any) -> Addresses | None:
+    return None if value is None else addresses(str(value))
 
 
-def _ports(value: Any) -> PortRange | None:
-    return None if value is None else PortRange.parse(str(value))
+def _ports(value: Any) -> PortRange | Bits | None:
+    if value is None:
+        return None
+    return number_bits(str(value)) if "/" in str(value) else PortRange.parse(str(value))
 
 
 def match_to_document(match: Match) -> dict[str, Any]:
@@ -130,7 +139,8 @@ def match_to_document(match: Match) -> dict[str, Any]:
         "sourcePort": None if match.source_port is None else str(match.source_port),
         "destinationPort": None if match.destination_port is None else str(match.destination_port),
         "vlan": match.vlan,
-        "dscp": match.dscp,
+        "vlanPriority": match.vlan_priority,
+        "dscp": str(match.dscp) if isinstance(match.dscp, Bits) else match.dscp,
         "icmpType": match.icmp_type,
         "icmpCode": match.icmp_code,
         "sourceMac": None if match.source_mac is None else str(match.source_mac),
@@ -150,6 +160,7 @@ def match_text(match: Match) -> str:
         "sourcePort": "source port",
         "destinationPort": "destination port",
         "vlan": "VLAN",
+        "vlanPriority": "priority",
         "dscp": "DSCP",
         "icmpType": "type",
         "icmpCode": "code",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import ETHERTYPES, PROTOCOLS
 from sfc.errors import SfcError
-from sfc.model import Mac, OnFailure, OnMiss, PortRange
+from sfc.model import Mac, Match, OnFailure, OnMiss, PortRange
+from sfc.model.bits import addresses, mac_bits, number_bits
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ MATCH_MEMBERS = [
     "sourcePort",
     "destinationPort",
     "vlan",
+    "vlanPriority",
     "dscp",
     "icmpType",
     "icmpCode",
@@ -204,40 +205,56 @@ def _ethertype(value: Any, pointer: str) -> int:
     return number
 
 
-def _prefix(value: Any, pointer: str) -> str:
+def _addresses(value: Any, pointer: str) -> str:
     try:
-        if not isinstance(value, str) or len(value) > 64 or "%" in value:
+        if not isinstance(value, str):
             raise ValueError
-        return str(ip_network(value, strict=False))
-    except ValueError:
-        raise wrong(pointer, "must be an address or a prefix such as 10.0.0.0/24 or 2001:db8::/64") from None
+        return str(addresses(value))
+    except (SfcError, ValueError):
+        what = "must be an address, a prefix such as 10.0.0.0/24 or 2001:db8::/64, or an address with a mask"
+        raise wrong(pointer, what, "10.0.0.5/255.0.0.255: where the mask has ones, the address counts") from None
 
 
 def _ports(value: Any, pointer: str) -> str:
     try:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError
+        if "/" in str(value):
+            return str(Match(protocol=PROTOCOLS["tcp"], source_port=number_bits(str(value))).source_port)
         return str(PortRange.parse(str(value)))
     except (SfcError, ValueError):
-        raise wrong(pointer, "must be a port or a range of ports such as 1000-2000, within 0..65535") from None
+        what = "must be a port, a range of ports such as 1000-2000, or a port with a mask such as 0x50/0xf0"
+        raise wrong(pointer, f"{what}, within 0..65535") from None
+
+
+def _dscp(value: Any, pointer: str) -> int | str:
+    if not isinstance(value, str) or "/" not in value:
+        return _number_or_name({}, 0, 63)(value, pointer)
+    try:
+        return str(Match(dscp=number_bits(value)).dscp)
+    except SfcError:
+        raise wrong(pointer, "must be a number in 0..63, or one with a mask such as 0x28/0x38") from None
 
 
 def _mac(value: Any, pointer: str) -> str:
     try:
-        return str(Mac.parse(text(value, pointer)))
+        written = text(value, pointer)
+        return str(mac_bits(written) if "/" in written else Mac.parse(written))
     except SfcError:
-        raise wrong(pointer, "must be a MAC address such as 02:00:00:00:00:01") from None
+        what = "must be a MAC address such as 02:00:00:00:00:01, or one with a mask"
+        raise wrong(pointer, what, "02:00:00:00:00:00/ff:00:00:00:00:00") from None
 
 
 _MATCH: Mapping[str, Callable[[Any, str], Any]] = {
     "ethertype": _ethertype,
     "protocol": _number_or_name(PROTOCOLS, 0, 255),
-    "source": _prefix,
-    "destination": _prefix,
+    "source": _addresses,
+    "destination": _addresses,
     "sourcePort": _ports,
     "destinationPort": _ports,
     "vlan": _number_or_name({}, 0, 4095),
-    "dscp": _number_or_name({}, 0, 63),
+    "vlanPriority": _number_or_name({}, 0, 7),
+    "dscp": _dscp,
     "icmpType": _number_or_name({}, 0, 255),
     "icmpCode": _number_or_name({}, 0, 255),
     "sourceMac": _mac,

@@ -80,6 +80,7 @@ class LogicalNetworks:
                 vni=uow.numbers.allocate("vni", network_id, FIRST_VNI, LAST_VNI),
                 name=values["name"],
                 description=values["description"],
+                vlan_transparent=values["vlan_transparent"],
             )
             uow.networks.add(network)
         for vim in self._vims.values():
@@ -263,6 +264,7 @@ class LogicalNetworks:
             ofport=status.ofport,
             interface=status.interface,
             realisation=status.realisation,
+            trunk=network.vlan_transparent,
         )
         with self._open_unit() as uow:
             uow.logical_ports.save(replace(uow.logical_ports.get(port.id), point=point))

@@ -88,6 +88,7 @@ def network_document(network: Network, services: Mapping[str, str]) -> dict[str,
         "provider:physical_network": network.physical_network or None,
         "provider:segmentation_id": (network.segment or None) if provider else network.vni,
         "port_security_enabled": True,
+        "vlan_transparent": network.vlan_transparent,
     }
 
 

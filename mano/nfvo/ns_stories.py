@@ -62,6 +62,7 @@ class NsStory:
             ofport=status.ofport,
             interface=status.interface,
             realisation=status.realisation,
+            trunk=sap.trunk,
         )
         with self._world.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id)

@@ -63,6 +63,7 @@ class PlannedSap:
     mac: str
     addresses: tuple[str, ...]
     gateway: str = ""
+    trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

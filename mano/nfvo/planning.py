@@ -158,6 +158,7 @@ def _sap(inputs: PlanInputs, links: Links, sapd_id: str, link_id: str) -> Planne
         mac=mac_address(inputs.operation_id, owner),
         addresses=addresses,
         gateway=gateway,
+        trunk=inputs.flavour.sap(sapd_id).trunk,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,11 +11,13 @@ from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import PROTOCOLS, match_text
 from mano.nfvo.data_plane import DataPlane
 from mano.ports.service_paths import ServicePaths
-from sfc.model import Classifier, Mac, Match, PlannedChain
+from sfc.errors import SfcError
+from sfc.model import Classifier, Match, PlannedChain
 from sfc.model.addresses import IpAddress
+from sfc.samples import samples
 from sfc.simulator import Simulator
 from sfc.simulator.keys import extract
-from sfc.simulator.packets import Ethernet, Icmp, Ip, Nsh, Packet, Raw, Tcp, Udp
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Nsh, Packet, Raw, Tcp, Udp, Vlan
 from sfc.simulator.trace import Crossed, Delivered, Dropped, Matched, Received, Trace
 
 FAR_END = {4: ip_address("203.0.113.80"), 6: ip_address("2001:db8::80")}
@@ -55,6 +57,8 @@ def bridge_traces(paths: ServicePaths, plane: DataPlane, planned: PlannedChain) 
     """Ask every switch on the forward way of one packet of each classifier what it would do."""
     for classifier in planned.chain.classifiers:
         packet = example_packet(plane, planned, classifier)
+        if packet is None:
+            continue
         trace = Simulator(plane.topology, plane.tables).inject(planned.chain.ingress, packet)
         yield from _asked(paths, plane, trace, match_text(classifier.match))
 
@@ -101,13 +105,10 @@ def _inside(packet: Packet) -> Packet | None:
     return nsh.inner if isinstance(nsh, Nsh) and not isinstance(nsh.inner, Raw) else None
 
 
-def example_packet(plane: DataPlane, planned: PlannedChain, classifier: Classifier) -> Ethernet:
-    """A packet that the classifier takes, sent by the station at the chain's ingress."""
-    match = classifier.match
-    version = match.versions[0]
-    source = _source(plane, planned, match, version)
-    destination = match.destination[0] if match.destination is not None else FAR_END[version]
-    return _frame(plane, planned, source, destination, _payload(match))
+def example_packet(plane: DataPlane, planned: PlannedChain, classifier: Classifier) -> Ethernet | None:
+    """A packet that the classifier takes, from the station at the chain's ingress; None when that may send none."""
+    end = plane.topology.port(planned.forward.end)
+    return next(samples(plane.topology, planned.chain, end, planned.chain.classifiers.index(classifier)), None)
 
 
 def classified_packet(plane: DataPlane, planned: PlannedChain, packet: Mapping[str, Any]) -> Ethernet:
@@ -115,25 +116,25 @@ def classified_packet(plane: DataPlane, planned: PlannedChain, packet: Mapping[s
     try:
         match = Match(protocol=_protocol(packet.get("protocol")))
         destination = ip_address(str(packet["destination"])) if packet.get("destination") else FAR_END[4]
-        own = _source(plane, planned, match, destination.version)
+        own = _source(plane, planned, destination.version)
         source = ip_address(str(packet["source"])) if packet.get("source") else own
         ports = [_port(packet.get(name), default) for name, default in (("sourcePort", 40000), ("destinationPort", 9))]
-    except ValueError as error:
+        vlan = None if packet.get("vlan") in (None, "") else Match(vlan=int(packet["vlan"])).vlan
+    except (SfcError, ValueError) as error:
         raise InvalidInput(
             f"the packet cannot be made: {error}", hint="give source, destination, protocol, ports"
         ) from None
     if source.version != destination.version:
         raise InvalidInput("source and destination are of different IP versions")
     payload = _transport(match.protocol or PROTOCOLS["udp"], ports[0], ports[1])
-    return _frame(plane, planned, source, destination, payload)
+    frame = _frame(plane, planned, source, destination, payload)
+    return frame if vlan is None else replace(frame, vlans=(Vlan(vlan),))
 
 
-def _source(plane: DataPlane, planned: PlannedChain, match: Match, version: int) -> IpAddress:
+def _source(plane: DataPlane, planned: PlannedChain, version: int) -> IpAddress:
     for address in plane.topology.port(planned.chain.ingress).addresses:
-        if address.version == version and (match.source is None or address in match.source):
+        if address.version == version:
             return address
-    if match.source is not None and match.source.version == version:
-        return match.source[0]
     raise ValueError(f"the chain's ingress has no IPv{version} address")
 
 
@@ -144,13 +145,7 @@ def _frame(
     topology = plane.topology
     ingress = topology.port(planned.chain.ingress)
     end = topology.port(planned.forward.end)
-    return Ethernet(ingress.mac, Mac(end.mac), Ip(source, destination, payload))
-
-
-def _payload(match: Match) -> Tcp | Udp | Icmp | Raw:
-    source = match.source_port.first if match.source_port else SOURCE_PORT
-    destination = match.destination_port.first if match.destination_port else 9
-    return _transport(PROTOCOLS["udp"] if match.protocol is None else match.protocol, source, destination)
+    return Ethernet(ingress.mac, end.mac, Ip(source, destination, payload))
 
 
 def _transport(protocol: int, source: int, destination: int) -> Tcp | Udp | Icmp | Raw:

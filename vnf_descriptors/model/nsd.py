@@ -143,6 +143,8 @@ class Sap:
     description: str | None = None
     #: Name of the NS node's requirement that an NSD which nests this one connects; None: nothing says.
     requirement: str | None = None
+    #: What is attached may send frames with a VLAN tag (`trunk_mode`).
+    trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +403,10 @@ _O = TypeVar("_O", bound=_Opened)
 def behind(requirement: str, points: tuple[_O, ...]) -> _O:
     """The connection point that a requirement of a node leads to; KeyError for none (see `NsFlavour.sap_behind`)."""
     stem = requirement.removeprefix("virtual_link").strip("_")
-    for wanted in ([p for p in points if p.requirement == requirement], [p for p in points if p.id in (requirement, stem)]):
+    for wanted in (
+        [p for p in points if p.requirement == requirement],
+        [p for p in points if p.id in (requirement, stem)],
+    ):
         if len(wanted) == 1:
             return wanted[0]
     if len(points) == 1 and points[0].requirement in (None, requirement):

@@ -21,13 +21,14 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class TracedPacket(Body):
-    """The 5-tuple of a packet; a protocol by name or number (IANA)."""
+    """The 5-tuple of a packet; a protocol by name or number (IANA); its VLAN tag when it has one."""
 
     source: IpAddress
     destination: IpAddress
     protocol: Literal["tcp", "udp", "icmp", "icmpv6", "ipv6-icmp", "sctp"] | Annotated[int, Field(ge=0, le=255)]
     source_port: Port | None = None
     destination_port: Port | None = None
+    vlan: Annotated[int, Field(ge=0, le=4095)] | None = None
 
 
 class EchoRequests(Body):

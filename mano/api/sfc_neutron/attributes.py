@@ -146,6 +146,7 @@ NETWORKS = Collection(
     {
         **_NAMED,
         "mtu": Attribute(integer(576, 9000).or_null(), None),
+        "vlan_transparent": Attribute(BOOLEAN, False),
         "admin_state_up": _accepted(only(True, "a network of Catena is always up")),
         "shared": _accepted(only(False, "a network belongs to one tenant")),
         "router:external": _accepted(only(False, "networks made here are overlays")),
