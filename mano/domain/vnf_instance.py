@@ -112,4 +112,8 @@ class VnfInstance:
     scale_levels: Mapping[str, int] = field(default_factory=dict)
     """Scaling aspect to scale level (ScaleInfo, SOL003 clause 5.5.3.1)."""
     max_scale_levels: Mapping[str, int] = field(default_factory=dict)
+    vnfc_configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """VNFC to its configurable properties (VnfcInfo, SOL002 clause 5.5.3.21)."""
+    management: Mapping[str, Any] = field(default_factory=dict)
+    """What the VNFM needs to configure it, with a secret in it, and how that went (JSON of the VNFM)."""
     generation: int = 0

@@ -13,6 +13,8 @@ class ScriptLanguage(StrEnum):
 
     SHELL = "shell"
     """``/bin/sh``."""
+    BASH = "bash"
+    """``/bin/bash``."""
     PYTHON = "python3"
     """``/usr/bin/python3``, with its standard library."""
 
@@ -46,8 +48,8 @@ class ScriptRun:
     """One run. ``files`` are the package's files that it sees, by name: ``path`` is one of them, on this machine.
 
     ``document`` is what it reads as JSON on its standard input and in ``/input.json``. ``environment`` holds the few
-    variables it gets besides PATH, HOME and the like. ``network`` is the place of :class:`~mano.ports.management`
-    whose network it shares; empty: it has none.
+    variables it gets besides PATH, HOME and the like. ``network`` is the network namespace that it is put into, by its
+    path; empty: it has no network.
     """
 
     name: str

@@ -10,7 +10,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mano.ports.scripts import ScriptLanguage, ScriptLimits, ScriptOutcome, Scri
 
 INTERPRETERS: Mapping[ScriptLanguage, tuple[str, ...]] = {
     ScriptLanguage.SHELL: ("/bin/sh",),
+    ScriptLanguage.BASH: ("/bin/bash",),
     ScriptLanguage.PYTHON: ("/usr/bin/python3", "-B"),
 }
 OPEN_FILES = 256
@@ -46,19 +47,11 @@ _RUNS = itertools.count()
 class ScriptSandbox(ScriptRunner):
     """The sandbox of one server.
 
-    ``hidden`` are places that no script may come to see, ``network`` finds the network namespace of a management
-    place. Safe for many threads.
+    ``hidden`` are places that no script may come to see. Safe for many threads.
     """
 
-    def __init__(
-        self,
-        hidden: tuple[Path, ...] = (),
-        *,
-        network: Callable[[str], Path | None] = lambda place: None,
-        groups: ScriptGroups | None = None,
-    ) -> None:
+    def __init__(self, hidden: tuple[Path, ...] = (), *, groups: ScriptGroups | None = None) -> None:
         self._hidden = hidden
-        self._network = network
         self._groups = groups or ScriptGroups()
 
     def run(self, script: ScriptRun) -> ScriptOutcome:
@@ -128,7 +121,6 @@ class ScriptSandbox(ScriptRunner):
         document = json.dumps(script.document)
         if len(document) > DOCUMENT_MAX:
             raise InvalidInput(f"the input of a script has at most {DOCUMENT_MAX >> 10} KiB")
-        network = self._network(script.network) if script.network else None
         return Plan(
             interpreter=[*INTERPRETERS[script.language], f"{SCRIPTS}/{script.path}"],
             files=dict(script.files),
@@ -143,7 +135,7 @@ class ScriptSandbox(ScriptRunner):
             },
             owner=_next_owner() if os.geteuid() == 0 else None,
             process_files=group.process_files,
-            network=str(network or ""),
+            network=script.network,
             limits=_resource_limits(script.limits),
             work_size=script.limits.work_mib << 20,
             machine=os.uname().machine,

@@ -15,6 +15,7 @@ from mano.adapters.vim_local.effects import Effects, Watcher
 from mano.adapters.vim_local.fabric import Fabric
 from mano.adapters.vim_local.hosts import Hosts
 from mano.adapters.vim_local.lab import INTEGRATION_BRIDGE, Lab, lab_id_of
+from mano.adapters.vim_local.management import LocalManagement
 from mano.adapters.vim_local.measuring import COUNTERS_FILE, counters_of, usage_of, values_of
 from mano.adapters.vim_local.networks import Networks
 from mano.adapters.vim_local.ports import Ports
@@ -175,6 +176,10 @@ class LocalVim(VimDriver):
     def namespace_of_compute(self, compute_id: str) -> str:
         """The network namespace of a VNFC."""
         return self.lab.prefix + self.lab.compute_key(compute_id)
+
+    def management(self) -> LocalManagement:
+        """The way into management networks; implements :class:`mano.ports.management.ManagementWay`."""
+        return LocalManagement(self.lab)
 
     def read_file(self, compute_id: str, name: str) -> bytes:
         """A file below ``/vnf`` of a running VNFC, such as its counters; 4 MiB at most."""

@@ -35,6 +35,7 @@ from mano.adapters.vim_local.specification import (
     check_vf,
     digest,
 )
+from mano.adapters.vim_simulated.management import SimulatedManagement
 from mano.adapters.vim_simulated.world import World
 from mano.domain.ids import mac_address
 from mano.domain.nfvi import Host
@@ -175,6 +176,10 @@ class SimulatedVim(VimDriver):
 
     def snapshots(self) -> tuple[str, ...]:
         return tuple(sorted(self._world.things("snapshots")))
+
+    def management(self) -> SimulatedManagement:
+        """The way to VNFs; implements :class:`mano.ports.management.ManagementWay`."""
+        return SimulatedManagement(self._world)
 
     def write(self, compute_id: str, content: str) -> None:
         """For tests: let a running VNFC write its state."""

@@ -58,6 +58,10 @@ class Vnf:
             raise BadConfiguration(f"there is no interface {name!r}, only {sorted(self._interfaces)}")
         return self._interfaces[name]
 
+    def has_interface(self, name: str) -> bool:
+        """Whether that connection point is attached."""
+        return name in self._interfaces
+
     def log(self, event: str, **facts: object) -> None:
         """One JSON line; the file is turned over at 8 MiB."""
         path = self.directory / "log" / "vnf.log"
