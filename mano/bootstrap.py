@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mano.adapters.clock import SystemClock, random_id
@@ -17,7 +18,9 @@ from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
 from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
+from mano.adapters.or_vnfm_http.management import HttpManagement
 from mano.adapters.rounds import chain_counters, count, declared_indicators, observers
+from mano.adapters.script_sandbox.sandbox import ScriptSandbox
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch
 from mano.adapters.web_client import WebClient
@@ -49,6 +52,7 @@ from mano.nfvo.growth import Growth
 from mano.nfvo.keeping import Keeper
 from mano.nfvo.leftovers import Leftovers
 from mano.nfvo.logical_networks import LogicalNetworks
+from mano.nfvo.management import ManagementPorts
 from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_change_stories import ChangeNs
 from mano.nfvo.ns_lifecycle import NsLifecycle
@@ -61,6 +65,7 @@ from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
 from mano.nfvo.vnf_managers import KnownVnfm, VnfManagers, VnfRecords
 from mano.placement import PlacementRequest, PlacementResult
+from mano.ports.management import ManagementNetworks, ManagementWay
 from mano.ports.metering import Meter
 from mano.ports.or_vnfm import Nfvo, Vnfm
 from mano.ports.repositories import UnitOfWorkFactory
@@ -70,7 +75,9 @@ from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
 from mano.vnfm.auto_healing import AutoHealing
 from mano.vnfm.auto_scaling import ScalableVnfs
+from mano.vnfm.management import Management
 from mano.vnfm.operations import change_stories
+from mano.vnfm.package_actions import PackageActions
 from mano.vnfm.snapshots import VnfSnapshots
 from mano.vnfm.stories import InstantiateVnf, TerminateVnf
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
@@ -280,11 +287,11 @@ def _wire(
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
     vnfm_world = VnfmWorld(open_unit, nfvo, _finder(vims), clock, random_id)
     ns_world = NsWorld(open_unit, vims, vnfm, graphs, reserving, clock, random_id)
-    of_vnfm: tuple[Story, ...] = (
-        InstantiateVnf(vnfm_world),
-        TerminateVnf(vnfm_world),
-        *change_stories(vnfm_world),
-    )
+    ports = ManagementPorts(open_unit, logical_networks)
+    networks = HttpManagement(PeerClient(peer_web, settings.peers.nfvo)) if settings.peers.nfvo else ports
+    around = _package_actions(settings, vnfm_world, networks, vims).around
+    plain: list[Story] = [InstantiateVnf(vnfm_world), TerminateVnf(vnfm_world), *change_stories(vnfm_world)]
+    of_vnfm: tuple[Story, ...] = tuple(around(story) for story in plain)
     of_nfvo: tuple[Story, ...] = (
         InstantiateNs(ns_world),
         TerminateNs(ns_world),
@@ -427,6 +434,14 @@ def _vnfms(
     if settings.role is Role.ALL:
         known.append(KnownVnfm(own, copies_itself=True))
     return VnfManagers(open_unit, records, known)
+
+
+def _package_actions(
+    settings: Settings, world: VnfmWorld, networks: ManagementNetworks, vims: Mapping[str, VimDriver]
+) -> PackageActions:
+    ways = {name: vim.management() for name, vim in vims.items() if isinstance(vim, ManagementWay)}
+    hidden = tuple(path for path in (settings.data_dir, settings.vim_dir) if path is not None)
+    return PackageActions(world, Management(networks, ways.get), ScriptSandbox(hidden), token_urlsafe)
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:
