@@ -75,22 +75,30 @@ class Scene:
             for name, cps in places.items()
         ]
         request = {"flavourId": "simple", "extVirtualLinks": links}
-        self._settle(self._api.post(f"/vnflcm/v2/vnf_instances/{self._second}/instantiate", request))
+        self.settle(self._api.post(f"/vnflcm/v2/vnf_instances/{self._second}/instantiate", request))
 
     def without_second_firewall(self) -> None:
         """Remove it; nothing to do when it was never made."""
         if not self._second:
             return
         path = f"/vnflcm/v2/vnf_instances/{self._second}"
-        self._settle(self._api.post(f"{path}/terminate", {"terminationType": "FORCEFUL"}))
+        self.settle(self._api.post(f"{path}/terminate", {"terminationType": "FORCEFUL"}))
         self._api.delete(path)
         self._second = ""
 
     def change(self, to: Path) -> float:
-        """Change the chain ``other``; how long that took, in seconds."""
+        """Change the path of the chain ``other``; how long that took, in seconds."""
         begin = time.monotonic()
-        self._settle(self._api.patch(f"/mano/v1/chains/{self._world.chains['other']['id']}", {"path": to}))
+        self.settle(self.start({"path": to}))
         return time.monotonic() - begin
+
+    def start(self, patch: Mapping[str, Any]) -> str:
+        """Begin a change of the chain ``other``; the path of the operation."""
+        return self._api.patch(f"/mano/v1/chains/{self._world.chains['other']['id']}", patch)
+
+    def settle(self, operation: str) -> None:
+        """Wait until an operation is over."""
+        self._api.wait_for(operation, OPERATION_TIMEOUT_S, lambda _: None)
 
     def check_change(self, _: DemoWorld) -> str:
         """dpi comes into the path and goes again; no datagram is lost in either direction."""
@@ -175,9 +183,6 @@ class Scene:
             if time.monotonic() > deadline:
                 raise CheckFailed(f"after {ALARM_DEADLINE_S:.0f} s {len(standing)} alarms of functions stand")
             time.sleep(0.05)
-
-    def _settle(self, operation: str) -> None:
-        self._api.wait_for(operation, OPERATION_TIMEOUT_S, lambda _: None)
 
 
 def check_traceroute(world: DemoWorld) -> str:
