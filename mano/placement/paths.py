@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import pairwise
 from typing import Any
 
@@ -53,6 +54,7 @@ class Underlay:
         self.left = [max(0, link.mbps - link.reserved_mbps) for link in links]
         self._graph = graph_of(links) if graph is None else graph
         self._reach: dict[tuple[str, int], dict[str, int]] = {}
+        self._widths: dict[str, dict[str, int]] = {}
 
     @property
     def known(self) -> bool:
@@ -86,6 +88,25 @@ class Underlay:
                 self._reach[key] = dict(nx.single_source_dijkstra_path_length(self._graph, source, weight=weight))
         return self._reach[key]
 
+    def widths(self, source: str) -> Mapping[str, int]:
+        """The most Mbit/s that some way from `source` to each other name has left; names without a way are left out.
+
+        As latencies are found, with the narrowest link in the place of the sum: the widest way goes on first.
+        """
+        if source not in self._widths:
+            found: dict[str, int] = {}
+            ahead = [(-max(self.left, default=0), source)]
+            while ahead:
+                width, name = heappop(ahead)
+                if name in found or width == 0:
+                    continue
+                found[name] = -width
+                for other, edges in self._graph[name].items() if name in self._graph else ():
+                    if other not in found:
+                        heappush(ahead, (max(width, -max(self.left[index] for index in edges)), other))
+            self._widths[source] = found
+        return self._widths[source]
+
     def route(self, source: str, target: str, mbps: int) -> Route | None:
         """The quickest way with `mbps` left on every link, None when there is none."""
         if source == target:
@@ -106,13 +127,17 @@ class Underlay:
         for index in route.links:
             self.left[index] -= mbps
         if mbps and route.links:
-            self._reach.clear()
+            self._forget()
 
     def reset(self, left: Sequence[int]) -> None:
         """Have what an earlier moment had left."""
         if self.left != list(left):
             self.left = list(left)
-            self._reach.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._reach.clear()
+        self._widths.clear()
 
     def release(self, route: Route, mbps: int) -> None:
         self.reserve(route, -mbps)
@@ -163,7 +188,7 @@ class Chains:
                     self.underlay.reserve(route, mbps)
                     self._routes[chain.id, index] = route
                 elif self.bounded(chain):
-                    self._broken[chain.id] = max(1, chain.bandwidth_mbps - self._widest(source, target))
+                    self._broken[chain.id] = max(1, chain.bandwidth_mbps - self.underlay.widths(source).get(target, 0))
                     break
 
     def of(self, vdu: str) -> Sequence[ChainRequest]:
@@ -212,7 +237,9 @@ class Chains:
             for anchors in self.anchors(chain, vdu, places):
                 for name in anchors:
                     if name is not None and host not in self.underlay.latencies(name, chain.bandwidth_mbps):
-                        return Code.LINK_BANDWIDTH, max(1, chain.bandwidth_mbps - self._widest(name, host))
+                        return Code.LINK_BANDWIDTH, max(
+                            1, chain.bandwidth_mbps - self.underlay.widths(name).get(host, 0)
+                        )
         for chain in self.of(vdu):
             if not self.bounded(chain) or chain.max_latency_us is None:
                 continue
@@ -220,13 +247,6 @@ class Chains:
             if least is not None and least > chain.max_latency_us:
                 return Code.LATENCY, least - chain.max_latency_us
         return None
-
-    def _widest(self, source: str, target: str) -> int:
-        """The most Mbit/s that some way between two names has left; 0 when there is none."""
-        for mbps in sorted(set(self.underlay.left), reverse=True):
-            if mbps and target in self.underlay.latencies(source, mbps):
-                return mbps
-        return 0
 
     def least_latency(self, chain: ChainRequest, places: Mapping[str, str]) -> int | None:
         """The least that the chain can take between the waypoints that have a place; None when a way is missing."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from mano.domain.nfvi import Link
 from mano.placement import DocumentError, LinkLoad, inventory_from_document, loads_of, plan, request_from_document
+from mano.placement.paths import Underlay
 from tests.unit.placement.world import allocation, host, node, solve, vdu
 
 
@@ -193,3 +196,19 @@ def test_loads_of_hops_between_what_is_there_count_to_a_vdu_that_is_placed():
     inventory = inventory_from_document({"hosts": OLD, "links": STAR})
     request = request_from_document({"vdus": names(1), "chains": [chain("o0", "o2", "v0", bandwidthMbps=60)]})
     assert loads_of(request, plan(inventory, request)) == {"v0": (LinkLoad("h0", "tor", 60), LinkLoad("tor", "h2", 60))}
+
+
+def test_the_widest_way_is_the_most_bandwidth_for_which_there_is_a_way():
+    chosen = random.Random(7)
+    for _ in range(60):
+        size = chosen.randint(2, 7)
+        ends = [chosen.sample(range(size), 2) for _ in range(chosen.randint(0, 12))]
+        underlay = Underlay([Link(f"n{a}", f"n{b}", 9, chosen.randint(0, 5)) for a, b in ends])
+        underlay.left = [chosen.randint(0, 9) for _ in ends]
+        for source in range(size):
+            found = dict(underlay.widths(f"n{source}"))
+            found.pop(f"n{source}", None)
+            ways = {f"n{other}" for other in range(size)} - {f"n{source}"}
+            reach = {mbps: underlay.latencies(f"n{source}", mbps).keys() for mbps in range(1, 10)}
+            expected = {name: max((mbps for mbps in reach if name in reach[mbps]), default=0) for name in ways}
+            assert found == {name: mbps for name, mbps in expected.items() if mbps}
