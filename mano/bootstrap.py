@@ -54,6 +54,7 @@ from mano.nfvo.leftovers import Leftovers
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.management import ManagementPorts
 from mano.nfvo.nfvi import Nfvi
+from mano.nfvo.nested_services import NestedServices
 from mano.nfvo.ns_change_stories import ChangeNs
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
@@ -286,7 +287,8 @@ def _wire(
     logical_networks = LogicalNetworks(open_unit, vims, graphs, random_id)
     port_chaining = PortChaining(open_unit, graphs, chain_changes, clock, random_id)
     vnfm_world = VnfmWorld(open_unit, nfvo, _finder(vims), clock, random_id)
-    ns_world = NsWorld(open_unit, vims, vnfm, graphs, reserving, clock, random_id)
+    nested = NestedServices(open_unit, engine, clock)
+    ns_world = NsWorld(open_unit, vims, vnfm, graphs, reserving, nested, clock, random_id)
     ports = ManagementPorts(open_unit, logical_networks)
     networks = HttpManagement(PeerClient(peer_web, settings.peers.nfvo)) if settings.peers.nfvo else ports
     around = _package_actions(settings, vnfm_world, networks, vims).around

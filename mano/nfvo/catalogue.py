@@ -19,6 +19,7 @@ from mano.domain.catalogue import (
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
 from mano.errors import AlreadyExists, CatenaError, InvalidInput, NotFound, StaleGeneration, WrongState
+from mano.nfvo.nsd_completeness import require_complete
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.descriptors import DescriptorReader, ReadPackage
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
@@ -254,7 +255,7 @@ class Catalogue:
             )
         _require_new(uow, package, read.model)
         if isinstance(read.model, Nsd):
-            _require_constituents(uow, package.tenant_id, read.model)
+            require_complete(uow, package.tenant_id, read.model)
         return replace(
             package,
             **_facts(read.model),
@@ -373,18 +374,6 @@ def _require_new(uow: UnitOfWork, package: Package, model: Vnfd | Nsd | Pnfd) ->
             raise AlreadyExists(
                 f"the descriptor {model.descriptor_id} is on-boarded already, as package {other.id}",
                 hint="delete that one, or give the new version a new descriptor_id",
-            )
-
-
-def _require_constituents(uow: UnitOfWork, tenant_id: str, nsd: Nsd) -> None:
-    """SOL005 clause 5.4.5.3.2: the constituents of an NSD are on-boarded before it."""
-    for vnfd_id in nsd.vnfd_ids:
-        known = uow.packages.list(tenant_id, descriptor_id=vnfd_id)
-        if not any(package.onboarding_state is OnboardingState.ONBOARDED for package in known):
-            profiles = sorted({p.id for f in nsd.flavours for p in f.vnf_profiles if p.vnfd_id == vnfd_id})
-            raise InvalidInput(
-                f"the NSD names VNFD {vnfd_id} (VNF profile {', '.join(profiles)}), which is not on-boarded",
-                hint="on-board its VNF package first, or correct descriptor_id of the VNF node in the NSD",
             )
 
 

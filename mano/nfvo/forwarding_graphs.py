@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from mano.domain.catalogue import Package
+from mano.domain.ns_instance import NsInstance
 from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
 from mano.domain.vnf_instance import VnfOperationalState
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
@@ -24,7 +25,9 @@ from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_
 from mano.nfvo.chain_versions import FIRST_SPI, LAST_SPI, WAYS, Allocate, choose, number
 from mano.nfvo.chain_versions import planned as planned_ways
 from mano.nfvo.data_plane import DataPlane, Drawing, hop_cost, programming_order, require_proven
-from mano.nfvo.graph_translation import LiveVnf, functions_of, topology
+from mano.nfvo.graph_translation import LivePnf, LiveVnf, functions_of, topology
+from mano.nfvo.ns_families import joins_of
+from mano.nfvo.ns_requests import pnfd_of
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import Drift, ServicePaths
@@ -201,10 +204,18 @@ class ForwardingGraphs:
 
     def world(self, uow: UnitOfWork, chains: Sequence[ServiceChain] | None = None) -> Topology:
         """The topology of everything that is stored; with ``chains`` instead of the stored ones."""
-        others = [sap.connection_point for ns in uow.ns_instances.list() for sap in ns.saps]
+        services = uow.ns_instances.list()
+        others = [sap.connection_point for ns in services for sap in ns.saps]
         others += [port.point for port in uow.logical_ports.list() if port.point is not None]
         known = uow.chains.list() if chains is None else chains
-        return topology(uow.hosts.list(), uow.networks.list(), self.live_vnfs(uow), others, known)
+        pnfs = [pnf for ns in services for pnf in self.live_pnfs(uow, ns)]
+        joins = joins_of(services)
+        return topology(uow.hosts.list(), uow.networks.list(), self.live_vnfs(uow), others, known, pnfs, joins)
+
+    def live_pnfs(self, uow: UnitOfWork, ns: NsInstance) -> Sequence[LivePnf]:
+        """The PNFs of an NS, with their descriptors."""
+        packages = ((pnf, uow.packages.find(pnf.pnfd_info_id)) for pnf in ns.pnfs)
+        return [LivePnf(pnf, pnfd_of(package)) for pnf, package in packages if package is not None]
 
     def new_chain(
         self, uow: UnitOfWork, spec: Mapping[str, Any], tenant_id: str, ns_instance_id: str = ""

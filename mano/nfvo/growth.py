@@ -168,6 +168,8 @@ def _planned_addresses(ns: NsInstance | None) -> dict[str, list[str]]:
     found = addresses_of(cp for vnf in plan.vnfs for vnfc in vnf.vnfcs for cp in vnfc.cps)
     for sap in plan.saps:
         found.setdefault(sap.network_id, []).extend(sap.addresses)
+    for cp in (cp for pnf in plan.pnfs for cp in pnf.cps):
+        found.setdefault(cp.network_id, []).extend(cp.addresses)
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mano.domain.ids import derive_id
-from mano.domain.ns_instance import Network, NetworkJoin, NetworkKind
+from mano.domain.ns_instance import Network, NetworkJoin
 from mano.errors import InvalidInput
 from mano.nfvo.plan import NsPlan, PlannedNested
 from mano.nfvo.plan_inputs import NestedRequest, PlanInputs
@@ -147,12 +147,6 @@ def groups_of_networks(joins: Iterable[tuple[str, str]]) -> dict[str, str]:
         first, second = sorted((root(one), root(other)))
         stands[second] = first
     return {name: root(name) for name in stands}
-
-
-def united(networks: Sequence[Network], joins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """As :func:`groups_of_networks`, of overlay networks that there are."""
-    overlays = {network.id for network in networks if network.kind is NetworkKind.OVERLAY}
-    return groups_of_networks((one, other) for one, other in joins if {one, other} <= overlays)
 
 
 def child_request(nested: PlannedNested) -> dict[str, Any]:

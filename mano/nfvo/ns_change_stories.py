@@ -2,46 +2,59 @@
 
 What comes is made and joined to the chains before what is to go leaves them:
 
-    reservations     room for new VNFs, held since the decision
-    sap:<sap>        a new SAP is attached
-    vnf:<name>       a new VNF is instantiated
-    vnfs             all of them are there
-    work:<n>         an operation on a VNF, to its end
-    vnffg:<id>       the chains of a new VNFFG
-    chains           the chains take the new VNFs in, and let go of those that will leave
-    no-vnffg:<id>    the chains of a VNFFG go
-    gone-vnf:<name>  a VNF is terminated
-    gone-sap:<sap>   a SAP is detached
-    release          what they held is free
+    reservations       room for new VNFs, held since the decision
+    network:<vl>       a new virtual link is made
+    sap:<sap>          a new SAP is attached
+    pnf:<key>          a PNF is attached
+    new-pnf:<key>      a PNF gets another name or other addresses
+    nested:<key>       a nested NS is made, or taken in
+    vnf:<name>         a new VNF is instantiated
+    vnfs               all of them are there
+    work:<n>           an operation on a VNF, to its end
+    nested-work:<n>    an operation on a nested NS, to its end
+    vnffg:<id>         the chains of a new VNFFG
+    chains             the chains take the new VNFs in, and let go of those that will leave
+    no-vnffg:<id>      the chains of a VNFFG go
+    gone-vnf:<name>    a VNF is terminated
+    gone-nested:<key>  a nested NS is let go of, and terminated where this NS made it
+    gone-pnf:<key>     a PNF is detached
+    gone-sap:<sap>     a SAP is detached
+    gone-network:<vl>  a virtual link goes
+    release            what they held is free
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mano.domain.ids import derive_id
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.ns_instance import NsInstance
+from mano.nfvo.catalogue import mark_usage
 from mano.nfvo.chain_following import ChainFollowing
-from mano.nfvo.ns_changes import NsChange, VnfWork, change_from_json, decide
+from mano.nfvo.ns_change import NsChange, VnfWork, change_from_json
+from mano.nfvo.ns_changes import decide
 from mano.nfvo.ns_situation import service_of
-from mano.nfvo.ns_stories import RESERVATIONS, SAP, VNF, VNFS, NsStory
+from mano.nfvo.ns_stories import NESTED, NETWORK, PNF, RESERVATIONS, SAP, VNF, VNFS, NsStory
 from mano.nfvo.ns_world import NsWorld
-from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json
+from mano.nfvo.virtual_links import network_id_of
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
 
-WORK, VNFFG, CHAINS, NO_VNFFG, GONE_VNF, GONE_SAP, RELEASE = (
+NEW_PNF, WORK, NESTED_WORK, VNFFG, CHAINS, NO_VNFFG = (
+    "new-pnf:",
     "work:",
+    "nested-work:",
     "vnffg:",
     "chains",
     "no-vnffg:",
-    "gone-vnf:",
-    "gone-sap:",
-    "release",
 )
+GONE_VNF, GONE_NESTED, GONE_PNF, GONE_SAP = "gone-vnf:", "gone-nested:", "gone-pnf:", "gone-sap:"
+GONE_NETWORK, RELEASE = "gone-network:", "release"
 """Names, or beginnings of names, of the steps."""
 
 
@@ -56,12 +69,15 @@ class ChangeNs(NsStory):
     def prepare(self, op: LcmOpOcc) -> tuple[str, ...]:
         """Decide, plan and reserve what comes; once."""
         if op.plan:
-            return _steps(*_decided(op), self._plan(op))
+            return _steps(op, *_decided(op), self._plan(op))
         with self._world.open_unit(read_only=True) as uow:
-            change = decide(service_of(uow, uow.ns_instances.get(op.instance_id)), op.operation, op.parameters)
+            service = service_of(uow, uow.ns_instances.get(op.instance_id), op.parameters)
+            change = decide(service, op.operation, op.parameters)
         self._refuse_empty_chains(op, change)
         new = self._world.grow(op, change)
-        return _steps(change, new, self._plan(op))
+        with self._world.open_unit(read_only=True) as uow:
+            decided = uow.operations.get(op.id)
+        return _steps(decided, change, new, self._plan(op))
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """The step of this name."""
@@ -70,6 +86,11 @@ class ChangeNs(NsStory):
         kind = f"{kind}:" if subject else kind
         if kind == RESERVATIONS:
             return Step(name, lambda: None, lambda: self._unreserve(op, new))
+        if kind == NETWORK:
+            network = next(n for n in new.networks if n.vld_id == subject)
+            return Step(name, lambda: self._add_network(op, network), lambda: self._remove_network(network))
+        if kind in (PNF, NEW_PNF, NESTED):
+            return self._constituent_step(op, new, name, kind, subject)
         if kind == SAP:
             sap = next(s for s in new.saps if s.sapd_id == subject)
             return Step(name, lambda: self._attach_sap(op, new, sap), lambda: self._detach_sap(op, new, sap))
@@ -81,20 +102,45 @@ class ChangeNs(NsStory):
         if kind == WORK:
             number = int(subject) - 1
             return Step(name, lambda: self._work(op, change, number), lambda: self._unwork(op, change, number))
+        if kind == NESTED_WORK:
+            number = int(subject) - 1
+            nested = self._world.nested
+            return Step(name, lambda: self._nested_work(op, change, number), lambda: nested.unwork(op, number))
         return self._late_step(op, change, name, kind, subject)
+
+    def _constituent_step(self, op: LcmOpOcc, new: NsPlan, name: str, kind: str, key: str) -> Step:
+        parts = self._constituents
+        if kind == PNF:
+            pnf = new.pnf(key)
+            return Step(name, lambda: parts.add_pnf(op, new, pnf), lambda: parts.remove_pnf(op, new, pnf))
+        if kind == NESTED:
+            nested = new.nested_ns(key)
+            return Step(name, lambda: parts.add_nested(op, nested), lambda: self._withdraw_nested(op, nested))
+        before, after = (_pnfs_of(op, which)[key] for which in ("former", "modified"))
+        return Step(
+            name,
+            lambda: parts.change_pnf(op, new, before, after),
+            lambda: parts.change_pnf(op, new, after, before),
+        )
 
     def _late_step(self, op: LcmOpOcc, change: NsChange, name: str, kind: str, subject: str) -> Step:
         """What follows once everything new is there."""
         if kind == VNFFG:
-            return Step(name, lambda: self._add_vnffg(op, subject), lambda: self._remove_vnffg(op, subject))
+            return Step(name, lambda: self._add_vnffg(op, subject, change), lambda: self._remove_vnffg(op, subject))
         if kind == CHAINS:
             return Step(name, lambda: self._follow(op, change), lambda: self._unfollow(op))
         if kind == NO_VNFFG:
             return Step(name, lambda: self._remove_vnffg(op, subject), lambda: self._restore_vnffg(op, subject))
         if kind == GONE_VNF:
             return Step(name, lambda: self._end_vnf(op, self._planned_vnf(op, subject)), None)
+        if kind == GONE_NESTED:
+            return Step(name, lambda: self._end_nested(op, subject), None)
+        if kind == GONE_PNF:
+            return Step(name, lambda: self._end_pnf(op, subject), None)
         if kind == GONE_SAP:
             return Step(name, lambda: self._end_sap(op, subject), None)
+        if kind == GONE_NETWORK:
+            return Step(name, lambda: self._end_network(op, subject), None)
         return Step(name, lambda: self._forget(op, change), None)
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
@@ -104,15 +150,29 @@ class ChangeNs(NsStory):
         names = {**ns.vnf_instances, **{vnf.name: vnf.vnf_instance_id for vnf in new.vnfs}}
         kept = {name: vnf_id for name, vnf_id in names.items() if vnf_id not in change.remove}
         levels = dict(change.scale_levels) or dict(ns.scale_levels)
-        uow.ns_instances.save(replace(ns, vnf_instances=kept, scale_levels=levels))
+        changed = replace(ns, vnf_instances=kept, scale_levels=levels)
+        if change.flavour_id:
+            plan = {**ns.plan, "flavour_id": change.flavour_id}
+            changed = replace(changed, flavour_id=change.flavour_id, plan=plan, scale_levels={})
+        if change.nsd_info_id:
+            package = uow.packages.get(change.nsd_info_id)
+            changed = replace(changed, nsd_id=package.descriptor_id, nsd_info_id=package.id)
+        uow.ns_instances.save(changed)
+        for info_id in {ns.nsd_info_id, changed.nsd_info_id} if change.nsd_info_id else ():
+            mark_usage(uow, info_id, partial(_is_of, uow, op.tenant_id, info_id))
         self._world.announce(uow, "ns-instance", "changed", ns.id, ns.tenant_id, {"name": ns.name})
 
     def rolled_back(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """What was to come is not planned any more."""
         if op.plan:
-            _, new = _decided(op)
-            ns = uow.ns_instances.get(op.instance_id)
-            uow.ns_instances.save(_without(ns, {v.vnf_instance_id for v in new.vnfs}, {s.id for s in new.saps}))
+            change, new = _decided(op)
+            ns = _without(uow.ns_instances.get(op.instance_id), _ids(new, change))
+            plan, former = plan_from_json(ns.plan), _pnfs_of(op, "former")
+            pnfs = tuple(former.get(pnf.key, pnf) for pnf in plan.pnfs)
+            uow.ns_instances.save(replace(ns, plan=replace(plan, pnfs=pnfs).to_json()))
+            for vld_id in change.add_links:
+                for pool in ("vni", "subnet"):
+                    uow.numbers.release(pool, network_id_of(op.id, vld_id))
 
     # The plan of the instance
 
@@ -138,8 +198,7 @@ class ChangeNs(NsStory):
                 if vnf.vnf_instance_id in change.remove:
                     for vnfc in vnf.vnfcs:
                         uow.reservations.remove(vnfc.reservation_id)
-            saps = {sap.id for sap in plan.saps if sap.sapd_id in change.remove_saps}
-            uow.ns_instances.save(_without(ns, set(change.remove), saps))
+            uow.ns_instances.save(_without(ns, _going(plan, change)))
 
     # Operations of VNFs
 
@@ -156,6 +215,11 @@ class ChangeNs(NsStory):
             error = self._failure(vnf_op, op.tenant_id, state)
             raise type(error)(f"{work.operation} of a VNF: {error.detail}", hint=error.hint, facts=error.facts)
         return {"vnfInstanceId": work.vnf_instance_id, "vnfLcmOpOccId": vnf_op}
+
+    def _nested_work(self, op: LcmOpOcc, change: NsChange, number: int) -> Mapping[str, Any]:
+        work = change.nested_work[number]
+        op_id = self._world.nested.work(op, number, work.ns_instance_id, work.operation, work.request)
+        return {"nsInstanceId": work.ns_instance_id, "nsLcmOpOccId": op_id}
 
     def _unwork(self, op: LcmOpOcc, change: NsChange, number: int) -> None:
         """An operation that failed is rolled back, one that completed is done the other way round."""
@@ -207,8 +271,8 @@ class ChangeNs(NsStory):
         self._unfollow(op)
         self._terminate_vnf(op, vnf)
 
-    def _add_vnffg(self, op: LcmOpOcc, vnffgd_id: str) -> Mapping[str, Any]:
-        self._world.add_chains(op, plan=self._plan(op), vnffgd_id=vnffgd_id)
+    def _add_vnffg(self, op: LcmOpOcc, vnffgd_id: str, change: NsChange | None = None) -> Mapping[str, Any]:
+        self._world.add_chains(op, self._plan(op), vnffgd_id, change)
         plane = self._world.graphs.refresh(self._world.hosts_of(op, self._plan(op)))
         return self._world.activate_chains(op, plane)
 
@@ -230,39 +294,98 @@ class ChangeNs(NsStory):
         if sap is not None:
             self._detach_sap(op, plan, sap)
 
+    def _end_nested(self, op: LcmOpOcc, key: str) -> None:
+        planned = next((nested for nested in self._plan(op).nested if nested.key == key), None)
+        if planned is not None:
+            self._withdraw_nested(op, planned)
+
+    def _end_pnf(self, op: LcmOpOcc, key: str) -> None:
+        plan = self._plan(op)
+        pnf = next((pnf for pnf in plan.pnfs if pnf.key == key), None)
+        if pnf is not None:
+            self._constituents.remove_pnf(op, plan, pnf)
+
+    def _end_network(self, op: LcmOpOcc, vld_id: str) -> None:
+        network = next((network for network in self._plan(op).networks if network.vld_id == vld_id), None)
+        if network is not None:
+            self._remove_network(network)
+
 
 def _decided(op: LcmOpOcc) -> tuple[NsChange, NsPlan]:
     return change_from_json(op.plan["change"]), plan_from_json(op.plan["new"])
 
 
-def _steps(change: NsChange, new: NsPlan, plan: NsPlan) -> tuple[str, ...]:
-    names = {vnf.vnf_instance_id: vnf.name for vnf in plan.vnfs}
+def _pnfs_of(op: LcmOpOcc, which: str) -> dict[str, PlannedPnf]:
+    """The PNFs that are modified, as they were or as they will be, by key."""
+    pnfs = (pnf_from_json(item) for item in op.plan.get(which, ()))
+    return {pnf.key: pnf for pnf in pnfs}
+
+
+def _steps(op: LcmOpOcc, change: NsChange, new: NsPlan, plan: NsPlan) -> tuple[str, ...]:
+    going = _going(plan, change)
     moves = bool(new.vnfs or change.remove)
     return (
         *((RESERVATIONS,) if new.vnfs else ()),
+        *(NETWORK + vld_id for vld_id in change.add_links),
         *(SAP + sap.sapd_id for sap in new.saps),
+        *(PNF + pnf.key for pnf in new.pnfs),
+        *(NEW_PNF + key for key in _pnfs_of(op, "modified")),
+        *(NESTED + nested.key for nested in new.nested),
         *(VNF + vnf.name for vnf in new.vnfs),
         *((VNFS,) if new.vnfs else ()),
         *(f"{WORK}{number + 1}" for number in range(len(change.work))),
+        *(f"{NESTED_WORK}{number + 1}" for number in range(len(change.nested_work))),
         *(VNFFG + vnffg for vnffg in change.add_vnffgs),
         *((CHAINS,) if moves else ()),
         *(NO_VNFFG + vnffg for vnffg in change.remove_vnffgs),
-        *(GONE_VNF + names[vnf_id] for vnf_id in change.remove if vnf_id in names),
+        *(GONE_VNF + vnf.name for vnf in plan.vnfs if vnf.vnf_instance_id in going),
+        *(GONE_NESTED + nested.key for nested in plan.nested if nested.ns_instance_id in change.remove_nested),
+        *(GONE_PNF + pnf.key for pnf in plan.pnfs if pnf.pnf_id in change.remove_pnfs),
         *(GONE_SAP + sapd_id for sapd_id in change.remove_saps),
-        *((RELEASE,) if change.remove or change.remove_saps else ()),
+        *(GONE_NETWORK + vld_id for vld_id in change.remove_links),
+        *((RELEASE,) if going else ()),
     )
+
+
+def _going(plan: NsPlan, change: NsChange) -> set[str]:
+    """The identifiers in the plan of what goes."""
+    return {
+        *change.remove,
+        *change.remove_nested,
+        *(sap.id for sap in plan.saps if sap.sapd_id in change.remove_saps),
+        *(pnf.key for pnf in plan.pnfs if pnf.pnf_id in change.remove_pnfs),
+        *(network.id for network in plan.networks if network.vld_id in change.remove_links),
+    }
+
+
+def _ids(new: NsPlan, change: NsChange) -> set[str]:
+    """The identifiers in the plan of what was to come."""
+    return {
+        *(vnf.vnf_instance_id for vnf in new.vnfs),
+        *(nested.ns_instance_id for nested in new.nested),
+        *(sap.id for sap in new.saps),
+        *(pnf.key for pnf in new.pnfs),
+        *(network.id for network in new.networks if network.vld_id in change.add_links),
+    }
+
+
+def _is_of(uow: UnitOfWork, tenant_id: str, nsd_info_id: str) -> bool:
+    return bool(uow.ns_instances.list(tenant_id, limit=1, nsd_info_id=nsd_info_id))
 
 
 def _with_parent(request: Mapping[str, Any], op: LcmOpOcc) -> dict[str, Any]:
     return {**(request.get("additionalParams") or {}), "catenaParent": op.id}
 
 
-def _without(ns: NsInstance, vnfs: set[str], saps: set[str]) -> NsInstance:
-    """The NS without these VNFs and SAPs in its plan."""
+def _without(ns: NsInstance, ids: set[str]) -> NsInstance:
+    """The NS without these in its plan."""
     plan = plan_from_json(ns.plan)
     kept = replace(
         plan,
-        vnfs=tuple(vnf for vnf in plan.vnfs if vnf.vnf_instance_id not in vnfs),
-        saps=tuple(sap for sap in plan.saps if sap.id not in saps),
+        networks=tuple(network for network in plan.networks if network.id not in ids),
+        vnfs=tuple(vnf for vnf in plan.vnfs if vnf.vnf_instance_id not in ids),
+        saps=tuple(sap for sap in plan.saps if sap.id not in ids),
+        pnfs=tuple(pnf for pnf in plan.pnfs if pnf.key not in ids),
+        nested=tuple(nested for nested in plan.nested if nested.ns_instance_id not in ids),
     )
-    return replace(ns, plan=kept.to_json(), saps=tuple(sap for sap in ns.saps if sap.id not in saps))
+    return replace(ns, plan=kept.to_json(), saps=tuple(sap for sap in ns.saps if sap.id not in ids))

@@ -25,6 +25,7 @@ from mano.errors import NotFound, WrongState
 from mano.nfvo.catalogue import find_usable, mark_usage
 from mano.nfvo.chain_users import require_unused
 from mano.nfvo.ns_changes import decide
+from mano.nfvo.ns_families import require_free
 from mano.nfvo.ns_situation import service_of
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -64,6 +65,7 @@ class NsLifecycle:
             ns = uow.ns_instances.get(id, tenant_id)
             _require(ns, InstantiationState.NOT_INSTANTIATED)
             require_idle(uow.operations.active(ns.id))
+            require_free(uow, ns, "deleted")
             uow.ns_instances.remove(ns.id)
             mark_usage(
                 uow, ns.nsd_info_id, lambda: bool(uow.ns_instances.list(tenant_id, limit=1, nsd_info_id=ns.nsd_info_id))
@@ -97,7 +99,7 @@ class NsLifecycle:
         with self._open_unit(read_only=True) as uow:
             ns = uow.ns_instances.get(id, tenant_id)
             if ns.state is InstantiationState.INSTANTIATED and uow.operations.active(ns.id) is None:
-                decide(service_of(uow, ns), operation, request)
+                decide(service_of(uow, ns, request), operation, request)
         return self._start(
             id, tenant_id, operation, request, InstantiationState.INSTANTIATED, op_id=op_id, is_automatic=is_automatic
         )
@@ -155,7 +157,9 @@ class NsLifecycle:
             require_idle(uow.operations.active(ns.id))
             _require(ns, needed)
             if operation == "TERMINATE":
+                require_free(uow, ns, "terminated")
                 require_unused(uow, ns)
+                uow.ns_instances.save(ns)  # an NS that takes this one in at the same moment sees that it goes
             op = LcmOpOcc(
                 id=op_id or self._new_id(),
                 tenant_id=tenant_id,

@@ -1,4 +1,4 @@
-"""From the plan of an NS to the request that places it: VDU instances, the rules between them, the chains. Pure."""
+"""From the plan of an NS to the request that places it: VDU instances, the rules between them, the chains."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
+from mano.domain.ns_instance import NsInstance
 from mano.errors import Refused
 from mano.nfvo.path_bounds import bounds_of
-from mano.nfvo.plan import NsPlan, PlannedVnfc
+from mano.nfvo.plan import NsPlan, PlannedVnfc, plan_from_json
 from mano.nfvo.plan_inputs import Constituent, PlanInputs
+from mano.ports.repositories import UnitOfWork
 from vnf_descriptors.model import (
     AffinityKind,
     AffinityRule,
     ConstituentKind,
     Nfp,
     NfpConnectionPoint,
+    Nsd,
     VduCp,
     VduKind,
     VnfFlavour,
     VnicType,
+    from_json,
 )
 
 
@@ -34,6 +38,44 @@ def growth_request(inputs: PlanInputs, plan: NsPlan, new: NsPlan) -> dict[str, A
     together = replace(new, vnfs=(*there, *new.vnfs))
     binding = [group for group in _ns_groups(inputs, together) if keys & set(group["members"])]
     return {**document, "groups": [*_vnf_groups(inputs, new), *binding]}
+
+
+def with_groups(request: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The PlacementRequest with further groups."""
+    return {**request, "groups": [*request["groups"], *groups]}
+
+
+def outer_groups(uow: UnitOfWork, ns: NsInstance, plan: NsPlan) -> list[dict[str, Any]]:
+    """What the NSDs around a nested NS ask of its VDUs and those of their other constituents.
+
+    A nested NS is placed by its own operation; what is placed already binds it by its reservations.
+    """
+    new = [vnfc.key for vnf in plan.vnfs for vnfc in vnf.vnfcs]
+    groups: list[dict[str, Any]] = []
+    for parent in [uow.ns_instances.find(id) for id in ns.parents] if new else ():
+        mine = {nested.profile_id for nested in parent.nested if nested.ns_instance_id == ns.id} if parent else set()
+        if parent is None or not parent.plan or not mine:
+            continue
+        nsd = from_json(uow.packages.get(parent.nsd_info_id).descriptor)
+        rules = nsd.flavour(parent.plan["flavour_id"]).affinity_rules if isinstance(nsd, Nsd) else ()
+        for rule in rules:
+            if mine & set(rule.members):
+                members = [*_present(uow, parent, rule, ns), new]
+                groups += [group for group in groups_of(rule, members) if set(new) & set(group["members"])]
+    return groups
+
+
+def _present(uow: UnitOfWork, parent: NsInstance, rule: AffinityRule, ns: NsInstance) -> Iterator[list[str]]:
+    """The reservations of each member of a rule that is there, but for the nested NS in question."""
+    held = uow.reservations.list(parent.tenant_id, ns_instance_id=parent.id)
+    for vnf in plan_from_json(parent.plan).vnfs:
+        if vnf.profile_id in rule.members:
+            ids = {vnfc.reservation_id for vnfc in vnf.vnfcs}
+            yield [one.id for one in held if one.id in ids]
+    for nested in parent.nested:
+        if nested.profile_id in rule.members and nested.ns_instance_id != ns.id:
+            inner = uow.reservations.list(parent.tenant_id, ns_instance_id=nested.ns_instance_id)
+            yield [one.id for one in inner]
 
 
 def placement_request(inputs: PlanInputs, plan: NsPlan, chains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

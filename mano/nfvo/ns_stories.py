@@ -10,13 +10,16 @@ from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationState
 from mano.domain.ns_instance import Network, NsInstance, SapInstance
 from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
 from mano.errors import CatenaError, DeadlineExceeded, error_from_document
+from mano.nfvo.constituent_steps import Constituents
 from mano.nfvo.forwarding_graphs import release_numbers
 from mano.nfvo.ns_world import NsWorld, network_spec, sap_port
-from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.plan import NsPlan, PlannedNested, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.vnf_parameters import named
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
 
 NETWORK, VNF, VNFS, SAP, GRAPHS, RESERVATIONS = "network:", "vnf:", "vnfs", "sap:", "forwarding-graphs", "reservations"
+PNF, NESTED = "pnf:", "nested:"
 """Names, or beginnings of names, of the steps."""
 
 VNF_DEADLINE_S = 600.0
@@ -33,6 +36,7 @@ class NsStory:
 
     def __init__(self, world: NsWorld) -> None:
         self._world = world
+        self._constituents = Constituents(world)
 
     def _add_network(self, op: LcmOpOcc, network: Network) -> None:
         for vim in self._world.vims.values():
@@ -47,10 +51,11 @@ class NsStory:
         with self._world.open_unit() as uow:
             uow.networks.remove(network.id)
             uow.numbers.release("vni", network.id)
+            uow.numbers.release("subnet", network.id)
 
     def _attach_sap(self, op: LcmOpOcc, plan: NsPlan, sap: PlannedSap) -> Mapping[str, Any]:
         network = plan.network(sap.network_id)
-        status = self._world.vim_of_sap(sap).ensure_port(sap_port(sap, network))
+        status = self._world.vim_at(sap.attachment).ensure_port(sap_port(sap, network))
         point = ConnectionPoint(
             id=sap.id,
             cpd_id=sap.sapd_id,
@@ -76,7 +81,7 @@ class NsStory:
             ns = uow.ns_instances.get(op.instance_id)
             uow.ns_instances.save(replace(ns, saps=tuple(known for known in ns.saps if known.id != sap.id)))
         self._world.graphs.refresh([sap.host])
-        self._world.vim_of_sap(sap).remove_port(sap_port(sap, plan.network(sap.network_id)))
+        self._world.vim_at(sap.attachment).remove_port(sap_port(sap, plan.network(sap.network_id)))
 
     def _remove_chains(self, op: LcmOpOcc, vnffgd_id: str | None = None, plan: NsPlan | None = None) -> None:
         """The NS's chains go, or those of one VNFFG."""
@@ -97,8 +102,9 @@ class NsStory:
     def _start_vnf(self, op: LcmOpOcc, plan: NsPlan, vnf: PlannedVnf) -> Mapping[str, Any]:
         """Create the VNF instance and start its operation; a failed one is tried again."""
         vnfm = self._world.vnfm
-        metadata = {"nsInstanceId": op.instance_id, "vnfProfileId": vnf.profile_id}
-        vnfm.create_vnf(vnf.vnf_instance_id, op.tenant_id, vnf.vnfd_id, vnf.name, metadata)
+        name, metadata = named(op.parameters, plan, vnf)
+        metadata |= {"nsInstanceId": op.instance_id, "vnfProfileId": vnf.profile_id}
+        vnfm.create_vnf(vnf.vnf_instance_id, op.tenant_id, vnf.vnfd_id, name, metadata)
         request = self._world.instantiate_request(op, plan, vnf)
         vnfm.instantiate(vnf.vnf_instance_id, op.tenant_id, vnf.operation_id, request)
         return {"vnfInstanceId": vnf.vnf_instance_id, "vnfLcmOpOccId": vnf.operation_id}
@@ -139,6 +145,9 @@ class NsStory:
             state = OperationState.ROLLING_BACK
         if state is OperationState.ROLLING_BACK:
             self._await(vnf.operation_id, op, deadline, wanted=OperationState.ROLLED_BACK)
+
+    def _withdraw_nested(self, op: LcmOpOcc, nested: PlannedNested) -> None:
+        self._constituents.remove_nested(op, nested.key, nested.ns_instance_id, made=nested.made)
 
     def _deadline(self) -> float:
         return self._world.clock.monotonic() + VNF_DEADLINE_S
@@ -191,6 +200,14 @@ class InstantiateNs(NsStory):
         if name.startswith(SAP):
             sap = next(s for s in plan.saps if s.sapd_id == name.removeprefix(SAP))
             return Step(name, lambda: self._attach_sap(op, plan, sap), lambda: self._detach_sap(op, plan, sap))
+        if name.startswith(PNF):
+            pnf, parts = plan.pnf(name.removeprefix(PNF)), self._constituents
+            return Step(name, lambda: parts.add_pnf(op, plan, pnf), lambda: parts.remove_pnf(op, plan, pnf))
+        if name.startswith(NESTED):
+            nested = plan.nested_ns(name.removeprefix(NESTED))
+            return Step(
+                name, lambda: self._constituents.add_nested(op, nested), lambda: self._withdraw_nested(op, nested)
+            )
         if name.startswith(VNF):
             vnf = next(v for v in plan.vnfs if v.name == name.removeprefix(VNF))
             return Step(name, lambda: self._start_vnf(op, plan, vnf), lambda: self._terminate_vnf(op, vnf))
@@ -212,7 +229,8 @@ class InstantiateNs(NsStory):
         ns = uow.ns_instances.get(op.instance_id)
         for network in plan_from_json(op.plan).networks if op.plan else ():
             uow.numbers.release("vni", network.id)
-        uow.ns_instances.save(replace(ns, plan={}, vnf_instances={}, saps=()))
+            uow.numbers.release("subnet", network.id)
+        uow.ns_instances.save(replace(ns, plan={}, vnf_instances={}, saps=(), pnfs=(), nested=()))
 
     def _program_graphs(self, op: LcmOpOcc) -> Mapping[str, Any]:
         """Store the chains of the NSD's VNFFGs, prove and program them."""
@@ -242,6 +260,12 @@ class TerminateNs(NsStory):
         if name.startswith(SAP):
             sap = next(s for s in plan.saps if s.sapd_id == name.removeprefix(SAP))
             return Step(name, lambda: self._detach_sap(op, plan, sap), None)
+        if name.startswith(PNF):
+            pnf = plan.pnf(name.removeprefix(PNF))
+            return Step(name, lambda: self._constituents.remove_pnf(op, plan, pnf), None)
+        if name.startswith(NESTED):
+            nested = plan.nested_ns(name.removeprefix(NESTED))
+            return Step(name, lambda: self._withdraw_nested(op, nested), None)
         if name.startswith(VNF):
             vnf = next(v for v in plan.vnfs if v.name == name.removeprefix(VNF))
             return Step(name, lambda: self._terminate_vnf(op, vnf), None)
@@ -262,6 +286,8 @@ def _instantiation_steps(plan: NsPlan) -> tuple[str, ...]:
         RESERVATIONS,
         *(NETWORK + network.vld_id for network in plan.networks),
         *(SAP + sap.sapd_id for sap in plan.saps),
+        *(PNF + pnf.key for pnf in plan.pnfs),
+        *(NESTED + nested.key for nested in plan.nested),
         *(VNF + vnf.name for vnf in plan.vnfs),
         VNFS,
         GRAPHS,
@@ -269,4 +295,12 @@ def _instantiation_steps(plan: NsPlan) -> tuple[str, ...]:
 
 
 def _emptied(ns: NsInstance) -> NsInstance:
-    return replace(ns, state=InstantiationState.NOT_INSTANTIATED, plan={}, vnf_instances={}, saps=())
+    nothing: dict[str, Any] = {
+        "plan": {},
+        "vnf_instances": {},
+        "scale_levels": {},
+        "saps": (),
+        "pnfs": (),
+        "nested": (),
+    }
+    return replace(ns, state=InstantiationState.NOT_INSTANTIATED, **nothing)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 
-from mano.domain.catalogue import DescriptorKind
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, OperationState
 from mano.domain.ns_instance import Network, NsInstance
 from mano.domain.service_chain import ChainState
-from mano.errors import CatenaError, InvalidInput, NotFound, WrongState
-from mano.nfvo.catalogue import find_usable
+from mano.errors import CatenaError, NotFound, WrongState
 from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, with_paths
-from mano.nfvo.graph_translation import LiveVnf, chain_documents
+from mano.nfvo.graph_translation import LivePnf, LiveVnf, Parts, chain_documents
 from mano.nfvo.growing import cp_config
-from mano.nfvo.growth import addresses_taken
-from mano.nfvo.ns_changes import NsChange
-from mano.nfvo.ns_placement import chain_requests, growth_request, placement_request
-from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
-from mano.nfvo.plan_inputs import Constituent, PlanInputs, SapRequest
+from mano.nfvo.nested_services import NestedServices
+from mano.nfvo.ns_change import NsChange
+from mano.nfvo.ns_families import addresses_on, outer_joins
+from mano.nfvo.ns_placement import chain_requests, growth_request, outer_groups, placement_request, with_groups
+from mano.nfvo.ns_requests import Reading, ns_flavour, nsd_of, pnf_data, require_distinct, require_passable
+from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedPnfCp, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.plan_inputs import NestedRequest, PlanInputs
 from mano.nfvo.planning import count_instances, grow_ns, plan_ns
 from mano.nfvo.reserving import Reserving
+from mano.nfvo.virtual_links import network_id_of
+from mano.nfvo.vnf_parameters import first_request, params_for, require_profiles, with_rules
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Vnfm
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, NetworkSpec, PortSpec, VimDriver
-from vnf_descriptors.model import Nsd, NsFlavour, Vnfd, from_json
+from vnf_descriptors.model import Nsd, NsFlavour
 
 FIRST_VNI, LAST_VNI = 4096, (1 << 24) - 1
 """Tunnel keys of tenants' networks; smaller ones are the data plane's own."""
@@ -49,6 +51,7 @@ class NsWorld:
     vnfm: Vnfm
     graphs: ForwardingGraphs
     reserving: Reserving
+    nested: NestedServices
     clock: Clock
     new_id: IdFactory
 
@@ -58,11 +61,10 @@ class NsWorld:
             with self.open_unit() as uow:
                 inputs = self._inputs(uow, op)
                 plan = plan_ns(inputs)
-            ids = {vnfc.key: vnfc.reservation_id for vnf in plan.vnfs for vnfc in vnf.vnfcs}
+                groups = outer_groups(uow, uow.ns_instances.get(op.instance_id), plan)
+            require_passable(inputs.flavour, plan)
             request = placement_request(inputs, plan, chain_requests(inputs, plan))
-            self.reserving.reserve(
-                op.instance_id, op.tenant_id, request, ids, also=lambda uow: _keep_plan(uow, op, plan)
-            )
+            self._reserve(op, plan, with_groups(request, groups), lambda uow: _keep_plan(uow, op, plan))
         except CatenaError:
             self._give_numbers_back(op)
             raise
@@ -76,42 +78,66 @@ class NsWorld:
         with self.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id, op.tenant_id)
             plan = plan_from_json(ns.plan)
-            inputs = self._growth_inputs(uow, op, ns, plan, change)
-            networks = {network.id: network for network in plan.networks}
-            taken = addresses_taken(uow, networks, op.tenant_id)
-            new = grow_ns(inputs, plan, change.add, [str(sap["sapdId"]) for sap in change.add_saps], taken)
-        ids = {vnfc.key: vnfc.reservation_id for vnf in new.vnfs for vnfc in vnf.vnfcs}
-
-        def keep(uow: UnitOfWork) -> None:
-            _keep_growth(uow, op, change, new)
-
-        if ids:
-            self.reserving.reserve(op.instance_id, op.tenant_id, growth_request(inputs, plan, new), ids, also=keep)
-        else:
-            with self.open_unit() as uow:
-                keep(uow)
+            inputs = self._growth_inputs(uow, op, ns, change)
+            taken = addresses_on(uow, ns, [network.id for network in plan.networks])
+            saps = [str(sap["sapdId"]) for sap in change.add_saps]
+            require_distinct(inputs, plan, taken)
+            new = grow_ns(inputs, plan, change.add, saps, taken, change.add_links)
+            modified = self._modified(uow, ns, inputs, change, taken)
+            groups = outer_groups(uow, ns, new)
+        request = with_groups(growth_request(inputs, plan, new), groups)
+        self._reserve(op, new, request, lambda uow: _keep_growth(uow, op, change, new, modified))
         return new
 
-    def _growth_inputs(
-        self, uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, plan: NsPlan, change: NsChange
-    ) -> PlanInputs:
-        nsd = _nsd(uow, ns)
-        flavour = nsd.flavour(plan.flavour_id)
-        known = {name: attachment for vim in self.vims.values() for name, attachment in vim.attachments().items()}
-        saps = {str(sap["sapdId"]): sap_request(sap, flavour, known) for sap in change.add_saps}
-        return PlanInputs(
-            ns_instance_id=ns.id,
-            tenant_id=op.tenant_id,
-            operation_id=op.id,
-            nsd=nsd,
-            flavour=flavour,
-            constituents=_constituents(uow, flavour, op.tenant_id) if change.add else {},
-            saps=saps,
-            counts={},
-            underlay_mtu=underlay_mtu(uow),
-            vni_of=lambda key: uow.numbers.allocate("vni", key, FIRST_VNI, LAST_VNI),
-            subnet_for=lambda key: own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
+    def _modified(
+        self,
+        uow: UnitOfWork,
+        ns: NsInstance,
+        inputs: PlanInputs,
+        change: NsChange,
+        taken: Mapping[str, Iterable[str]],
+    ) -> list[PlannedPnf]:
+        """The PNFs that ModifyPnfData change, as they will be."""
+        reading = Reading(uow, ns, inputs.flavour, self.attachments())
+        return [reading.modified_pnf(inputs, item, taken, i) for i, item in enumerate(change.modify_pnfs)]
+
+    def _reserve(
+        self, op: LcmOpOcc, plan: NsPlan, request: Mapping[str, Any], keep: Callable[[UnitOfWork], None]
+    ) -> None:
+        """Reserve what the plan's VDUs need, and keep the plan, in one transaction."""
+        ids = {vnfc.key: vnfc.reservation_id for vnf in plan.vnfs for vnfc in vnf.vnfcs}
+        if ids:
+            self.reserving.reserve(op.instance_id, op.tenant_id, request, ids, also=keep)
+            return
+        with self.open_unit() as uow:
+            keep(uow)
+
+    def _growth_inputs(self, uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, change: NsChange) -> PlanInputs:
+        nsd = nsd_of(uow.packages.get(change.nsd_info_id or ns.nsd_info_id))
+        flavour = ns_flavour(nsd, change.flavour_id or ns.flavour_id)
+        require_profiles(flavour, op.parameters)
+        if not change.flavour_id and not change.nsd_info_id:
+            flavour = with_rules(flavour, first_request(uow, ns))
+        reading = Reading(uow, ns, flavour, self.attachments())
+        outer = reading.outer()
+        extra = {str(one["nsProfileId"]): one for one in change.nested_parameters}
+        made = [
+            reading.new_nested(flavour.nested_ns_profile(id), extra.get(id, {}))
+            for id, count in change.add_nested.items()
+            for _ in range(count)
+        ]
+        return replace(
+            self._numbered(uow, op, ns, nsd, flavour),
+            constituents=reading.constituents() if change.add else {},
+            saps={str(sap["sapdId"]): reading.added_sap(sap) for sap in change.add_saps},
+            outer=outer,
+            pnfs=reading.pnfs(change.add_pnfs, {}, "/addPnfData"),
+            nested=(*reading.taken(change.take_nested, "/addNestedNsData"), *made),
         )
+
+    def attachments(self) -> dict[str, Attachment]:
+        """The attachments of all VIMs, by name."""
+        return {name: attachment for vim in self.vims.values() for name, attachment in vim.attachments().items()}
 
     def keep_plan_of_instance(self, op: LcmOpOcc) -> Mapping[str, Any]:
         """Copy the instance's plan to an operation that takes it down; the operation's own on a repeat."""
@@ -135,19 +161,20 @@ class NsWorld:
                 self.vnfm.cancel(vnf_op_id, op.tenant_id, mode)
 
     def hosts_of(self, op: LcmOpOcc, plan: NsPlan | None = None) -> tuple[str, ...]:
-        """The hosts that the NS is on: its reservations' and its SAPs'."""
+        """The hosts that the NS is on: its reservations', its SAPs' and its PNFs'."""
         with self.open_unit(read_only=True) as uow:
             reserved = {r.host for r in uow.reservations.list(op.tenant_id, ns_instance_id=op.instance_id)}
         planned = plan or plan_from_json(op.plan)
         saps = {sap.host for sap in planned.saps if sap.host}
-        return tuple(sorted(reserved | saps))
+        pnfs = {cp.host for pnf in planned.pnfs for cp in pnf.cps if cp.host}
+        return tuple(sorted(reserved | saps | pnfs))
 
-    def vim_of_sap(self, sap: PlannedSap) -> VimDriver:
-        """The VIM that has the SAP's attachment."""
+    def vim_at(self, attachment: str) -> VimDriver:
+        """The VIM that has the attachment."""
         for vim in self.vims.values():
-            if sap.attachment in vim.attachments():
+            if attachment in vim.attachments():
                 return vim
-        raise NotFound(f"no VIM has an attachment '{sap.attachment}' any more")
+        raise NotFound(f"no VIM has an attachment '{attachment}' any more")
 
     def vnf_operation_state(self, op_id: str, tenant_id: str) -> OperationState | None:
         """The state of a VNF's operation, ``None`` when it was never started."""
@@ -168,15 +195,10 @@ class NsWorld:
             for cp in vnfc.cps:
                 configs = links.setdefault(cp.network_id, {}).setdefault(cp.ext_cpd_id, {})
                 configs[f"{vnfc.index:04d}"] = cp_config(cp)
-        extra = next(
-            (
-                item.get("additionalParams") or {}
-                for item in op.parameters.get("additionalParamsForVnf") or ()
-                if item.get("vnfProfileId") == vnf.profile_id
-            ),
-            {},
-        )
+        asked = params_for(op.parameters, plan, vnf)
+        extra = asked.get("additionalParams") or {}
         return {
+            **{name: asked[name] for name in ("vnfConfigurableProperties", "extensions") if asked.get(name)},
             "flavourId": vnf.flavour_id,
             "instantiationLevelId": vnf.level_id or None,
             "extVirtualLinks": [
@@ -190,13 +212,24 @@ class NsWorld:
             "additionalParams": {**extra, "catenaParent": op.id},
         }
 
-    def add_chains(self, op: LcmOpOcc, plan: NsPlan | None = None, vnffgd_id: str | None = None) -> None:
-        """Store a chain for each NFP of the NSD, or of one VNFFG, with SPIs of its own; once per operation."""
+    def add_chains(
+        self,
+        op: LcmOpOcc,
+        plan: NsPlan | None = None,
+        vnffgd_id: str | None = None,
+        change: NsChange | None = None,
+    ) -> None:
+        """Store a chain for each NFP of the NSD, or of one VNFFG, with SPIs of its own; once per operation.
+
+        ``change`` may name another NSD or flavour that the NS is about to be of.
+        """
         plan = plan or plan_from_json(op.plan)
         with self.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id)
-            flavour = _nsd(uow, ns).flavour(plan.flavour_id)
-            for document in chain_documents(ns, flavour, self._live_by_profile(uow, op, plan), op.id):
+            to = change or NsChange()
+            nsd = nsd_of(uow.packages.get(to.nsd_info_id or ns.nsd_info_id))
+            flavour = nsd.flavour(to.flavour_id or plan.flavour_id)
+            for document in chain_documents(ns, flavour, self._parts(uow, ns, plan), op.id):
                 wanted = vnffgd_id is None or document["vnffgdId"] == vnffgd_id
                 if wanted and uow.chains.find(document["id"]) is None:
                     uow.chains.add(self.graphs.new_chain(uow, document, ns.tenant_id, ns.id))
@@ -234,51 +267,75 @@ class NsWorld:
 
     def _inputs(self, uow: UnitOfWork, op: LcmOpOcc) -> PlanInputs:
         ns = uow.ns_instances.get(op.instance_id, op.tenant_id)
-        nsd = _nsd(uow, ns)
-        flavour = _ns_flavour(nsd, str(op.parameters.get("nsFlavourId") or ""))
+        nsd = nsd_of(uow.packages.get(ns.nsd_info_id))
+        flavour = with_rules(ns_flavour(nsd, str(op.parameters.get("nsFlavourId") or "")), op.parameters)
+        require_profiles(flavour, op.parameters)
+        level = op.parameters.get("nsInstantiationLevelId")
+        counts = count_instances(flavour, level)
+        reading = Reading(uow, ns, flavour, self.attachments())
+        outer = reading.outer()
+        nested = reading.nested(op.parameters, flavour.nested_instances(level))
+        return replace(
+            self._numbered(uow, op, ns, nsd, flavour),
+            constituents=reading.constituents(),
+            saps=reading.saps(op.parameters, outer),
+            counts=counts,
+            outer=outer,
+            taken=joined_addresses(uow, ns, op.id, flavour, nested),
+            pnfs=reading.pnfs(pnf_data(op.parameters), op.parameters, "/addPnfData"),
+            nested=nested,
+        )
+
+    def _numbered(self, uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, nsd: Nsd, flavour: NsFlavour) -> PlanInputs:
+        """Inputs that ask for nothing yet."""
         return PlanInputs(
             ns_instance_id=ns.id,
             tenant_id=op.tenant_id,
             operation_id=op.id,
             nsd=nsd,
             flavour=flavour,
-            constituents=_constituents(uow, flavour, op.tenant_id),
-            saps=self._sap_requests(op, flavour),
-            counts=count_instances(flavour, op.parameters.get("nsInstantiationLevelId")),
+            constituents={},
+            saps={},
+            counts={},
             underlay_mtu=underlay_mtu(uow),
             vni_of=lambda key: uow.numbers.allocate("vni", key, FIRST_VNI, LAST_VNI),
             subnet_for=lambda key: own_subnet(uow.numbers.allocate("subnet", key, 0, 4095)),
         )
 
-    def _sap_requests(self, op: LcmOpOcc, flavour: NsFlavour) -> dict[str, SapRequest]:
-        wishes = (op.parameters.get("additionalParamsForNs") or {}).get("catena", {}).get("saps", {})
-        known = {name: attachment for vim in self.vims.values() for name, attachment in vim.attachments().items()}
-        unknown = sorted(set(wishes) - {sap.id for sap in flavour.saps})
-        if unknown:
-            raise InvalidInput(
-                f"the NSD has no SAP '{unknown[0]}'",
-                hint=f"it has: {', '.join(sap.id for sap in flavour.saps) or 'none'}",
-                facts={"pointer": f"/additionalParamsForNs/catena/saps/{unknown[0]}"},
-            )
-        return {sap.id: _sap_request(sap.id, flavour, wishes.get(sap.id, {}), known, op) for sap in flavour.saps}
-
-    def _live_by_profile(self, uow: UnitOfWork, op: LcmOpOcc, plan: NsPlan) -> dict[str, list[LiveVnf]]:
-        live = {one.instance.id: one for one in self.graphs.live_vnfs(uow, ns_instance_id=op.instance_id)}
-        found: dict[str, list[LiveVnf]] = {}
+    def _parts(self, uow: UnitOfWork, ns: NsInstance, plan: NsPlan) -> Parts:
+        """What the NS's forwarding paths lead through, as it is."""
+        live = {one.instance.id: one for one in self.graphs.live_vnfs(uow, ns_instance_id=ns.id)}
+        vnfs: dict[str, list[LiveVnf]] = {}
         for vnf in plan.vnfs:
             if vnf.vnf_instance_id in live:
-                found.setdefault(vnf.profile_id, []).append(live[vnf.vnf_instance_id])
-        return found
+                vnfs.setdefault(vnf.profile_id, []).append(live[vnf.vnf_instance_id])
+        pnfs: dict[str, list[LivePnf]] = {}
+        for pnf in self.graphs.live_pnfs(uow, ns):
+            pnfs.setdefault(pnf.instance.profile_id, []).append(pnf)
+        return Parts(vnfs, pnfs, {join.sapd_id: join.entry_port for join in outer_joins(uow, ns)})
 
     def _give_numbers_back(self, op: LcmOpOcc) -> None:
         """Release what planning allocated for networks that will not come."""
         with self.open_unit() as uow:
             ns = uow.ns_instances.get(op.instance_id)
-            for flavour in _nsd(uow, ns).flavours:
+            for flavour in nsd_of(uow.packages.get(ns.nsd_info_id)).flavours:
                 for link in flavour.virtual_links:
                     network_id = derive_id(op.id, "network", link.id)
                     uow.numbers.release("vni", network_id)
                     uow.numbers.release("subnet", network_id)
+
+
+def joined_addresses(
+    uow: UnitOfWork, ns: NsInstance, operation_id: str, flavour: NsFlavour, nested: Sequence[NestedRequest]
+) -> dict[str, list[str]]:
+    """Who has which address on what the networks of an NS that is to be made will be joined to, inside and around."""
+    networks = {link.id: network_id_of(operation_id, link.id) for link in flavour.virtual_links}
+    taken = addresses_on(uow, ns, networks.values())
+    for request in nested:
+        for link_id, addresses in request.taken.items():
+            if link_id in networks:
+                taken[networks[link_id]] += addresses
+    return taken
 
 
 def network_spec(network: Network) -> NetworkSpec:
@@ -306,57 +363,44 @@ def sap_port(sap: PlannedSap, network: Network) -> PortSpec:
     )
 
 
+def pnf_port(cp: PlannedPnfCp, network: Network) -> PortSpec:
+    """The VIM's view of a PNF's connection point: a port whose other end is the PNF's."""
+    return PortSpec(
+        id=cp.id,
+        host=cp.host,
+        network=network_spec(network),
+        mac=cp.mac,
+        addresses=cp.addresses,
+        mtu=network.mtu,
+        attachment=cp.attachment,
+        gateway=cp.gateway,
+    )
+
+
 def _keep_plan(uow: UnitOfWork, op: LcmOpOcc, plan: NsPlan) -> None:
     document = plan.to_json()
     uow.operations.save(replace(uow.operations.get(op.id), plan=document))
     uow.ns_instances.save(replace(uow.ns_instances.get(op.instance_id), plan=document))
 
 
-def _nsd(uow: UnitOfWork, ns: NsInstance) -> Nsd:
-    model = from_json(uow.packages.get(ns.nsd_info_id).descriptor)
-    if not isinstance(model, Nsd):
-        raise InvalidInput(f"package {ns.nsd_info_id} holds no NSD")
-    return model
-
-
-def _ns_flavour(nsd: Nsd, flavour_id: str) -> NsFlavour:
-    try:
-        return nsd.flavour(flavour_id or None)
-    except KeyError:
-        raise InvalidInput(
-            f"the NSD has no deployment flavour '{flavour_id}'",
-            hint=f"it has: {', '.join(flavour.id for flavour in nsd.flavours)}",
-            facts={"pointer": "/nsFlavourId"},
-        ) from None
-
-
-def _constituents(uow: UnitOfWork, flavour: NsFlavour, tenant_id: str) -> dict[str, Constituent]:
-    found = {}
-    for profile in flavour.vnf_profiles:
-        package = find_usable(uow, DescriptorKind.VNF, profile.vnfd_id, tenant_id)
-        model = from_json(package.descriptor)
-        if not isinstance(model, Vnfd):
-            raise InvalidInput(f"package {package.id} holds no VNFD")
-        found[profile.id] = Constituent(profile, model, package.id)
-    if flavour.nested_ns_profiles or flavour.pnf_profiles:
-        raise InvalidInput("the NSD has nested NSs or PNFs, which cannot be instantiated yet")
-    return found
-
-
-def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan) -> None:
-    uow.operations.save(replace(uow.operations.get(op.id), plan={"change": change.to_json(), "new": new.to_json()}))
+def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan, modified: Sequence[PlannedPnf]) -> None:
     ns = uow.ns_instances.get(op.instance_id)
     plan = plan_from_json(ns.plan)
-    grown = replace(plan, vnfs=(*plan.vnfs, *new.vnfs), saps=(*plan.saps, *new.saps))
+    after = {pnf.key: pnf for pnf in modified}
+    document: dict[str, Any] = {"change": change.to_json(), "new": new.to_json()}
+    if modified:
+        document["modified"] = [asdict(pnf) for pnf in modified]
+        document["former"] = [asdict(pnf) for pnf in plan.pnfs if pnf.key in after]
+    uow.operations.save(replace(uow.operations.get(op.id), plan=document))
+    grown = replace(
+        plan,
+        networks=new.networks,
+        vnfs=(*plan.vnfs, *new.vnfs),
+        saps=(*plan.saps, *new.saps),
+        pnfs=(*(after.get(pnf.key, pnf) for pnf in plan.pnfs), *new.pnfs),
+        nested=(*plan.nested, *new.nested),
+    )
     uow.ns_instances.save(replace(ns, plan=grown.to_json()))
-
-
-def sap_request(data: Mapping[str, Any], flavour: NsFlavour, known: Mapping[str, Attachment]) -> SapRequest:
-    """How a SAP of an UpdateNsRequest is attached: where its sapName says, else where its own name does."""
-    sap_id = str(data["sapdId"])
-    name = str(data.get("sapName") or sap_id)
-    wish = {"attachment": name if name in known else sap_id}
-    return _attached(sap_id, flavour, wish, known, _fixed_addresses(data), {"pointer": "/addSap"})
 
 
 def underlay_mtu(uow: UnitOfWork) -> int:
@@ -371,57 +415,3 @@ def own_subnet(number: int) -> str:
     """The ``number``-th /24 of ours."""
     base = int(OWN_SUBNETS.network_address) + number * 256
     return str(ip_network((base, 24)))
-
-
-def _sap_request(
-    sap_id: str, flavour: NsFlavour, wish: Mapping[str, Any], known: Mapping[str, Attachment], op: LcmOpOcc
-) -> SapRequest:
-    pointer = {"pointer": f"/additionalParamsForNs/catena/saps/{sap_id}"}
-    address = wish.get("address")
-    fixed = (str(address),) if address else _sap_data_addresses(op, sap_id)
-    return _attached(sap_id, flavour, wish, known, fixed, pointer)
-
-
-def _attached(
-    sap_id: str,
-    flavour: NsFlavour,
-    wish: Mapping[str, Any],
-    known: Mapping[str, Attachment],
-    fixed: tuple[str, ...],
-    pointer: Mapping[str, Any],
-) -> SapRequest:
-    name = str(wish.get("attachment") or sap_id)
-    attachment = known.get(name)
-    if attachment is None:
-        raise InvalidInput(
-            f"SAP {sap_id}: no VIM has an attachment '{name}'",
-            hint=f"known attachments: {', '.join(sorted(known)) or 'none'}",
-            facts=pointer,
-        )
-    physical = flavour.virtual_link(flavour.sap(sap_id).virtual_link_id).physical_network or ""
-    if attachment.physical_network != physical:
-        where = f"physical network {attachment.physical_network}" if attachment.physical_network else "a host's bridge"
-        raise InvalidInput(
-            f"SAP {sap_id}: attachment '{name}' is on {where}, its virtual link on "
-            f"{'physical network ' + physical if physical else 'an overlay'}",
-            hint="choose an attachment on the same network",
-            facts=pointer,
-        )
-    return SapRequest(attachment=name, host=attachment.host, addresses=fixed)
-
-
-def _sap_data_addresses(op: LcmOpOcc, sap_id: str) -> tuple[str, ...]:
-    """Fixed addresses of SOL005's SapData (clause 6.5.3.10)."""
-    for data in op.parameters.get("sapData") or ():
-        if data.get("sapdId") == sap_id:
-            return _fixed_addresses(data)
-    return ()
-
-
-def _fixed_addresses(data: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(
-        address
-        for protocol in data.get("sapProtocolData") or ()
-        for entry in (protocol.get("ipOverEthernet") or {}).get("ipAddresses") or ()
-        for address in entry.get("fixedAddresses") or ()
-    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mano.domain.ns_instance import Network, NetworkJoin, NetworkKind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,29 @@ class NsPlan:
                 return vnf
         raise KeyError(f"{profile_id}-{index}")
 
+    def pnf(self, key: str) -> PlannedPnf:
+        """The planned PNF; KeyError when there is none."""
+        return next_of((pnf for pnf in self.pnfs if pnf.key == key), key)
+
+    def nested_ns(self, key: str) -> PlannedNested:
+        """The planned nested NS; KeyError when there is none."""
+        return next_of((nested for nested in self.nested if nested.key == key), key)
+
     def to_json(self) -> dict[str, Any]:
         """JSON values; :func:`plan_from_json` reads them."""
         return asdict(self)
+
+
+def next_of(found: Iterator[T], name: str) -> T:
+    """The first; KeyError naming what was looked for when there is none."""
+    for one in found:
+        return one
+    raise KeyError(name)
+
+
+def pnf_from_json(document: Mapping[str, Any]) -> PlannedPnf:
+    """A planned PNF that was written as JSON on its own."""
+    return _pnf(document)
 
 
 def plan_from_json(document: Mapping[str, Any]) -> NsPlan:

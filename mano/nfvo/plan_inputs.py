@@ -74,7 +74,8 @@ class NestedRequest:
     """A nested NS that is to be made or, with the ``ns_instance_id`` of one, taken in.
 
     ``inner`` maps the virtual links of one that is there to their networks. ``parameters`` go with the request that
-    makes it. ``fixed`` maps a requirement of its node to the addresses that its own descriptors fix there.
+    makes it. ``fixed`` maps a requirement of its node to the addresses that its own descriptors fix there, ``taken`` a
+    virtual link around it to the addresses that are in use within.
     """
 
     profile_id: str
@@ -85,6 +86,7 @@ class NestedRequest:
     inner: Mapping[str, Network] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

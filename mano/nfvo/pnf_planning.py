@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -184,3 +184,9 @@ def modified(planned: PlannedPnf, name: str | None, points: Mapping[str, PnfPoin
         addresses, gateway = links.give(point.link_id, fixed, f"PNF {planned.pnf_id}: {cp.cpd_id}")
         cps.append(replace(cp, mac=point.mac or cp.mac, addresses=addresses, gateway=gateway))
     return replace(planned, name=name or planned.name, cps=tuple(cps))
+
+
+def without_own(taken: Mapping[str, Iterable[str]], planned: PlannedPnf) -> dict[str, list[str]]:
+    """The addresses in use, but for those of the PNF itself."""
+    own = {(cp.network_id, address) for cp in planned.cps for address in cp.addresses}
+    return {id: [text for text in addresses if (id, text) not in own] for id, addresses in taken.items()}

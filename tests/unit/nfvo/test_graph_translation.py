@@ -11,8 +11,9 @@ import pytest
 from mano.domain.ns_instance import ServiceChain
 from mano.errors import InvalidInput
 from mano.nfvo.chain_documents import chain_from_document, match_text
-from mano.nfvo.graph_translation import chain_documents, topology
+from mano.nfvo.graph_translation import Parts, chain_documents, topology
 from sfc.model import Awareness, Layer, Match, PortRole
+from sfc.model.bits import Bits, addresses
 from sfc.path import plan_chain
 from sfc.render import render
 from tests.fakes import gi_lan as fixture
@@ -21,7 +22,7 @@ from vnf_descriptors.model import MaskRule, NfpRule, NsFlavour
 
 
 def documents(flavour: NsFlavour | None = None) -> dict[str, dict[str, Any]]:
-    made = chain_documents(fixture.ns(), flavour or gi_lan().flavour(), fixture.live_vnfs(), "op")
+    made = chain_documents(fixture.ns(), flavour or gi_lan().flavour(), Parts(fixture.live_vnfs()), "op")
     return {document["name"]: document for document in made}
 
 
@@ -116,11 +117,16 @@ BIT = 17
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        (NfpRule("r", vlan_tags=("7",)), "selects by vlan_tag"),
+        (NfpRule("r", vlan_tags=("7", "8")), "2 VLAN tags, one inside the other"),
+        (NfpRule("r", masks=(MaskRule(1, 8, "0" * 8),)), "some bits of ethertype"),
+        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 70, 4, "0" * 4),)), "bit 87 is in no field"),
+        (NfpRule("r", ether_type="ipv6", masks=(MaskRule(BIT, 4, "0100"),)), "contradict its ether_type ipv6"),
+        (
+            NfpRule("r", ether_type="ipv4", source_prefix="10.0.0.0/8", masks=(MaskRule(BIT + 96, 1, "1"),)),
+            "contradict",
+        ),
         (NfpRule("r", masks=(MaskRule(BIT + 8, 6, "101110"),)), "6 bits from bit 25"),
         (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 160, 16, "0" * 16),)), "16 bits from bit 177"),
-        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 97, 8, "0" * 8),)), "8 bits from bit 114"),
-        (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 96, 33, "0" * 33),)), "33 bits"),
         (NfpRule("r", ether_type="ipv4", masks=(MaskRule(BIT + 8, 6, "46"),)), "has the value '46'"),
         (NfpRule("r", ether_type="ipv4", dscp=10, masks=(MaskRule(BIT + 8, 6, "101110"),)), "contradict"),
         (NfpRule("r", ether_type="ipv4", masks=(MaskRule(1, 16, f"{0x86DD:016b}"),)), "contradict"),
@@ -152,11 +158,56 @@ def test_a_criterion_that_cannot_be_matched_is_refused_and_never_left_out(rule: 
             (MaskRule(BIT + 64, 3, "001"), MaskRule(BIT + 192, 16, f"{0xFD00:016b}")),
             Match(ethertype=0x86DD, source=IPv6Network("2000::/3"), destination=IPv6Network("fd00::/16")),
         ),
+        (
+            "ipv4",
+            (MaskRule(BIT + 120, 9, "000001011"), MaskRule(BIT + 8, 2, "10")),
+            Match(
+                ethertype=0x0800,
+                source=addresses("0.0.0.5/0.0.0.255"),
+                destination=IPv4Network("128.0.0.0/1"),
+                dscp=Bits(0x20, 0x30),
+            ),
+        ),
+        (
+            "ipv4",
+            (MaskRule(1, 16, f"{0x8100:016b}"), MaskRule(17, 3, "101"), MaskRule(21, 12, f"{10:012b}")),
+            Match(ethertype=0x0800, vlan=10, vlan_priority=5),
+        ),
+        (
+            "ipv4",
+            (
+                MaskRule(1, 16, f"{0x8100:016b}"),
+                MaskRule(21, 28, f"{10:012b}{0x0800:016b}"),
+                MaskRule(121, 8, "00010001"),
+            ),
+            Match(ethertype=0x0800, vlan=10, protocol=17),
+        ),
     ],
 )
 def test_bits_that_are_a_header_field_select_by_that(ether_type: str | None, masks: tuple[MaskRule, ...], match: Match):
     rule = NfpRule("r", ether_type=ether_type, masks=masks)
     assert chain_from_document(documents(with_rules(rule))["web"]).classifiers[0].match == match
+
+
+def test_rules_may_select_by_the_tag_of_a_vlan():
+    rule = NfpRule("r", ether_type="ipv4", vlan_tags=("0x7",), dscp=46, masks=(MaskRule(BIT + 8, 1, "1"),))
+    web = chain_from_document(documents(with_rules(rule))["web"])
+    assert web.classifiers[0].match == Match(ethertype=0x0800, vlan=7, dscp=46)
+    assert match_text(web.classifiers[0].match) == "VLAN 7 DSCP 46"
+
+
+def test_masks_narrow_a_prefix():
+    rule = NfpRule("r", ether_type="ipv4", source_prefix="10.0.0.0/8", masks=(MaskRule(BIT + 127, 1, "1"),))
+    web = chain_from_document(documents(with_rules(rule))["web"])
+    assert web.classifiers[0].match.source == addresses("10.0.0.1/255.0.0.1")
+
+
+def test_trunks_are_declared_by_descriptors():
+    ports = world(list(documents().values())).ports
+    assert not any(port.trunk for port in ports)
+    saps = [replace(fixture.subscribers(), trunk=True)]
+    plane = topology(fixture.hosts(), fixture.networks(), [], saps, ())
+    assert [port.trunk for port in plane.ports] == [True]
 
 
 def test_rules_may_select_by_mac_addresses():
@@ -168,7 +219,7 @@ def test_rules_may_select_by_mac_addresses():
 def test_a_position_on_a_vnf_without_instances_is_refused():
     with pytest.raises(InvalidInput, match="names vnf dpi, which has no instance"):
         vnfs = {name: lives for name, lives in fixture.live_vnfs().items() if name != "dpi"}
-        list(chain_documents(fixture.ns(), gi_lan().flavour(), vnfs, "op"))
+        list(chain_documents(fixture.ns(), gi_lan().flavour(), Parts(vnfs), "op"))
 
 
 def test_a_path_without_a_sap_position_begins_at_the_only_sap_on_a_bridge():

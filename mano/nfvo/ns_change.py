@@ -1,0 +1,147 @@
+"""What an operation changes in a network service that runs, as a value. Pure; serialises to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mano.domain.ns_instance import NsInstance
+from mano.domain.vnf_instance import VnfInstance
+from mano.errors import InvalidInput
+from mano.nfvo.plan import NsPlan
+from vnf_descriptors.model import Nsd, NsFlavour
+
+Request = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VnfWork:
+    """One operation on a VNF of the NS, and the one that undoes it; empty ``undo`` for one that needs no undoing."""
+
+    vnf_instance_id: str
+    operation: str
+    request: Mapping[str, Any]
+    undo: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NestedWork:
+    """One operation on a nested NS."""
+
+    ns_instance_id: str
+    operation: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NsChange:
+    """The decision on a request.
+
+    ``add`` maps a VNF profile, ``add_nested`` a nested NS profile to how many more of it there shall be;
+    ``take_nested`` are NestedNsInstanceData of NSs that are there. ``remove``, ``remove_pnfs`` and ``remove_nested``
+    are identifiers of instances, ``remove_saps`` of SAPDs, ``add_links`` and ``remove_links`` of virtual links of the
+    NSD. With ``nsd_info_id`` or ``flavour_id`` the NS is of another NSD or flavour afterwards.
+    """
+
+    add: Mapping[str, int] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    add_saps: tuple[Mapping[str, Any], ...] = ()
+    remove_saps: tuple[str, ...] = ()
+    add_vnffgs: tuple[str, ...] = ()
+    remove_vnffgs: tuple[str, ...] = ()
+    work: tuple[VnfWork, ...] = ()
+    scale_levels: Mapping[str, int] = field(default_factory=dict)
+    add_pnfs: tuple[Mapping[str, Any], ...] = ()
+    modify_pnfs: tuple[Mapping[str, Any], ...] = ()
+    remove_pnfs: tuple[str, ...] = ()
+    add_nested: Mapping[str, int] = field(default_factory=dict)
+    take_nested: tuple[Mapping[str, Any], ...] = ()
+    nested_parameters: tuple[Mapping[str, Any], ...] = ()
+    remove_nested: tuple[str, ...] = ()
+    nested_work: tuple[NestedWork, ...] = ()
+    add_links: tuple[str, ...] = ()
+    remove_links: tuple[str, ...] = ()
+    nsd_info_id: str = ""
+    flavour_id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; :func:`change_from_json` reads them."""
+        return asdict(self)
+
+
+def change_from_json(document: Mapping[str, Any]) -> NsChange:
+    """The change that :meth:`NsChange.to_json` wrote."""
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    work = tuple(VnfWork(**item) for item in document["work"])
+    nested = tuple(NestedWork(**item) for item in document.get("nested_work", ()))
+    return NsChange(**fields | {"work": work, "nested_work": nested})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What there is: the NS, its flavour, its plan, its VNFs, and its chains as (VNFFG info id, VNFFGD).
+
+    ``passed`` maps ports that chains of the NS begin at, pass or end at to the chain's name; ``tied`` does so for
+    nested NSs whose chains begin or end at ports of this one. ``nsd`` is the NS's own, ``newer`` the one that a request
+    names, with its package.
+    """
+
+    ns: NsInstance
+    flavour: NsFlavour
+    plan: NsPlan
+    vnfs: Mapping[str, VnfInstance]
+    vnffgs: Mapping[str, str]
+    passed: Mapping[str, str] = field(default_factory=dict)
+    tied: Mapping[str, str] = field(default_factory=dict)
+    newer: tuple[str, Nsd] | None = None
+    nsd: Nsd | None = None
+
+
+def keep_bounds(flavour: NsFlavour, plan: NsPlan, add: Mapping[str, int], remove: Sequence[str]) -> None:
+    """Numbers of VNF instances stay within the VNF profiles' bounds (IFA 014 clause 6.3.3)."""
+    for profile in flavour.vnf_profiles:
+        mine = [vnf.vnf_instance_id for vnf in plan.vnfs if vnf.profile_id == profile.id]
+        gone = len(set(mine) & set(remove))
+        count = len(mine) - gone + add.get(profile.id, 0)
+        if (gone and count < profile.min_instances) or (add.get(profile.id) and count > profile.max_instances):
+            raise InvalidInput(
+                f"VNF profile {profile.id} may have {profile.min_instances} to {profile.max_instances} instances, "
+                f"not {count} (IFA 014 clause 6.3.3)",
+                hint="change the NSD's vnf_profile, or scale the VNF itself",
+            )
+
+
+def keep_nested_bounds(flavour: NsFlavour, ns: NsInstance, add: Mapping[str, int], remove: Sequence[str]) -> None:
+    """Numbers of nested NSs stay within the bounds of their profiles (IFA 014 clause 6.3.11)."""
+    for profile in flavour.nested_ns_profiles:
+        mine = [nested.ns_instance_id for nested in ns.nested if nested.profile_id == profile.id]
+        gone = len(set(mine) & set(remove))
+        count = len(mine) - gone + add.get(profile.id, 0)
+        if (gone and count < profile.min_instances) or (add.get(profile.id) and count > profile.max_instances):
+            raise InvalidInput(
+                f"nested NS profile {profile.id} may have {profile.min_instances} to {profile.max_instances} "
+                f"instances, not {count} (IFA 014 clause 6.3.11)",
+                hint="change the NSD's ns_profile",
+            )
+
+
+def known_vnf(service: Service, vnf_id: str, pointer: str) -> str:
+    if vnf_id in service.vnfs:
+        return vnf_id
+    known = ", ".join(f"{vnf.name} {vnf.id}" for vnf in service.vnfs.values())
+    raise InvalidInput("the NS has no such VNF instance", hint=f"it has: {known}", facts={"pointer": pointer})
+
+
+def only(item: Request, *names: str) -> dict[str, Any]:
+    return {name: item[name] for name in names if item.get(name) is not None}
+
+
+def missing(attribute: str, kind: str, under: str = "") -> InvalidInput:
+    return InvalidInput(f"{kind} needs {attribute}", hint="add it", facts={"pointer": f"{under}/{attribute}"})
+
+
+def unsupported(pointer: str, hint: str) -> InvalidInput:
+    return InvalidInput("this NFVO does not support what was asked for", hint=hint, facts={"pointer": pointer})
