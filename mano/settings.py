@@ -224,6 +224,9 @@ class Settings:
     """Whether the server looks after functions and bridges, mends what differs and remembers counters."""
     drain_s: float = 1.0
     """How long what is on a chain's old path may take to come out of it before the path goes (seconds)."""
+    bfd_interval_ms: int = 300
+    """How often two hosts of the local VIM tell each other by BFD that their tunnel carries (ms); 0: never. A tunnel
+    that breaks is noticed after three times that."""
     limits: Limits = field(default_factory=Limits)
     packages: PackagePolicy = field(default_factory=PackagePolicy)
     peers: Peers = field(default_factory=Peers)
@@ -259,5 +262,7 @@ class Settings:
             raise ValueError("a VNFM on its own needs its NFVO: name it with --peers")
         if self.role is Role.NFVO and not self.peers.vnfms:
             raise ValueError("an NFVO on its own needs a VNFM: name one with --peers")
+        if not 0 <= self.bfd_interval_ms <= 60_000:
+            raise ValueError(f"{self.bfd_interval_ms} ms between two messages of BFD are not in 0..60000")
         if not (self.lab.isascii() and self.lab.isalnum() and self.lab.islower() and len(self.lab) <= 8):
             raise ValueError(f"lab {self.lab!r} must be 1 to 8 lower-case letters and digits, with a letter in it")

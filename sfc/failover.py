@@ -52,7 +52,7 @@ class Mesh:
 
     def _from(self, here: str) -> dict[str, tuple[str, ...]]:
         if here not in self._ways:
-            found = {here: (here,)}
+            found: dict[str, tuple[str, ...]] = {here: (here,)}
             waiting = [here]
             for place in waiting:
                 for other in self.sffs:

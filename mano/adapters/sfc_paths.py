@@ -7,11 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, FunctionWatch, PathHop, PathProbe, SeenFrame, TraceStep
+from mano.ports.service_paths import (
+    Drift,
+    FlowStatistics,
+    FunctionWatch,
+    NetworkSight,
+    NetworkWatch,
+    PathHop,
+    PathProbe,
+    SeenFrame,
+    TraceStep,
+)
 from sfc.errors import SfcError
 from sfc.liveness import Life
 from sfc.model import Topology
 from sfc.model.flows import FlowTables
+from sfc.ovs import network_watch as sfc_network_watch
 from sfc.ovs.errors import SwitchError, SwitchTimeout, SwitchUnreachable
 from sfc.ovs.liveness import LivenessMonitor
 from sfc.ovs.location import SwitchLocation
@@ -33,9 +44,17 @@ class OvsServicePaths:
     not know.
     """
 
-    def __init__(self, switch_of: Callable[[str], SwitchLocation], bridge: str = BRIDGE) -> None:
+    def __init__(
+        self,
+        switch_of: Callable[[str], SwitchLocation],
+        bridge: str = BRIDGE,
+        *,
+        revive: Callable[[str], None] | None = None,
+    ) -> None:
+        """``revive`` gives a host's switch what it forgets beside its tables when it starts anew."""
         self._switch_of = switch_of
         self._bridge = bridge
+        self._revive = revive
 
     def program(self, host: str, tables: FlowTables, *, generation: int | None = None) -> None:
         """Make the host's tables equal to the given ones: only the differences are sent, in one bundle."""
@@ -85,6 +104,16 @@ class OvsServicePaths:
         """Let the responders of all bridges probe their functions."""
         return LivenessWatch(topology, {sff.name: self._switch_of(sff.name) for sff in topology.sffs}, lives)
 
+    def watch_network(self, topology: Topology, known: NetworkSight) -> NetworkWatch:
+        """Let the databases of all switches tell what happens."""
+        locations = {sff.name: self._switch_of(sff.name) for sff in topology.sffs}
+        return SwitchesWatch(sfc_network_watch.NetworkWatch(topology.sffs, locations, known=_library_sight(known)))
+
+    def revive(self, host: str) -> None:
+        """As whoever made the switch has it."""
+        if self._revive is not None:
+            self._revive(host)
+
     def follow(
         self, topology: Topology, port_id: str, frame: bytes, token: bytes, wait_s: float
     ) -> tuple[SeenFrame, ...]:
@@ -123,6 +152,27 @@ class LivenessWatch:
     def close(self) -> None:
         """The responders stop probing."""
         self._monitor.close()
+
+
+class SwitchesWatch:
+    """Implements :class:`mano.ports.service_paths.NetworkWatch` by the library's."""
+
+    def __init__(self, watch: sfc_network_watch.NetworkWatch) -> None:
+        self._watch = watch
+
+    def changes(self, timeout_s: float) -> NetworkSight | None:
+        """What is new of any switch; one that cannot be reached tells nothing."""
+        with switch_errors():
+            seen = self._watch.changes(timeout_s)
+        return None if seen is None else NetworkSight(seen.cuts, seen.dark, seen.anew)
+
+    def close(self) -> None:
+        """Let go of the switches."""
+        self._watch.close()
+
+
+def _library_sight(known: NetworkSight) -> sfc_network_watch.Sight:
+    return sfc_network_watch.Sight(known.cuts, known.dark, known.anew)
 
 
 def _hop(hop: ProbedHop) -> PathHop:

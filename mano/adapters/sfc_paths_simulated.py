@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from mano.adapters.vim_local.lab import TUNNEL_OFPORT
 from mano.errors import InvalidInput, Unreachable
-from mano.ports.service_paths import Drift, FlowStatistics, PathHop, PathProbe, SeenFrame, TraceStep
+from mano.ports.service_paths import Drift, FlowStatistics, NetworkSight, PathHop, PathProbe, SeenFrame, TraceStep
 from sfc.errors import SfcError
 from sfc.model import SI_FIRST, FlowTables, Kind, Mac, PathPosition, Sff, Topology
 from sfc.model.classifiers import (
@@ -132,6 +132,13 @@ class SimulatedServicePaths:
     def watch(self, topology: Topology, lives: Mapping[str, bool]) -> None:
         """No process stands behind a simulated function: there is nothing to look at."""
         return None
+
+    def watch_network(self, topology: Topology, known: NetworkSight) -> None:
+        """There is no cable that could break."""
+        return None
+
+    def revive(self, host: str) -> None:
+        """A simulated bridge forgets nothing while the server lives."""
 
     def _bridge(self, host: str) -> _Bridge:
         if host not in self._bridges:

@@ -111,6 +111,14 @@ class ListenerType(click.ParamType[Listener]):
 )
 @click.option("--or-any-port", is_flag=True, help="Take a free port when the one of --listen is in use.")
 @click.option(
+    "--bfd-interval",
+    type=click.IntRange(min=0, max=60_000),
+    envvar="CATENA_BFD_INTERVAL",
+    default=300,
+    show_default=True,
+    help="Milliseconds between two messages by which hosts watch their tunnels; 0: they do not.",
+)
+@click.option(
     "--drain",
     type=click.FloatRange(min=0.0, max=3600.0),
     envvar="CATENA_DRAIN",
@@ -138,6 +146,7 @@ def serve(
     allow_external: bool,
     lab: str,
     outbound: Outbound | None,
+    bfd_interval: int,
     drain: float,
     watch: bool,
     or_any_port: bool,
@@ -160,6 +169,7 @@ def serve(
             lenient_version=lenient_version,
             tier=Tier(tier) if tier else None,
             lab=lab,
+            bfd_interval_ms=bfd_interval,
             drain_s=drain,
             watches=watch,
             outbound=outbound,

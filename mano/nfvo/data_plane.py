@@ -10,7 +10,7 @@ from mano.errors import ChainUnproven, InvalidInput
 from mano.nfvo.chain_versions import planned
 from sfc.classifier import Overlap, idle_classifiers, overlaps
 from sfc.errors import SfcError
-from sfc.failover import FailureProof, prove_failures
+from sfc.failover import Cut, FailureProof, Mesh, out_of_reach, prove_failures, round_cuts
 from sfc.model import FlowTables, PlannedChain, Port, PortRole, Rsp, Topology, Unclassified
 from sfc.path import HopCost
 from sfc.render import Renderer
@@ -27,7 +27,8 @@ class DataPlane:
     """What is stored, as the data plane sees it, and the tables that follow from it.
 
     ``broken`` says of chains that cannot be laid out over what there is, by identifier, why; the tables hold no flow of
-    theirs, and nothing unclassified leaves their ingress. ``down`` are the functions that do not work.
+    theirs, and nothing unclassified leaves their ingress. ``down`` are the functions that do not work, ``cuts`` the
+    pairs of hosts whose tunnel carries nothing.
     """
 
     topology: Topology
@@ -36,6 +37,7 @@ class DataPlane:
     ways: Mapping[str, tuple[PlannedChain, ...]] = field(default_factory=dict)
     broken: Mapping[str, InvalidInput] = field(default_factory=dict)
     down: frozenset[str] = frozenset()
+    cuts: frozenset[Cut] = frozenset()
 
     def chain(self, chain_id: str) -> PlannedChain | None:
         """The planned chain of that identifier that takes packets: of several branches the first."""
@@ -43,9 +45,22 @@ class DataPlane:
         return next((one for one in found if one.classified), found[0] if found else None)
 
     def hosts_of(self, chain_id: str) -> tuple[str, ...]:
-        """The hosts that the chain passes."""
+        """The hosts that the chain passes, those that relay it included."""
         rsps = [rsp for one in self.ways.get(chain_id, ()) for rsp in one.rsps]
         return tuple(sorted({host for rsp in rsps for host in hosts_on(rsp)}))
+
+    def severed(self, chain_id: str) -> tuple[str, str] | None:
+        """The hosts where the chain begins and ends when nothing gets from one to the other."""
+        for one in self.ways.get(chain_id, ()):
+            ends = (one.forward.start_sff, one.forward.end_sff)
+            if ends[1] not in self.mesh.reached(ends[0]):
+                return ends
+        return None
+
+    @property
+    def mesh(self) -> Mesh:
+        """The tunnels between the hosts."""
+        return Mesh((sff.name for sff in self.topology.sffs), self.cuts)
 
 
 def hosts_on(rsp: Rsp) -> tuple[str, ...]:
@@ -62,14 +77,20 @@ class Drawing:
         self._prover = Prover()
 
     def draw(
-        self, world: Topology, chains: Sequence[ServiceChain], cost: HopCost, down: Collection[str] = ()
+        self,
+        world: Topology,
+        chains: Sequence[ServiceChain],
+        cost: HopCost,
+        down: Collection[str] = (),
+        cuts: Collection[Cut] = (),
     ) -> DataPlane:
         """The tables of every bridge; raises InvalidInput for chains that Open vSwitch cannot carry together."""
+        mesh = Mesh((sff.name for sff in world.sffs), cuts)
         ways: dict[str, tuple[PlannedChain, ...]] = {}
         broken: dict[str, InvalidInput] = {}
         for chain in chains:
             try:
-                ways[chain.id] = planned(world, chain, cost, down)
+                ways[chain.id] = _round_what_fails(world, chain, cost, down, mesh)
             except InvalidInput as error:
                 broken[chain.id] = error
         together = tuple(one for way in ways.values() for one in way)
@@ -82,7 +103,7 @@ class Drawing:
             raise InvalidInput(
                 f"the chains cannot be rendered: {error.message}", hint=error.hint, facts={"reason": error.code}
             ) from None
-        return DataPlane(world, together, tables, ways, broken, failed)
+        return DataPlane(world, together, tables, ways, broken, failed, mesh.cuts)
 
     def failures(self, plane: DataPlane, functions: Collection[str]) -> tuple[FailureProof, ...]:
         """What the death of each of these functions alone would do, proven on tables that are never sent."""
@@ -95,6 +116,15 @@ class Drawing:
     def prove(self, plane: DataPlane) -> Proof:
         """Run the tables on the simulator; what it found."""
         return self._prover.prove(plane.topology, plane.chains, plane.tables, down=plane.down)
+
+
+def _round_what_fails(
+    world: Topology, chain: ServiceChain, cost: HopCost, down: Collection[str], mesh: Mesh
+) -> tuple[PlannedChain, ...]:
+    """The paths of a chain round tunnels that are cut; functions out of its reach are as good as down for it."""
+    ingress = world.port_by_id.get(str(chain.spec.get("ingress")))
+    beyond = out_of_reach(world, mesh, ingress.sff) if ingress is not None else frozenset[str]()
+    return tuple(round_cuts(world, one, mesh) for one in planned(world, chain, cost, {*down, *beyond}))
 
 
 def closed(world: Topology, ports: Collection[str], starts: Collection[str]) -> Topology:
@@ -130,10 +160,13 @@ def require_proven(proof: Proof) -> Proof:
 def programming_order(plane: DataPlane) -> tuple[str, ...]:
     """Hosts in the order in which they are programmed: those where chains begin come last.
 
-    A path is then complete before the first packet is sent along it.
+    A path is then complete before the first packet is sent along it. Hosts that no other reaches come after all: they
+    may not answer either, and nobody waits for them.
     """
     starts = {rsp.start_sff for one in plane.chains for rsp in one.rsps}
-    return tuple(sorted(plane.tables, key=lambda host: (host in starts, host)))
+    mesh = plane.mesh
+    alone = {host for host in plane.tables if len(mesh.sffs) > 1 and mesh.reached(host) == {host}}
+    return tuple(sorted(plane.tables, key=lambda host: (host in alone, host in starts, host)))
 
 
 def hop_cost(zones: Mapping[str, str]) -> HopCost:

@@ -8,10 +8,11 @@ programs the bridges that differ; whoever changes what is stored calls it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ from mano.nfvo.ns_requests import pnfd_of
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.service_paths import Drift, ServicePaths
-from sfc.failover import FailureProof
+from sfc.failover import Cut, FailureProof
 from sfc.model import PlannedChain, Topology
 from sfc.path import HopCost
 from sfc.verify import Proof
@@ -54,7 +55,17 @@ _AT_ONCE = 8
 """Switches that are asked at the same time."""
 
 DOWN = "service-function-down/"
-"""Begins the key of an alarm that says that a function does not work; its identifier follows."""
+"""Begins the key of an alarm that says that a function lets no probe through; its identifier follows."""
+
+DARK = "service-function-dark/"
+"""The same of a function one of whose ports has lost its carrier."""
+
+CUT = "tunnel-down/"
+"""Begins the key of an alarm that says that a tunnel carries nothing: two hosts follow, or one that no other reaches.
+
+What belongs to such an alarm, of a network service, has a further part behind that."""
+BETWEEN = "|"
+"""Between two hosts in that key; no host's name has it."""
 
 Needed = Collection[str] | Callable[[DataPlane], Collection[str]] | None
 """The hosts that must be programmed."""
@@ -76,11 +87,12 @@ class ForwardingGraphs:
         """What the bridges were made to follow last, by this server."""
         self._pen = threading.Lock()
 
-    def refresh(self, needed: Needed = None) -> DataPlane:
+    def refresh(self, needed: Needed = None, *, since: DataPlane | None = None) -> DataPlane:
         """Make the bridges follow what is stored: render, prove, program what differs.
 
         ``needed`` names the hosts that must answer, ``None`` all of them, a function those that it chooses by the new
-        data plane; another one that is dead is passed over: it is programmed whole when it comes back. Raises
+        data plane; another one that is dead is passed over: it is programmed whole when it comes back. Bridges whose
+        tables are as they were in ``since`` are not looked at. Raises
         :class:`~mano.errors.ChainUnproven` before anything is sent, :class:`~mano.errors.Unreachable` naming a needed
         host that does not answer.
         """
@@ -88,6 +100,8 @@ class ForwardingGraphs:
             plane = self.latest = self.proven()
             silent: dict[str, CatenaError] = {}
             for host in programming_order(plane):
+                if since is not None and since.tables.get(host) == plane.tables[host]:
+                    continue
                 try:
                     self._paths.program(host, plane.tables[host], generation=token)
                 except (Unreachable, DeadlineExceeded) as error:
@@ -196,7 +210,8 @@ class ForwardingGraphs:
             world = self.world(uow, list(chains.values()))
             cost = self.cost(uow)
             down = functions_down(uow) | functions_stopped(uow, list(chains.values()))
-        return self._drawing.draw(world, list(chains.values()), cost, down)
+            cuts = tunnels_cut(uow)
+        return self._drawing.draw(world, list(chains.values()), cost, down, cuts(sff.name for sff in world.sffs))
 
     def cost(self, uow: UnitOfWork) -> HopCost:
         """What a hop of a chain costs between the hosts that there are."""
@@ -269,8 +284,22 @@ def release_numbers(uow: UnitOfWork, chain: ServiceChain, ways: Sequence[ChainBr
 
 def functions_down(uow: UnitOfWork) -> frozenset[str]:
     """The functions of which an alarm that stands says that they do not work."""
-    standing = uow.alarms.list(cleared_at=None)
-    return frozenset(alarm.key.removeprefix(DOWN) for alarm in standing if alarm.key.startswith(DOWN))
+    standing = [alarm.key for alarm in uow.alarms.list(cleared_at=None)]
+    return frozenset(key.removeprefix(begin) for begin in (DOWN, DARK) for key in standing if key.startswith(begin))
+
+
+def tunnels_cut(uow: UnitOfWork) -> Callable[[Iterable[str]], frozenset[Cut]]:
+    """Of these hosts, the pairs of which an alarm that stands says that their tunnel carries nothing."""
+    standing = [alarm.key.removeprefix(CUT) for alarm in uow.alarms.list(cleared_at=None) if alarm.key.startswith(CUT)]
+    subjects = {key for key in standing if "/" not in key}
+
+    def among(hosts: Iterable[str]) -> frozenset[Cut]:
+        if not subjects:
+            return frozenset()
+        pairs = combinations(sorted(hosts), 2)
+        return frozenset(pair for pair in pairs if not subjects.isdisjoint({*pair, BETWEEN.join(pair)}))
+
+    return among
 
 
 def functions_stopped(uow: UnitOfWork, chains: Sequence[ServiceChain]) -> frozenset[str]:

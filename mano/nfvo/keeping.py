@@ -1,8 +1,8 @@
 """Keeping the data plane true: dead functions dealt with, bridges repaired, counters remembered.
 
-Two threads of a server. One looks at the functions: when one dies, an alarm is stored, which is also what the tables
-are drawn by, and the bridges follow at once. The other compares the bridges with what they are to hold, mends what
-differs, and reads the counters.
+Three threads of a server. One looks at the functions by probes, one listens to what the switches tell of tunnels,
+carriers and their own start: :mod:`mano.nfvo.reacting` deals with either at once. The third compares the bridges with
+what they are to hold, mends what differs, and reads the counters.
 """
 
 from __future__ import annotations
@@ -15,20 +15,17 @@ from functools import partial
 
 import structlog
 
-from mano.domain.alarm import AlarmLevel, EventType, FaultyResourceType, PerceivedSeverity
-from mano.domain.alarm_causes import Cause, reconcile
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
-from mano.domain.service_chain import ChainState, ServiceChain
 from mano.errors import CatenaError, DeadlineExceeded, Unreachable
 from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.data_plane import DataPlane
-from mano.nfvo.forwarding_graphs import DOWN, ForwardingGraphs, with_paths
-from mano.nfvo.graph_translation import functions_of
+from mano.nfvo.forwarding_graphs import DOWN, ForwardingGraphs
+from mano.nfvo.reacting import Reacting
 from mano.ports.clock import Clock, IdFactory
-from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
-from mano.ports.service_paths import Drift, FlowStatistics, FunctionWatch, ServicePaths
-from sfc.model import OnFailure, Topology
+from mano.ports.repositories import UnitOfWorkFactory
+from mano.ports.service_paths import Drift, FlowStatistics, NetworkSight, ServicePaths
+from sfc.model import Topology
 
 LOOK_S = 2.0
 """How often each bridge is compared: what differs is mended within this and the time of the comparison."""
@@ -69,19 +66,24 @@ class Keeper:
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lives: dict[str, bool] = {}
+        self._reacting = Reacting(open_unit, graphs, clock, new_id)
 
     def start(self) -> None:
         """Begin to watch."""
         self._over.clear()
         self._threads = [
             threading.Thread(target=self._forever, args=(task,), name=name, daemon=True)
-            for name, task in (("catena-functions", self._watch_functions), ("catena-bridges", self._keep_bridges))
+            for name, task in (
+                ("catena-functions", self._watch_functions),
+                ("catena-network", self._watch_network),
+                ("catena-bridges", self._keep_bridges),
+            )
         ]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End both threads; they are at a device for a few seconds at most."""
+        """End the threads; they are at a device for a few seconds at most."""
         self._over.set()
         for thread in self._threads:
             thread.join(timeout=15)
@@ -111,13 +113,9 @@ class Keeper:
             return
         try:
             while not self._over.is_set() and self._is_present(plane.topology):
-                seen = watch.changes(PATIENCE_S)
-                self._lives = dict(watch.lives())
-                down = self._graphs.latest.down if self._graphs.latest else frozenset[str]()
-                # A function that answers for the first time is nothing new.
-                news = {function: lives for function, lives in seen.items() if lives is (function in down)}
-                if news:
-                    self.functions_changed(news, watch)
+                if watch.changes(PATIENCE_S):
+                    self._lives = dict(watch.lives())
+                    self._reacting.probed(self._lives)
         finally:
             watch.close()
 
@@ -125,59 +123,53 @@ class Keeper:
         latest = self._graphs.latest
         return latest is not None and (latest.topology is topology or latest.topology == topology)
 
-    def functions_changed(self, changes: Mapping[str, bool], watch: FunctionWatch) -> None:
-        """Store what died and what lives again, and let the bridges follow."""
-        seen = time.monotonic()
-        lives = watch.lives()
+    def functions_changed(self, lives: Mapping[str, bool]) -> None:
+        """Store which functions live and which do not, and let the bridges follow."""
+        self._reacting.probed(lives)
+
+    # Tunnels, carriers, switches
+
+    def _watch_network(self) -> None:
+        """Watch the bridges while there are these hosts."""
         plane = self._graphs.latest
-        assert plane is not None
-        with self._open_unit() as uow:
-            standing = uow.alarms.list(cleared_at=None)
-            dead = {alarm.key.removeprefix(DOWN) for alarm in standing if alarm.key.startswith(DOWN)}
-            dead = {function for function in dead if lives.get(function) is not True}
-            dead |= {function for function, lives_on in lives.items() if not lives_on}
-            chains = uow.chains.list()
-            causes = [cause for function in sorted(dead) for cause in causes_of(function, plane, chains)]
-            found = reconcile(OBSERVER, standing, causes, now=self._clock.now())
-            for alarm in found.new:
-                uow.alarms.add(alarm)
-            for alarm in found.changed:
-                uow.alarms.save(alarm)
-            for function, lives_on in changes.items():
-                self._announce(uow, function, chains, "recovered" if lives_on else "failed")
-        plane = self._graphs.refresh(())
-        self._show_paths(plane, changes.keys())
-        reaction = round((time.monotonic() - seen) * 1000)
+        if plane is None or not plane.topology.sffs:
+            return
+        sffs = plane.topology.sffs
+        watch = self._paths.watch_network(plane.topology, self._reacting.recall(plane.topology))
+        if watch is None:
+            self._over.wait()
+            return
+        try:
+            while not self._over.is_set():
+                latest = self._graphs.latest
+                if latest is None or latest.topology.sffs != sffs:
+                    return
+                sight = watch.changes(PATIENCE_S)
+                if sight is not None:
+                    self.network_changed(sight)
+                self._reacting.catch_up()
+        finally:
+            watch.close()
+
+    def network_changed(self, sight: NetworkSight) -> None:
+        """Restore switches that started anew, then deal with tunnels and carriers."""
+        for host in sorted(sight.anew):
+            self._restore(host)
+        plane = self._graphs.latest
+        if plane is not None:
+            self._reacting.network_seen(plane.topology, sight)
+
+    def _restore(self, host: str) -> None:
+        """Everything that a switch forgot when it ended."""
+        begun = time.monotonic()
         log = structlog.get_logger(__name__)
-        for function, lives_on in changes.items():
-            log.warning("a service function changed", function=function, lives=lives_on, reaction_ms=reaction)
-
-    def _show_paths(self, plane: DataPlane, functions: Collection[str]) -> None:
-        """What the chains of these functions pass now."""
-        with self._open_unit() as uow:
-            for chain in uow.chains.list():
-                touched = functions_of([chain]).keys() & functions
-                if touched and chain.state == ChainState.ACTIVE and chain.id in plane.ways:
-                    uow.chains.save(with_paths(chain, plane.ways[chain.id], plane.topology))
-
-    def _announce(self, uow: UnitOfWork, function: str, chains: Sequence[ServiceChain], verb: str) -> None:
-        concerned = [chain for chain in chains if function in functions_of([chain])]
-        described = functions_of(concerned).get(function, {})
-        uow.outbox.append(
-            Event(
-                id=self._new_id(),
-                noun="service-function",
-                verb=verb,
-                subject=function,
-                tenant_id=concerned[0].tenant_id if concerned else DEFAULT_TENANT,
-                occurred_at=self._clock.now(),
-                data={
-                    "name": described.get("name", function),
-                    "onFailure": described.get("onFailure", OnFailure.CLOSED.value),
-                    "chains": [{"id": chain.id, "name": chain.name} for chain in concerned],
-                },
-            )
-        )
+        try:
+            self._paths.revive(host)
+            self._mend([host])
+        except CatenaError as error:
+            log.warning("a switch that started anew was not restored", host=host, detail=error.detail)
+            return
+        log.warning("a switch started anew", host=host, restored_ms=round((time.monotonic() - begun) * 1000))
 
     # Bridges
 
@@ -241,40 +233,3 @@ class Keeper:
             return self._paths.statistics(host)
         except CatenaError:
             return None
-
-
-def causes_of(function: str, plane: DataPlane, chains: Sequence[ServiceChain]) -> Sequence[Cause]:
-    """The alarm that a dead function is worth; none when no chain passes it any more."""
-    concerned = [chain for chain in chains if function in functions_of([chain])]
-    if not concerned:
-        return ()
-    described = functions_of(concerned)[function]
-    policy = OnFailure(described.get("onFailure") or OnFailure.CLOSED)
-    what_happens = {
-        OnFailure.CLOSED: "its chains are closed until it is back",
-        OnFailure.OPEN: "packets pass by it until it is back",
-        OnFailure.NEXT: "another instance takes its packets where there is one",
-    }
-    known = plane.topology.function_by_id.get(function)
-    host = plane.topology.port(known.ingress).sff if known else ""
-    vnf = str(described.get("vnfInstanceId") or "")
-    names = ", ".join(sorted(chain.name for chain in concerned))
-    return (
-        Cause(
-            key=f"{DOWN}{function}",
-            level=AlarmLevel.VNF if vnf else AlarmLevel.NS,
-            managed_object_id=vnf or concerned[0].ns_instance_id or concerned[0].id,
-            severity=PerceivedSeverity.MAJOR if policy is OnFailure.OPEN else PerceivedSeverity.CRITICAL,
-            event_type=EventType.PROCESSING_ERROR,
-            probable_cause="service function does not pass packets",
-            tenant_id=concerned[0].tenant_id,
-            fault_type="SERVICE_FUNCTION_DOWN",
-            details=(
-                f"{described['name']} on host {host or 'unknown'} gives no probe back",
-                f"chains: {names}; {what_happens[policy]}",
-            ),
-            resource_type=FaultyResourceType.NETWORK,
-            resource_id=str(described.get("ingress") or ""),
-            component=str(described.get("vnfcId") or ""),
-        ),
-    )

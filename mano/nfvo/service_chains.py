@@ -35,6 +35,14 @@ def _token() -> bytes:
     return secrets.token_bytes(16)
 
 
+def _problem(plane: DataPlane, chain_id: str) -> str | None:
+    """Why the chain carries nothing, whoever's fault it is."""
+    if chain_id in plane.broken:
+        return plane.broken[chain_id].detail
+    ends = plane.severed(chain_id)
+    return ends and f"nothing gets from host {ends[0]}, where it begins, to host {ends[1]}, where it ends"
+
+
 def _nowhere(_package: str, _tenant: str, _name: str) -> Mapping[str, Any]:
     return {}
 
@@ -76,7 +84,7 @@ class ServiceChains:
             **view(chain),
             "mtu": effective_mtu(plane.topology, ways, hosts) if ways else None,
             "warnings": list(warnings_of(plane, chain.id, names)),
-            "problem": plane.broken[chain.id].detail if chain.id in plane.broken else None,
+            "problem": _problem(plane, chain.id),
             "document": document_of(chain),
         }
 

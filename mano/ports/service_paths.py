@@ -108,6 +108,29 @@ class FunctionWatch(Protocol):
         """Stop looking."""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkSight:
+    """How the bridges of all hosts stand, as they tell by themselves.
+
+    ``cuts``: pairs of hosts, the smaller name first, whose tunnel carries nothing. ``dark``: (host, OpenFlow port) of
+    ports that had a carrier and have none. ``anew``: hosts whose switch has started anew since the last sight.
+    """
+
+    cuts: frozenset[tuple[str, str]] = frozenset()
+    dark: frozenset[tuple[str, int]] = frozenset()
+    anew: frozenset[str] = frozenset()
+
+
+class NetworkWatch(Protocol):
+    """Looks at the tunnels between hosts and at the carrier of ports. For one thread."""
+
+    def changes(self, timeout_s: float) -> NetworkSight | None:
+        """How things stand once they are other than before; ``None`` when nothing changed for so long."""
+
+    def close(self) -> None:
+        """Stop looking."""
+
+
 class ServicePaths(Protocol):
     """The bridges of all hosts."""
 
@@ -149,6 +172,15 @@ class ServicePaths(Protocol):
 
         ``lives`` is what is known already.
         """
+
+    def watch_network(self, topology: Any, known: NetworkSight) -> NetworkWatch | None:
+        """Begin to look at the bridges of a topology and the tunnels between them; ``None`` where that cannot be done.
+
+        ``known`` is what was seen last.
+        """
+
+    def revive(self, host: str) -> None:
+        """Give a host's switch, which has started anew, what it forgot besides its tables."""
 
     def follow(self, topology: Any, port_id: str, frame: bytes, token: bytes, wait_s: float) -> Sequence[SeenFrame]:
         """Send a frame through the bridge of a port as if its station had sent it, and see it wherever it comes by.

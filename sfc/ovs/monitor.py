@@ -52,6 +52,10 @@ class SwitchMonitor:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
         self._rpc.close()
 
     def fileno(self) -> int:

@@ -41,13 +41,15 @@ from mano.domain.ids import mac_address
 from mano.domain.nfvi import Host
 from mano.errors import NotFound, Unreachable
 from mano.ports.vim import MEND_HINT, Dataplane
-from sfc.ovs.commands import Command, EnsureBridge, EnsurePort
+from sfc.model import Sff
+from sfc.ovs.commands import Command, EnsureBridge, EnsurePort, RemovePort
 from sfc.ovs.control import ask
 from sfc.ovs.daemon import SwitchDaemon, TunnelNeighbour, prepare_switch
 from sfc.ovs.errors import SwitchError
 from sfc.ovs.location import SwitchLocation
 from sfc.ovs.oam import ensure_responder, responder_is_alive
 from sfc.ovs.ovsdb import Database
+from sfc.ovs.tunnels import bfd_name, bfd_ports
 
 TUNNEL_OPTIONS = {
     "exts": "gpe",
@@ -63,7 +65,11 @@ NEIGHBOUR_AGE_S = 3600
 class Hosts:
     """Makes, mends, watches and removes the hosts of one lab."""
 
-    def __init__(self, lab: Lab, directory: Directory, fabric: Fabric, effects: Effects) -> None:
+    def __init__(
+        self, lab: Lab, directory: Directory, fabric: Fabric, effects: Effects, *, bfd_interval_ms: int = 0
+    ) -> None:
+        """``bfd_interval_ms`` between two messages by which each two hosts watch their tunnel; 0: none is watched."""
+        self._bfd_interval_ms = bfd_interval_ms
         self._lab = lab
         self._directory = directory
         self._fabric = fabric
@@ -91,6 +97,8 @@ class Hosts:
             location = location_of(self._lab, name)
             with self._effects("host.switch-gone"), switch_errors():
                 SwitchDaemon(location).remove()
+            with self._effects("host.peers-gone"):
+                self._forget(name)
             with self._effects("host.namespace-gone"):
                 netns.delete(self._lab.namespace(name))
             with self._effects("host.uplink-gone"):
@@ -227,7 +235,35 @@ class Hosts:
                 peers = everybody if facts.name == name else [self.facts(name)]
                 # A peer that is dead now learns about us when it is mended itself.
                 with switch_errors() if facts.name == name else contextlib.suppress(SwitchError):
-                    self._prepare(location, [peer for peer in peers if peer.name != facts.name])
+                    others = [peer for peer in peers if peer.name != facts.name]
+                    self._prepare(location, others)
+                    self._watch_tunnels(facts, others)
+
+    def revive(self, name: str) -> None:
+        """Tell a host's ovs-vswitchd, which has started anew, what it keeps in its memory alone."""
+        peers = [facts for _, record in self._records() if (facts := HostFacts.from_record(record)).name != name]
+        with switch_errors():
+            self._prepare(location_of(self._lab, self.facts(name).name), peers)
+
+    def _watch_tunnels(self, facts: HostFacts, peers: Iterable[HostFacts]) -> None:
+        """BFD towards each peer; ovs-vswitchd need not have begun it when this returns."""
+        if not self._bfd_interval_ms:
+            return
+        others = [_forwarder(peer) for peer in peers]
+        ports = bfd_ports(INTEGRATION_BRIDGE, _forwarder(facts), others, interval_ms=self._bfd_interval_ms)
+        with Database(location_of(self._lab, facts.name), timeout=ANSWER_DEADLINE_S) as database:
+            database.apply(*ports, wait=False)
+
+    def _forget(self, name: str) -> None:
+        """No peer that lives watches the tunnel to a host that goes."""
+        record = read_record(self._record_path(name))
+        if record is None:
+            return
+        port = RemovePort(bfd_name(_forwarder(HostFacts.from_record(record))))
+        for other in self.names():
+            if other != name:
+                with contextlib.suppress(SwitchError), Database(location_of(self._lab, other)) as database:
+                    database.apply(port, wait=False)
 
     def _prepare(self, location: SwitchLocation, peers: Iterable[HostFacts]) -> None:
         ask(location, "tnl/neigh/aging", str(NEIGHBOUR_AGE_S), timeout=ANSWER_DEADLINE_S)
@@ -258,3 +294,7 @@ def _start_anew(daemon: SwitchDaemon) -> None:
     """Start what is not running; an ovs-vswitchd that runs and does not answer is ended first."""
     daemon.kill_vswitchd()
     daemon.start()
+
+
+def _forwarder(facts: HostFacts) -> Sff:
+    return Sff(facts.name, IPv4Address(facts.underlay_ip), TUNNEL_OFPORT)

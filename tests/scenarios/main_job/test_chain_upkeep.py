@@ -15,9 +15,9 @@ from mano.domain.alarm import PerceivedSeverity
 from mano.domain.lcm_op_occ import OperationState
 from mano.errors import WrongState
 from mano.nfvo.chain_counts import CountHistory
-from mano.nfvo.forwarding_graphs import DOWN
+from mano.nfvo.forwarding_graphs import CUT, DARK, DOWN
 from mano.nfvo.keeping import Keeper
-from mano.ports.service_paths import Drift
+from mano.ports.service_paths import Drift, NetworkSight
 from sfc.simulator import Simulator
 from sfc.simulator.packets import Ethernet, Ip, Udp
 from tests.scenarios.main_job.conftest import SAMPLES, Job
@@ -101,24 +101,8 @@ def test_the_keeper_mends_what_somebody_changed_and_tells_of_it(running: Job):
     assert told == ["h2"]
 
 
-class Seen:
-    """A watch that saw what it is told."""
-
-    def __init__(self, lives: Mapping[str, bool]) -> None:
-        self._lives = lives
-
-    def changes(self, timeout_s: float) -> Mapping[str, bool]:
-        return self._lives
-
-    def lives(self) -> Mapping[str, bool]:
-        return self._lives
-
-    def close(self) -> None:
-        return None
-
-
 def die(job: Job, function: str, lives: bool = False) -> None:
-    keeper(job).functions_changed({function: lives}, Seen({function: lives}))
+    keeper(job).functions_changed({function: lives})
 
 
 def function_id(job: Job, name: str) -> str:
@@ -163,6 +147,95 @@ def test_a_dead_function_that_fails_open_is_passed_by(running: Job):
     die(running, dpi)
     assert functions(running, "web", "tcp", 80) == ["firewall-0", "nat-0"]
     assert is_true(running)
+
+
+def sees(job: Job, *cuts: tuple[str, str], dark: frozenset[tuple[str, int]] = frozenset()) -> None:
+    """The switches tell of tunnels and ports."""
+    keeper(job).network_changed(NetworkSight(frozenset(cuts), dark))
+
+
+def alarms(job: Job, begin: str) -> dict[str, tuple[str, ...]]:
+    """Details of the alarms that stand, by what follows in their keys."""
+    with job.catena.store.open_unit(read_only=True) as uow:
+        standing = uow.alarms.list(cleared_at=None)
+    return {each.key.removeprefix(begin): each.fault_details for each in standing if each.key.startswith(begin)}
+
+
+def verbs(job: Job, noun: str) -> list[str]:
+    with job.catena.store.open_unit(read_only=True) as uow:
+        return [event.verb for event in uow.outbox.after(0) if event.noun == noun]
+
+
+def test_a_broken_tunnel_is_relayed_round_alarmed_and_healed(running: Job):
+    before = chain(running, "web")["paths"]
+    (first, second) = [hop["host"] for hop in before[0]["hops"]][:2]
+    pair = (min(first, second), max(first, second))
+    assert first != second
+    sees(running, pair)
+    assert list(alarms(running, CUT)) == ["|".join(pair)] and verbs(running, "tunnel") == ["lost"]
+    plane = running.catena.graphs.latest
+    assert plane is not None and any(one.forward.detours for one in plane.chains)
+    assert "delivered" in verdict(running, "web", {"protocol": "tcp", "destinationPort": 80})
+    assert is_true(running)
+    sees(running)
+    assert alarms(running, CUT) == {} and verbs(running, "tunnel") == ["lost", "restored"]
+    assert chain(running, "web")["paths"] == before
+
+
+def test_functions_of_a_host_that_nobody_reaches_are_dealt_with_by_their_policies(running: Job):
+    web = chain(running, "web")
+    hops = {hop["sfName"]: hop["host"] for hop in web["paths"][0]["hops"]}
+    lost = hops["dpi-0"]
+    cuts = [pair for pair in (("h1", "h2"), ("h1", "h3"), ("h2", "h3")) if lost in pair]
+    sees(running, *cuts)
+    found = alarms(running, CUT)
+    assert set(found) == {lost, f"{lost}/ns/{web['nsInstanceId']}"} and "dpi-0 is out of reach" in str(found[lost])
+    assert verbs(running, "underlay-host") == ["lost"]
+    assert "dropped on h1" in verdict(running, "web", {"protocol": "tcp", "destinationPort": 80})
+    assert functions(running, "other", "udp", 53) == ["firewall-0", "nat-0"]
+    assert is_true(running)
+    path = [{"group": "firewall-0"}, {"group": "dpi-0", "onFailure": "open"}, {"group": "nat-0"}]
+    document = running.services.chains.patched(web["id"], running.tenant, {"path": path})
+    running.services.chains.replace(web["id"], running.tenant, document)
+    assert functions(running, "web", "tcp", 80) == ["firewall-0", "nat-0"]
+    sees(running)
+    assert functions(running, "web", "tcp", 80) == ["firewall-0", "dpi-0", "nat-0"]
+    assert alarms(running, CUT) == {}
+
+
+def test_a_chain_that_cannot_reach_its_end_says_so(running: Job):
+    web = chain(running, "web")
+    ends = web["paths"][0]["ingress"]["host"], web["paths"][0]["egress"]["host"]
+    sees(running, *[pair for pair in (("h1", "h2"), ("h1", "h3"), ("h2", "h3")) if ends[0] in pair])
+    assert "nothing gets from" in str(alarms(running, CUT))
+    assert "nothing gets from" in str(running.services.forwarding_graphs.get(web["id"], running.tenant)["problem"])
+    sees(running)
+    assert running.services.forwarding_graphs.get(web["id"], running.tenant)["problem"] is None
+
+
+def test_a_function_without_carrier_is_dead_at_once_and_alive_when_it_is_back(running: Job):
+    firewall = function_id(running, "firewall-0")
+    plane = running.catena.graphs.latest
+    assert plane is not None
+    leg = plane.topology.port(plane.topology.function(firewall).legs(True)[1])
+    sees(running, dark=frozenset({(leg.sff, leg.ofport)}))
+    assert "has lost its carrier" in alarms(running, DARK)[firewall][0]
+    assert "dropped" in verdict(running, "other", DNS)
+    die(running, firewall)
+    sees(running)
+    assert alarms(running, DARK) == {} and set(alarms(running, DOWN)) == {firewall}
+    assert "dropped" in verdict(running, "other", DNS), "no probe came through yet"
+    die(running, firewall, lives=True)
+    assert "delivered" in verdict(running, "other", DNS)
+    assert verbs(running, "service-function") == ["failed", "recovered"]
+
+
+def test_a_switch_that_starts_anew_is_given_everything_it_forgot(running: Job, monkeypatch: pytest.MonkeyPatch):
+    revived: list[str] = []
+    monkeypatch.setattr(paths_of(running), "revive", revived.append)
+    lose_a_flow(running, "h2")
+    keeper(running).network_changed(NetworkSight(anew=frozenset({"h2"})))
+    assert revived == ["h2"] and verbs(running, "bridge") == ["repaired"]
 
 
 def test_a_restart_remembers_who_is_dead(running: Job):

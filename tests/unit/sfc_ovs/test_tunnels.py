@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from sfc.failover import Cut
 from sfc.ovs.location import SwitchLocation
 from sfc.ovs.monitor import InterfaceState, SwitchMonitor
-from sfc.ovs.tunnels import bfd_name, bfd_ports, lost_peers, unreachable
+from sfc.ovs.tunnels import Tunnels, bfd_name, bfd_ports, lost_peers, unreachable
 from tests.unit.sfc.gilan import gilan
 
 TOPOLOGY = gilan().topology
@@ -111,3 +112,52 @@ def test_the_monitor_tells_what_is_new_and_what_is_gone(database: tuple[SwitchLo
         ("bfd1", None, None, True),
         ("bfd2", True, False, False),
     }
+
+
+def told(tunnels: Tunnels, one: bool | None, other: bool | None, now: float) -> frozenset[Cut]:
+    """What both ends of the tunnel between h1 and h2 say."""
+    tunnels.tell("h1", "h2", one, now)
+    tunnels.tell("h2", "h1", other, now)
+    return tunnels.cuts(now)
+
+
+BETWEEN = frozenset({("h1", "h2")})
+
+
+def test_a_tunnel_is_cut_when_one_end_says_so_and_whole_when_both_do_for_a_while() -> None:
+    tunnels = Tunnels()
+    assert told(tunnels, False, False, 0.0) == frozenset(), "it was never up"
+    assert told(tunnels, True, True, 1.0) == frozenset()
+    assert told(tunnels, True, False, 2.0) == BETWEEN and tunnels.wait(2.0) is None
+    assert told(tunnels, True, True, 3.0) == BETWEEN and tunnels.wait(3.0) == 1.0
+    assert told(tunnels, False, True, 3.5) == BETWEEN, "it flaps"
+    assert told(tunnels, True, True, 3.6) == BETWEEN
+    assert tunnels.cuts(4.55) == BETWEEN
+    assert tunnels.cuts(4.65) == frozenset()
+
+
+def test_a_switch_that_is_away_is_cut_by_its_peers_word_and_whole_as_soon_as_it_starts_anew() -> None:
+    tunnels = Tunnels()
+    told(tunnels, True, True, 0.0)
+    assert told(tunnels, None, True, 1.0) == frozenset()
+    assert told(tunnels, None, False, 1.5) == BETWEEN
+    tunnels.starts_anew("h1", 2.0)
+    assert tunnels.cuts(2.0) == frozenset()
+    assert told(tunnels, False, False, 2.1) == frozenset(), "sessions take a moment"
+    assert told(tunnels, True, True, 4.0) == frozenset()
+    assert told(tunnels, True, False, 5.0) == BETWEEN
+
+
+def test_a_tunnel_that_stays_away_after_a_start_is_cut_in_the_end() -> None:
+    tunnels = Tunnels()
+    told(tunnels, True, True, 0.0)
+    tunnels.starts_anew("h1", 1.0)
+    assert told(tunnels, False, False, 1.1) == frozenset() and tunnels.wait(1.1) == pytest.approx(9.9)
+    assert tunnels.cuts(11.1) == BETWEEN
+
+
+def test_what_was_cut_when_somebody_looked_last_stays_so_until_it_is_seen_whole() -> None:
+    tunnels = Tunnels(BETWEEN)
+    assert told(tunnels, None, False, 0.0) == BETWEEN
+    assert told(tunnels, None, True, 1.0) == BETWEEN
+    assert tunnels.cuts(2.1) == frozenset()
