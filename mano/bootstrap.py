@@ -19,7 +19,7 @@ from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
 from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.or_vnfm_http.management import HttpManagement
-from mano.adapters.rounds import chain_counters, count, declared_indicators, observers
+from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers
 from mano.adapters.script_sandbox.sandbox import ScriptSandbox
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch
@@ -53,8 +53,8 @@ from mano.nfvo.keeping import Keeper
 from mano.nfvo.leftovers import Leftovers
 from mano.nfvo.logical_networks import LogicalNetworks
 from mano.nfvo.management import ManagementPorts
-from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.nested_services import NestedServices
+from mano.nfvo.nfvi import Nfvi
 from mano.nfvo.ns_change_stories import ChangeNs
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.ns_stories import InstantiateNs, TerminateNs
@@ -309,7 +309,7 @@ def _wire(
     postman = WebPostman(web)
     meters = {name: vim for name, vim in vims.items() if isinstance(vim, Meter)}
     counters = partial(chain_counters, chains)
-    measuring = Measuring(open_unit, meters, counters)
+    measuring = Measuring(open_unit, meters, counters, partial(chain_latency, chains))
     performance = Performance(open_unit, measuring, postman, clock, random_id)
     capacity = Capacity(open_unit, vims)
     indicators = Indicators(open_unit, meters, clock, declared_indicators)
@@ -319,7 +319,7 @@ def _wire(
     readings = Readings(open_unit, meters, measuring, clock)
     scalables: dict[Role, Scalable] = {
         Role.VNFM: ScalableVnfs(open_unit, nfvo, vnf_lifecycle, readings.of),
-        Role.NFVO: ScalableServices(open_unit, ns_lifecycle, readings.of),
+        Role.NFVO: ScalableServices(open_unit, ns_lifecycle, readings.of, readings.of_service),
     }
     auto_scaler = AutoScaler(
         open_unit, [one for role, one in scalables.items() if settings.role in (role, Role.ALL)], clock

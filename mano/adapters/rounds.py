@@ -15,12 +15,18 @@ from mano.ports.service_paths import Drift
 from mano.ports.vim import VimDriver
 from mano.settings import Settings
 
+ECHOES, ECHO_WAIT_MS = 3, 200
+"""Echo requests of each TTL, and how long each is waited for, when a chain's latency is measured."""
+
 
 class ChainStatistics(Protocol):
     """Counters of chains, as :class:`mano.api.services.ForwardingGraphs` tells them."""
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Packets and octets per path and hop."""
+
+    def traceroute(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Each hop of the chain's paths as it answers echo requests."""
 
 
 def observers(
@@ -55,6 +61,16 @@ def chain_counters(chains: ChainStatistics, id: str, tenant_id: str) -> tuple[in
     packets = sum(int(path.get("endPackets", 0)) for path in paths)
     octets = sum(int(path["hops"][-1]["bytes"]) for path in paths if path.get("hops"))
     return packets, octets
+
+
+def chain_latency(chains: ChainStatistics, id: str, tenant_id: str) -> float | None:
+    """Milliseconds to the ends of a chain's paths and back: the mean of their medians.
+
+    ``None`` unless every path is whole, and on bridges where no time passes.
+    """
+    paths = chains.traceroute(id, tenant_id, {"count": ECHOES, "waitMs": ECHO_WAIT_MS})["paths"]
+    ends = [float(path["hops"][-1]["medianMs"]) for path in paths if path["whole"] and path["hops"]]
+    return sum(ends) / len(ends) if ends and len(ends) == len(paths) and min(ends) > 0 else None
 
 
 def declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mano.domain.ns_instance import NsInstance
-from mano.domain.performance import Sample
+from mano.domain.performance import LATENCY, Sample
 from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import CatenaError
 from mano.ports.metering import ComputeUsage, Meter, PortCounters
@@ -15,6 +16,9 @@ from mano.ports.repositories import UnitOfWorkFactory
 
 ChainCounters = Callable[[str, str], tuple[int, int]]
 """(chain, tenant) to (packets, octets) that came through it to its end, both directions together."""
+
+ChainLatency = Callable[[str, str], float | None]
+"""(chain, tenant) to milliseconds there and back; ``None`` where nobody answers, or where no time passes."""
 
 KEPT_READINGS = 10_000
 
@@ -35,17 +39,23 @@ class Round:
     monotonic: float
     usage: dict[str, ComputeUsage | None] = field(default_factory=dict)
     ports: dict[str, Mapping[int, PortCounters]] = field(default_factory=dict)
+    latencies: dict[str, float | None] = field(default_factory=dict)
 
 
 class Measuring:
     """Reads counters through the VIM drivers that count."""
 
     def __init__(
-        self, open_unit: UnitOfWorkFactory, meters: Mapping[str, Meter], chain_counters: ChainCounters
+        self,
+        open_unit: UnitOfWorkFactory,
+        meters: Mapping[str, Meter],
+        chain_counters: ChainCounters,
+        chain_latency: ChainLatency = lambda _id, _tenant: None,
     ) -> None:
         self._open_unit = open_unit
         self._meters = meters
         self._chain_counters = chain_counters
+        self._chain_latency = chain_latency
         self._before: dict[tuple[str, str], Reading] = {}
 
     def samples(
@@ -167,13 +177,29 @@ class Measuring:
         for chain_id in chains:
             if wanted and chain_id not in wanted:
                 continue
-            try:
-                packets, octets = self._chain_counters(chain_id, ns.tenant_id)
-            except CatenaError:
-                continue
-            values = {"ChainPackets": packets, "ChainBytes": octets}
+            values = self._chain_values(chain_id, ns.tenant_id, metrics, now)
             for metric in metrics:
-                yield Sample(ns.id, metric, float(values[metric]), now.at, sub_object_id=chain_id)
+                if metric in values:
+                    yield Sample(ns.id, metric, values[metric], now.at, sub_object_id=chain_id)
+
+    def _chain_values(self, chain_id: str, tenant_id: str, metrics: Sequence[str], now: Round) -> dict[str, float]:
+        """What can be read of these metrics; echo requests are sent only for who asks for latency."""
+        values: dict[str, float] = {}
+        if set(metrics) - {LATENCY.name}:
+            with suppress(CatenaError):  # its bridge does not answer: there is nothing to tell
+                packets, octets = self._chain_counters(chain_id, tenant_id)
+                values |= {"ChainPackets": float(packets), "ChainBytes": float(octets)}
+        if LATENCY.name in metrics and (latency := self._latency(chain_id, tenant_id, now)) is not None:
+            values[LATENCY.name] = latency
+        return values
+
+    def _latency(self, chain_id: str, tenant_id: str, now: Round) -> float | None:
+        if chain_id not in now.latencies:
+            try:
+                now.latencies[chain_id] = self._chain_latency(chain_id, tenant_id)
+            except CatenaError:
+                now.latencies[chain_id] = None
+        return now.latencies[chain_id]
 
     def _meter_of(self, host: str) -> Meter | None:
         with self._open_unit(read_only=True) as uow:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from mano.assurance.indicators import BUILT_IN, MEMORY_BYTES, RUNNING_VNFCS
 from mano.assurance.measuring import Measuring, Round
 from mano.domain.auto_scaling import Reading
-from mano.domain.performance import METRICS
+from mano.domain.performance import LATENCY, METRICS
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import CatenaError
 from mano.ports.clock import Clock
@@ -35,6 +35,15 @@ class Readings:
     def of(self, vnf: VnfInstance, names: Collection[str], reader: str) -> Mapping[str, Reading]:
         """What of these names can be read now. ``reader`` tells whose means are taken since its last reading."""
         return dict(self._read(vnf, names, reader))
+
+    def of_service(self, ns_instance_id: str, names: Collection[str], reader: str) -> Mapping[str, Reading]:
+        """What of these names is measured of the chains of a network service: one value for each chain."""
+        metrics = [name for name in names if name == LATENCY.name]
+        if not metrics:
+            return {}
+        now = Round(self._clock.now(), self._clock.monotonic())
+        samples = self._measuring.samples(reader, "Ns", ns_instance_id, (), metrics, now)
+        return {name: Reading(tuple(one.value for one in samples if one.metric == name), "maximum") for name in metrics}
 
     def _read(self, vnf: VnfInstance, names: Collection[str], reader: str) -> Iterator[tuple[str, Reading]]:
         metrics = [name for name in METRIC_NAMES if name in names]

@@ -53,12 +53,14 @@ _CHAINS = (
     Metric("ChainBytes", "ServiceChain", "B"),
     Metric("ChainPackets", "ServiceChain", "packets"),
 )
+LATENCY = Metric("ChainLatencyMean", "ServiceChain", "ms")
+"""Round trip of echo requests (RFC 9516) to the ends of a chain's paths: the mean of both directions' medians."""
 
 METRICS: Mapping[str, Sequence[Metric]] = {
     "Vnf": _COMPUTE,
     "Vnfc": _COMPUTE,
     "VnfExtCp": _PORTS,
-    "Ns": _CHAINS,
+    "Ns": (*_CHAINS, LATENCY),
     "Sap": _SAPS,
 }
 """Measured object type to what is measured of it (IFA 027 clauses 7.2 and 7.3; the chains' are our own)."""

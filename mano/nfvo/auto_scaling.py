@@ -1,7 +1,7 @@
 """Network services that scale themselves, as the NSD's NsAutoScale policies say (IFA 014 clause 6.2.2).
 
 A condition names what is measured of the VNFs of a profile: ``profile.name``, over all VNFCs of all its instances;
-without a profile over those of all VNFs of the service.
+without a profile over those of all VNFs of the service. ``ChainLatencyMean`` is that of the slowest of its chains.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from vnf_descriptors.model import Nsd, NsFlavour, from_json
 ReadValues = Callable[[VnfInstance, Collection[str], str], Mapping[str, Reading]]
 """(VNF instance, names, reader) to what can be read."""
 
+ReadService = Callable[[str, Collection[str], str], Mapping[str, Reading]]
+"""(NS instance, names, reader) to what is measured of the service itself, such as its chains' latency."""
+
 KEPT_NSDS = 100
 
 
@@ -28,10 +31,17 @@ class ScalableServices:
 
     noun = "ns"
 
-    def __init__(self, open_unit: UnitOfWorkFactory, lifecycle: NsLifecycle, read_values: ReadValues) -> None:
+    def __init__(
+        self,
+        open_unit: UnitOfWorkFactory,
+        lifecycle: NsLifecycle,
+        read_values: ReadValues,
+        read_service: ReadService,
+    ) -> None:
         self._open_unit = open_unit
         self._lifecycle = lifecycle
         self._read_values = read_values
+        self._read_service = read_service
         self._nsds: dict[str, Nsd] = {}
 
     def wanting(self) -> Iterable[tuple[str, str]]:
@@ -76,8 +86,8 @@ class ScalableServices:
         with self._open_unit(read_only=True) as uow:
             vnfs = uow.vnf_instances.list(subject.tenant_id, ns_instance_id=subject.id)
         profiles = {vnf.vnf_profile_id for vnf in vnfs}
-        found: dict[str, Reading] = {}
-        for name in names:
+        found = dict(self._read_service(subject.id, names, reader))
+        for name in set(names) - set(found):
             profile, dot, inner = name.partition(".")
             one_profile = bool(dot) and profile in profiles
             chosen = [vnf for vnf in vnfs if vnf.vnf_profile_id == profile] if one_profile else vnfs

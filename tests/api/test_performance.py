@@ -1,4 +1,4 @@
-"""Conversations about PM jobs, thresholds, capacity, indicators and usage, and what their receivers are told."""
+"""Conversations about PM jobs, thresholds, capacity, indicators, usage, auto-scaling; what receivers are told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mano.assurance.capacity import Capacity, CapacityWatch
 from mano.domain.allocation import Allocation, Cell
 from mano.domain.nfvi import Host, NumaNode
 from mano.ports.repositories import StoredHost
-from tests.api.conftest import Api
+from tests.api.conftest import TENANT_A, Api
 from tests.api.official import faults, needs_documents
 from tests.api.test_life_cycles import new_ns, new_vnf
 from tests.api.test_packages import MERGE, UNKNOWN, create, upload
@@ -106,6 +106,7 @@ def test_a_job_collects_reports_and_tells(
         assert measured["VCpuUsageMeanVnf"][0]["value"] == 0.0, "no CPU time passed between two readings"
     else:
         assert measured["ChainBytes"][-1]["value"] == 700.0
+        assert measured["ChainLatencyMean"][-1]["value"] == 1.5
     (told,) = receiver.wait_for(1)
     assert told["notificationType"] == "PerformanceInformationAvailableNotification"
     assert told["pmJobId"] == document["id"] and told["objectInstanceId"] == objects[kind]
@@ -364,3 +365,32 @@ def test_all_of_it_is_what_the_official_documents_say(
     served.call("DELETE", capacity.headers["location"].split(f":{served.port}")[1])
     indicator = served.get(f"/vnfind/v1/indicators/{objects['Vnf']}/catena.runningVnfcs").json
     assert faults("SOL003-VNFIndicator", "VnfIndicator", indicator | {"value": {}}) == []
+
+
+# Scaling without being asked: why, and whether.
+
+SCALING = "/mano/v1/auto_scaling"
+
+
+def test_it_is_explained_and_switched(served: Api, objects: dict[str, str], world: World) -> None:
+    of_vnf = served.get(f"{SCALING}/{objects['Vnf']}")
+    assert of_vnf.status == 200, of_vnf.body
+    assert (of_vnf.json["kind"], of_vnf.json["scales"], of_vnf.json["rules"]) == ("vnf", False, [])
+    assert "no trigger" in of_vnf.json["why"]
+    off = served.call("PATCH", f"{SCALING}/{objects['Ns']}", {"enabled": False})
+    assert (off.status, off.json["why"]) == (200, "an operator switched it off")
+    on = served.call("PATCH", f"{SCALING}/{objects['Ns']}", {"enabled": True})
+    assert (on.status, on.json["kind"], on.json["scales"]) == (200, "ns", False)
+    world.auto_scaler.look()
+    assert served.get(f"{SCALING}/{objects['Ns']}").json == on.json
+
+
+def test_what_cannot_be_switched_or_seen_is_refused(served: Api, objects: dict[str, str]) -> None:
+    refused = served.call("PATCH", f"{SCALING}/{objects['Vnf']}", {"enabled": False}).problem()
+    assert (refused["status"], "isAutoscaleEnabled" in refused["detail"]) == (400, True)
+    assert served.call("PATCH", f"{SCALING}/{objects['Ns']}", {"enabled": "no"}).problem()["status"] == 400
+    assert served.call("PATCH", f"{SCALING}/{objects['Ns']}", {}).problem()["status"] == 400
+    assert served.get(f"{SCALING}/{UNKNOWN}").problem()["status"] == 404
+    assert served.call("GET", f"{SCALING}/{objects['Vnf']}", headers={"Authorization": None}).problem()["status"] == 401
+    other = {"Catena-Tenant": TENANT_A}
+    assert served.call("GET", f"{SCALING}/{objects['Vnf']}", headers=other).problem()["status"] == 404

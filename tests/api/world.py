@@ -17,12 +17,14 @@ from mano.adapters.web_client import WebClient
 from mano.adapters.webhooks import Dispatcher, DispatchPolicy, WebPostman
 from mano.api.services import Health, Services
 from mano.assurance.alarms import Alarms
+from mano.assurance.auto_scaling import AutoScaler
 from mano.assurance.capacity import Capacity
 from mano.assurance.fan_out import follow_up
 from mano.assurance.indicators import Indicators
 from mano.assurance.measuring import Measuring
 from mano.assurance.metering import Metering
 from mano.assurance.performance import Performance
+from mano.assurance.readings import Readings
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
@@ -36,6 +38,7 @@ from mano.domain.vnf_instance import (
     VnfOperationalState,
 )
 from mano.errors import InvalidInput, NotFound, Unreachable
+from mano.nfvo.auto_scaling import ScalableServices
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.ns_lifecycle import NsLifecycle
 from mano.nfvo.package_sources import PackageSources
@@ -47,6 +50,7 @@ from mano.ports.or_vnfm import Nfvo
 from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Step
 from mano.settings import Outbound
+from mano.vnfm.auto_scaling import ScalableVnfs
 from mano.vnfm.vnf_lifecycle import VnfLifecycle
 from tests.api.networking import networking
 from tests.fakes.descriptors import dpi, firewall, gi_lan, nat
@@ -281,10 +285,23 @@ class World:
         self.background = BackgroundThreads()
         postman = WebPostman(self.web)
         self.meter = SmallMeter()
-        measuring = Measuring(store.open_unit, {"local": self.meter}, lambda id, tenant: (7, 700))
+        measuring = Measuring(
+            store.open_unit, {"local": self.meter}, lambda id, tenant: (7, 700), lambda id, tenant: 1.5
+        )
         self.performance = Performance(store.open_unit, measuring, postman, clock, random_id)
         self.indicators = Indicators(
             store.open_unit, {"local": self.meter}, clock, lambda descriptor: {"load": "load of the function"}
+        )
+        vnfs = VnfLifecycle(store.open_unit, self.workflows, nfvo, clock, random_id)
+        services = NsLifecycle(store.open_unit, self.workflows, clock, random_id)
+        read = Readings(store.open_unit, {"local": self.meter}, measuring, clock)
+        self.auto_scaler = AutoScaler(
+            store.open_unit,
+            (
+                ScalableVnfs(store.open_unit, nfvo, vnfs, read.of),
+                ScalableServices(store.open_unit, services, read.of, read.of_service),
+            ),
+            clock,
         )
         self.metering = Metering(store.open_unit, lambda id, tenant: (7, 700), clock)
         self.services = Services(
@@ -301,8 +318,9 @@ class World:
             package_sources=PackageSources(
                 catalogue, store.open_unit, WebFetcher(self.web), self.background, max_bytes=1 << 20
             ),
-            ns_lifecycle=NsLifecycle(store.open_unit, self.workflows, clock, random_id),
-            vnf_lifecycle=VnfLifecycle(store.open_unit, self.workflows, nfvo, clock, random_id),
+            auto_scaler=self.auto_scaler,
+            ns_lifecycle=services,
+            vnf_lifecycle=vnfs,
             nfvi=self.nfvi,
             placing=Placing(store.open_unit, {}, clock),
             forwarding_graphs=self.chains,

@@ -36,7 +36,7 @@ class Automatic:
         readings = Readings(self.open_unit, {"local": job.vim}, measuring, SystemClock())
         lifecycle = job.services.vnf_lifecycle
         self.vnfs = ScalableVnfs(self.open_unit, job.services.granting, lifecycle, readings.of)
-        services = ScalableServices(self.open_unit, job.services.ns_lifecycle, readings.of)
+        services = ScalableServices(self.open_unit, job.services.ns_lifecycle, readings.of, readings.of_service)
         self.scaler = AutoScaler(self.open_unit, (self.vnfs, services), self.clock)
 
     def look(self, times: int = 1, seconds: float = 5) -> None:
