@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from types import TracebackType
@@ -91,10 +92,11 @@ class Lab:
         sff = Sff(HOST, IPv4Address("192.0.2.1"), _TUNNEL_OFPORT)
         return Topology((sff,), (Network("lab", 100),), tuple(self._ports), tuple(self._functions))
 
-    def station(self, name: str, address: str) -> str:
-        """A namespace with this address (``10.0.0.1/24``); returns the id of its port."""
+    def station(self, name: str, address: str, *, trunk: bool = False) -> str:
+        """A namespace with this address (``10.0.0.1/24``); returns the id of its port. A trunk may send VLAN tags."""
         interface = IPv4Interface(address)
         port = self._plug(name, "eth0", PortRole.TENANT, (interface.ip,))
+        self._ports[-1] = replace(port, trunk=trunk)
         self._ip(name, f"address add {interface} dev eth0")
         return port.id
 
