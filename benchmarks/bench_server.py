@@ -262,15 +262,16 @@ def multiply(server: Server, count: int) -> None:
 
 def add_hosts(server: Server, count: int) -> None:
     """Large hosts, so that a thousand VNFs have room."""
-    cores = [[cpu] for cpu in range(128)]
+    cores = [[cpu, cpu + 64] for cpu in range(64)]
     node = {"id": 0, "cores": cores, "memoryMib": 1 << 20, "hugepages": {"2048": 1 << 17}}
     hosts = [
         {
             "name": f"big{number}",
             "zone": "big",
             "numaNodes": [node],
-            "sharedCpus": list(range(64)),
+            "sharedCpus": [*range(8), *range(64, 72)],
             "cpuOvercommit": 16.0,
+            "storageGib": 1000,
         }
         for number in range(count)
     ]
@@ -304,7 +305,7 @@ def thousand(server: Server) -> None:
         marks = ", ".join(f"'{state}'" for state in ENDED)
         while connection.execute(f"SELECT count(*) FROM lcm_op_occs WHERE state NOT IN ({marks})").fetchone()[0]:
             at = time.monotonic()
-            server.call("GET", f"{OPERATIONS}?fields=operationState")
+            server.call("GET", f"{INSTANCES}/{vnfs[0]}")
             waits.append(time.monotonic() - at)
             time.sleep(0.2)
         states = dict(connection.execute("SELECT state, count(*) FROM lcm_op_occs GROUP BY state").fetchall())

@@ -12,7 +12,7 @@ def paused() -> Iterator[None]:
     """No collection meanwhile: it would look through all flows again and again, and there are no cycles in them.
 
     Two thirds of the time of rendering a thousand chains would go into it. Threads that overlap end their pause with
-    the first of them.
+    the first of them. What the process has frozen stays so.
     """
     if not gc.isenabled():
         yield
@@ -21,8 +21,4 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
-            # Straight to the oldest generation, or the next collection of the youngest would look at all of it.
-            gc.freeze()
-            gc.unfreeze()
         gc.enable()

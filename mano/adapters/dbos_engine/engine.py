@@ -102,8 +102,8 @@ class DbosEngine:
         self._enqueue(uow, op)
 
     def _enqueue(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
-        self._queues.enqueue(cast("SqlUnitOfWork", uow).connection, op.level, op.id, op.attempt)
-        uow.after_commit(self._queues.wake)
+        self._queues.enqueue(cast("SqlUnitOfWork", uow).connection, op.level, op.id, op.attempt, op.depth)
+        uow.after_commit(lambda: self._queues.wake(op.level))
 
     # The server's life
 

@@ -6,7 +6,7 @@ What it is set to and why:
 * ``application_version`` is pinned to :data:`FORMAT`: the default is a hash of our source, and a workflow is only ever
   resumed by its own version, so each upgrade would strand what is under way.
 * A queue for each level, because an NS operation waits for VNF and chain operations: in one queue a full house of NS
-  operations would wait for ever for others that find no room.
+  operations would wait for ever for others that find no room. So nested NSs have a queue for each depth, too.
 * The library polls its queues. We let it listen to none of ours and run its own queue worker in a thread of ours whose
   pause a commit in this process ends: an operation starts at once, and an idle server polls seldom.
   ``queue_worker_thread`` and ``_recover_pending_workflows`` are not public; ``pyproject.toml`` pins the minor version
@@ -37,6 +37,7 @@ APPLICATION = "catena"
 WORKFLOW = "catena.operation"
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _BUSY_PAUSE_S = 0.1
+_GATHER_S = 0.01
 
 Body = Callable[[str, int], None]
 """What a workflow does with an operation's identifier and attempt."""
@@ -48,16 +49,28 @@ class QueueSettings:
 
     ns_operations: int = 16
     vnf_operations: int = 16
+    nested_operations: int = 4
     poll_s: float = 1.0
 
-    def of(self, level: Level) -> int:
-        """Operations of a level at a time."""
+    def of(self, level: Level, depth: int = 0) -> int:
+        """Operations of a level at a time; ``depth`` counts the NS operations that wait for one."""
+        if depth:
+            return self.nested_operations
         return self.ns_operations if level is Level.NS else self.vnf_operations
 
+    @property
+    def threads(self) -> int:
+        """As many as there may be operations at a time; they are begun when they are needed."""
+        return self.ns_operations + 2 * self.vnf_operations + MAX_DEPTH * self.nested_operations + 2
 
-def queue_name(level: Level) -> str:
-    """The queue of a level's operations."""
-    return f"{level.value}-operations"
+
+MAX_DEPTH = 3
+"""How deep NSs are nested: as many queues there are for them."""
+
+
+def queue_name(level: Level, depth: int = 0) -> str:
+    """The queue of a level's operations, those of NSs by how deep they are nested."""
+    return f"{level.value}-operations" + (f"-{min(depth, MAX_DEPTH)}" if depth else "")
 
 
 def workflow_id(op_id: str, attempt: int) -> str:
@@ -73,7 +86,7 @@ class DurableQueues:
         self._executor_id = executor_id
         self._settings = settings
         self._client: DBOSClient | None = None
-        self._bells: list[_Bell] = []
+        self._bells: dict[Level, _Bell] = {}
         self._threads: list[threading.Thread] = []
 
     def launch(self, body: Body) -> None:
@@ -89,7 +102,7 @@ class DurableQueues:
                 "system_database_engine": self._engines.system,
                 "application_version": FORMAT,
                 "executor_id": self._executor_id,
-                "max_executor_threads": self._settings.ns_operations + self._settings.vnf_operations + 2,
+                "max_executor_threads": self._settings.threads,
                 "serializer": serializer,
                 "log_level": "WARNING",
                 "enable_otlp": False,
@@ -108,14 +121,16 @@ class DurableQueues:
         )
         for level in Level:
             self._listen(level)
+        for depth in range(1, MAX_DEPTH + 1):
+            self._listen(Level.NS, depth)
 
-    def _listen(self, level: Level) -> None:
+    def _listen(self, level: Level, depth: int = 0) -> None:
         from dbos import DBOS
         from dbos._dbos import _get_dbos_instance
         from dbos._queue import queue_worker_thread
 
-        limit = self._settings.of(level)
-        name = queue_name(level)
+        limit = self._settings.of(level, depth)
+        name = queue_name(level, depth)
         queue = DBOS.register_queue(
             name,
             worker_concurrency=limit,
@@ -128,10 +143,10 @@ class DurableQueues:
             target=queue_worker_thread, args=(bell, dbos, queue), name=f"catena-{name}", daemon=True
         )
         thread.start()
-        self._bells.append(bell)
+        self._bells[level] = bell
         self._threads.append(thread)
 
-    def enqueue(self, connection: sa.Connection, level: Level, op_id: str, attempt: int) -> None:
+    def enqueue(self, connection: sa.Connection, level: Level, op_id: str, attempt: int, depth: int = 0) -> None:
         """Store the workflow in the caller's transaction."""
         if self._client is None:
             raise RuntimeError("the engine is not started")
@@ -139,7 +154,7 @@ class DurableQueues:
             connection,
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": queue_name(level),
+                "queue_name": queue_name(level, depth),
                 "workflow_id": workflow_id(op_id, attempt),
                 "app_version": FORMAT,
             },
@@ -147,14 +162,15 @@ class DurableQueues:
             attempt,
         )
 
-    def wake(self) -> None:
-        """Look at the queues now."""
-        for bell in self._bells:
-            bell.ring()
+    def wake(self, level: Level | None = None) -> None:
+        """Look at a level's queue now, or at all."""
+        for each, bell in self._bells.items():
+            if level in (None, each):
+                bell.ring()
 
     def stop_taking(self) -> None:
         """Begin nothing new; what runs goes on."""
-        for bell in self._bells:
+        for bell in self._bells.values():
             bell.set()
         for thread in self._threads:
             thread.join(timeout=10)
@@ -238,9 +254,15 @@ class _Bell(threading.Event):
         self._rung.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """True when the worker shall end. With no room for more work the pause is short: room comes without a ring."""
-        pause = _BUSY_PAUSE_S if self._is_full() else timeout
-        self._rung.wait(pause)
+        """True when the worker shall end.
+
+        With no room for more work the pause is short, as room comes without a ring, and no ring ends it. Else several
+        rings within a moment are answered at once.
+        """
+        if self._is_full():
+            return super().wait(_BUSY_PAUSE_S)
+        if self._rung.wait(timeout):
+            super().wait(_GATHER_S)
         self._rung.clear()
         return self.is_set()
 
