@@ -86,7 +86,7 @@ class DurableQueues:
         self._executor_id = executor_id
         self._settings = settings
         self._client: DBOSClient | None = None
-        self._bells: dict[Level, _Bell] = {}
+        self._bells: list[tuple[Level, _Bell]] = []
         self._threads: list[threading.Thread] = []
 
     def launch(self, body: Body) -> None:
@@ -143,7 +143,7 @@ class DurableQueues:
             target=queue_worker_thread, args=(bell, dbos, queue), name=f"catena-{name}", daemon=True
         )
         thread.start()
-        self._bells[level] = bell
+        self._bells.append((level, bell))
         self._threads.append(thread)
 
     def enqueue(self, connection: sa.Connection, level: Level, op_id: str, attempt: int, depth: int = 0) -> None:
@@ -164,13 +164,13 @@ class DurableQueues:
 
     def wake(self, level: Level | None = None) -> None:
         """Look at a level's queue now, or at all."""
-        for each, bell in self._bells.items():
+        for each, bell in self._bells:
             if level in (None, each):
                 bell.ring()
 
     def stop_taking(self) -> None:
         """Begin nothing new; what runs goes on."""
-        for bell in self._bells.values():
+        for _, bell in self._bells:
             bell.set()
         for thread in self._threads:
             thread.join(timeout=10)
