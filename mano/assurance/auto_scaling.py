@@ -151,7 +151,7 @@ class AutoScaler:
         subject = scalable.subject(id, tenant_id)
         with self._open_unit(read_only=True) as uow:
             stored = uow.auto_scaling.find(id)
-            before = _settled(uow, stored or AutoScaling(id, tenant_id), subject)
+            before = _settled(uow, stored or AutoScaling(id, tenant_id), subject, self._clock.now())
             busy = _busy(uow, subject)
         if not subject.rules and stored is None:
             return
@@ -205,8 +205,8 @@ class AutoScaler:
         return state
 
 
-def _settled(uow: UnitOfWork, state: AutoScaling, subject: Subject) -> AutoScaling:
-    """The state after its operation ended, if it did."""
+def _settled(uow: UnitOfWork, state: AutoScaling, subject: Subject, now: datetime) -> AutoScaling:
+    """The state after its operation ended, if it did; it rests from the moment at which that is noticed."""
     if not state.op_id:
         return state
     op = uow.operations.find(state.op_id)
@@ -215,7 +215,7 @@ def _settled(uow: UnitOfWork, state: AutoScaling, subject: Subject) -> AutoScali
     if not op.ended:
         return state
     done = op.state is OperationState.COMPLETED
-    ended = over(state, op.state_entered_at, succeeded=done, cool_down_s=subject.cool_down_s)
+    ended = over(state, now, succeeded=done, cool_down_s=subject.cool_down_s)
     return replace(ended, levels=dict(subject.levels))  # the change of size was its own
 
 

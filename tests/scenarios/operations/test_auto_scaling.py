@@ -104,7 +104,8 @@ def test_a_vnf_scales_out_and_in_and_says_why(running: Running) -> None:
     ]
     assert len(running.vnf("dpi-0").vnfcs) == 1
     running.consistent()
-    automatic.clock.advance(60)
+    automatic.look()
+    automatic.clock.advance(120)
     automatic.look(4)
     assert automatic.why("dpi_load/less")["verdict"] == "bound"
     assert automatic.why()["aspects"] == [{"aspectId": "load", "scaleLevel": 0, "minScaleLevel": 0, "maxScaleLevel": 3}]
