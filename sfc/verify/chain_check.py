@@ -211,9 +211,8 @@ class _Play:
             ways = (branch,) if own else tuple(other for other in heirs if other.chain.id == chain.id)
             fates = [self._fate(self._reverse_ways(way)) for way in ways if way.reverse is not None]
             tags = self._tags(chain, self.topology.port(chain.ingress))
-            if not any(_met(fate, trace) for fate in fates) or any(
-                _altered(left, self.topology.port(left.port), answer, tags) for left in trace.deliveries
-            ):
+            rightly = any(_met(fate, trace) for fate in fates)
+            if not rightly or any(self._altered(left, answer, tags) for left in trace.deliveries):
                 branched = " on the branch of its question" if len(self.branches) > 1 and own else ""
                 yield report.violation(Rule.MISS, f"it does not come back on chain {chain.id}{branched}", trace)
 
@@ -245,7 +244,7 @@ class _Play:
             )
         tags = self._tags(self.branches[0].chain, self.topology.port(fate.end))
         for left in trace.deliveries:
-            if altered := _altered(left, self.topology.port(left.port), report.packet, tags):
+            if left.port == fate.end and (altered := self._altered(left, report.packet, tags)):
                 yield report.violation(Rule.DESTINATION, f"it leaves at {left.port} {altered}", trace)
         for visit in trace.visits:
             if wrong := _wrongly_handed(self.topology, visit):
@@ -263,6 +262,17 @@ class _Play:
     def _tags(self, chain: Chain, end: Port) -> tuple[Vlan, ...]:
         """What packets of a chain wear where they leave."""
         return (Vlan(chain.vlan, chain.vlan_priority),) if chain.vlan is not None and end.trunk else ()
+
+    def _altered(self, left: Delivered, packet: Packet, tags: tuple[Vlan, ...]) -> str | None:
+        """What is wrong with a packet that leaves; None when it is the one that came in."""
+        frame = left.packet
+        if not isinstance(frame, Ethernet) or not isinstance(packet, Ethernet) or frame.payload != packet.payload:
+            return "as another packet than it was"
+        if frame.destination != self.topology.port(left.port).mac:
+            return f"addressed to {frame.destination}, which is not the port's"
+        if frame.vlans != tags:
+            return f"with {_tag_text(frame.vlans)} instead of {_tag_text(tags)}"
+        return None
 
     def _answer(self, end: Port, packet: Ethernet) -> Ethernet:
         """As the end port's station sends it: a NAT restores the addresses."""
@@ -324,18 +334,6 @@ def _branch_of(branches: tuple[PlannedChain, ...], trace: Trace) -> PlannedChain
         nsh = nsh_of(event.packet)
         if nsh is not None:
             return next((branch for branch in branches if branch.forward.spi == nsh.position.spi), None)
-    return None
-
-
-def _altered(left: Delivered, end: Port, packet: Packet, tags: tuple[Vlan, ...]) -> str | None:
-    """What is wrong with a packet that leaves; None when it is the one that came in."""
-    frame = left.packet
-    if not isinstance(frame, Ethernet) or not isinstance(packet, Ethernet) or frame.payload != packet.payload:
-        return "as another packet than it was"
-    if frame.destination != end.mac:
-        return f"addressed to {frame.destination}, which is not the port's"
-    if frame.vlans != tags:
-        return f"with {_tag_text(frame.vlans)} instead of {_tag_text(tags)}"
     return None
 
 

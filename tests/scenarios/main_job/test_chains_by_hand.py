@@ -176,6 +176,21 @@ def test_the_network_service_takes_its_changed_chains_with_it(running: Job):
         ({"classifiers": [{"priority": -1}]}, "/classifiers/0/priority"),
         ({"classifiers": [{"match": {"colour": "red"}}]}, "/classifiers/0/match/colour"),
         ({"metadata": {"context": [1 << 40]}}, "/metadata/context/0"),
+        ({"metadata": {"context": [1, 2, 3, 4]}}, "/metadata/context"),
+        ({"metadata": {"context": [1, 2, 3], "tlvs": ["00" * 300]}}, "/metadata/tlvs"),
+        ({"path": [{"group": f"g{number}"} for number in range(256)]}, "/path"),
+        ({"id": "x,priority=65535 actions=NORMAL"}, "/id"),
+        ({"name": "a\ncookie=0,actions=drop"}, "/name"),
+        ({"path": [{"group": "fw", "instances": [{"sf": "firewall-0\nactions=drop"}]}]}, "/path/0/instances/0/sf"),
+        ({"functions": [{"id": "x actions=drop", "ingress": "in"}]}, "/functions/0/id"),
+        ({"classifiers": [{"match": {"destinationPort": "80,actions=drop"}}]}, "/classifiers/0/match/destinationPort"),
+        ({"classifiers": [{"match": {"source": "10.0.0.0/8 actions=drop"}}]}, "/classifiers/0/match/source"),
+        ({"classifiers": [{"match": {"source": "10.0.0.1/ff00::"}}]}, "/classifiers/0/match/source"),
+        ({"classifiers": [{"match": {"sourceMac": "02:00:00:00:00:01/ff"}}]}, "/classifiers/0/match/sourceMac"),
+        ({"classifiers": [{"match": {"dscp": "0x40/0x40"}}]}, "/classifiers/0/match/dscp"),
+        ({"classifiers": [{"match": {"protocol": 6, "sourcePort": "1/0"}}]}, "/classifiers/0/match/sourcePort"),
+        ({"classifiers": [{"match": {"vlan": 4096}}]}, "/classifiers/0/match/vlan"),
+        ({"classifiers": [{"match": {"vlan": 10, "vlanPriority": 8}}]}, "/classifiers/0/match/vlanPriority"),
         ({"symmetric": "yes"}, "/symmetric"),
         ({"kind": "marker-of-mine"}, "/kind"),
         ({"id": None}, "/id"),
@@ -204,6 +219,42 @@ def test_a_path_that_cannot_be_laid_out_is_refused(standing: Job, path: list[Any
         standing.services.chains.create(standing.tenant, {**DNS, "path": path})
     assert told.value.facts["reason"] == reason
     assert is_true(standing)
+
+
+@pytest.mark.parametrize(
+    ("classifiers", "reason"),
+    [
+        ([{"match": {"vlan": 10}}], "VLAN_MATCH"),
+        ([{"match": {"vlan": 10}}, {"match": {"protocol": "tcp"}}], "VLAN_MIXED"),
+        (
+            [{"match": {"protocol": "tcp", "sourcePort": "1-65534", "destinationPort": "1-65534", "dscp": "1/1"}}],
+            "MATCH_FLOWS",
+        ),
+    ],
+)
+def test_classifiers_that_no_switch_could_hold_are_refused(
+    standing: Job, classifiers: list[dict[str, Any]], reason: str
+):
+    with pytest.raises(InvalidInput) as told:
+        standing.services.chains.preview_new(standing.tenant, {**DNS, "classifiers": classifiers})
+    assert told.value.facts["reason"] == reason
+    assert is_true(standing)
+
+
+def test_bits_are_kept_as_they_were_asked_for(standing: Job):
+    match = {
+        "protocol": "udp",
+        "source": "10.10.0.2/255.255.0.255",
+        "destinationPort": "0x35/0xff",
+        "dscp": "0x08/0x38",
+        "sourceMac": "02:00:00:00:00:00/03:00:00:00:00:00",
+    }
+    asked = {**DNS, "classifiers": [{"priority": 500, "match": match}]}
+    preview = standing.services.chains.preview_new(standing.tenant, asked).to_document()
+    (classifier,) = preview["chain"]["classifiers"]
+    assert classifier["match"] == {**match, "protocol": 17, "dscp": "0x8/0x38"}
+    assert "destination port 0x35/0xff" in classifier["text"]
+    assert any("chain dns wins over classifier 0 of chain other by priority" in text for text in preview["warnings"])
 
 
 def test_the_same_chain_twice_is_refused(running: Job):
