@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 
 from mano.domain.alarm import AlarmLevel, EventType, FaultyResourceType, PerceivedSeverity
 from mano.domain.alarm_causes import Cause
@@ -11,14 +11,17 @@ from mano.domain.service_chain import ServiceChain
 from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.forwarding_graphs import BETWEEN, CUT, DARK, DOWN
 from mano.nfvo.graph_translation import functions_of
-from sfc.failover import Cut, Mesh, out_of_reach
-from sfc.model import OnFailure, Topology
+from sfc.failover import Cut, Mesh, cut_between, out_of_reach
+from sfc.model import OnFailure, Rsp, Topology
 
 WHAT_HAPPENS = {
     OnFailure.CLOSED: "its chains are closed until it is back",
     OnFailure.OPEN: "packets pass by it until it is back",
     OnFailure.NEXT: "another instance takes its packets where there is one",
 }
+
+
+RELAYED = "its packets are relayed by another host"
 
 
 def dead_causes(function: str, plane: DataPlane, chains: Sequence[ServiceChain]) -> Sequence[Cause]:
@@ -80,7 +83,7 @@ def _is_alone(host: str, hosts: Collection[str], cuts: Collection[Cut]) -> bool:
 def tunnel_causes(cuts: Collection[Cut], plane: DataPlane, chains: Sequence[ServiceChain]) -> list[Cause]:
     """An alarm for each of :func:`subjects_of`, and for each network service that has a chain which suffers from it."""
     mesh = Mesh((sff.name for sff in plane.topology.sffs), cuts)
-    fates = {chain.id: fate for chain in chains if (fate := _fate(plane, chain.id, mesh))}
+    fates = {chain.id: fate for chain in chains if (fate := _fate(plane, chain.id, mesh))} if cuts else {}
     found = []
     for subject in sorted(subjects_of(cuts, mesh.sffs)):
         ends = subject.split(BETWEEN)
@@ -103,21 +106,28 @@ def tunnel_causes(cuts: Collection[Cut], plane: DataPlane, chains: Sequence[Serv
                 resource_id=subject,
             )
         )
-        found += _of_services(f"{CUT}{subject}", subject, alone, [chain for chain in chains if chain.id in fates])
+        found += _of_services(f"{CUT}{subject}", subject, alone, fates, chains)
     return found
 
 
-def _of_services(root: str, subject: str, alone: bool, chains: Iterable[ServiceChain]) -> Iterator[Cause]:
-    services = {chain.ns_instance_id: chain.tenant_id for chain in chains if chain.ns_instance_id}
-    for ns_id, tenant_id in sorted(services.items()):
+def _of_services(
+    root: str, subject: str, alone: bool, fates: Mapping[str, str], chains: Sequence[ServiceChain]
+) -> Iterator[Cause]:
+    services: dict[str, list[ServiceChain]] = {}
+    for chain in chains:
+        if chain.ns_instance_id and chain.id in fates:
+            services.setdefault(chain.ns_instance_id, []).append(chain)
+    for ns_id, touched in sorted(services.items()):
+        suffers = any(fates[chain.id] != RELAYED for chain in touched)
         yield Cause(
             key=f"{root}/ns/{ns_id}",
             level=AlarmLevel.NS,
             managed_object_id=ns_id,
-            tenant_id=tenant_id,
-            severity=PerceivedSeverity.MAJOR,
+            tenant_id=touched[0].tenant_id,
+            severity=PerceivedSeverity.MAJOR if suffers else PerceivedSeverity.WARNING,
             event_type=EventType.COMMUNICATIONS,
             probable_cause="host-cut-off" if alone else "tunnel-down",
+            details=tuple(f"chain {chain.name}: {fates[chain.id]}" for chain in touched),
             resource_type=FaultyResourceType.NETWORK,
             resource_id=subject,
             root=root,
@@ -125,7 +135,7 @@ def _of_services(root: str, subject: str, alone: bool, chains: Iterable[ServiceC
 
 
 def _fate(plane: DataPlane, chain_id: str, mesh: Mesh) -> str:
-    """What becomes of a chain; empty when it loses nothing, relayed or not."""
+    """What becomes of a chain; empty when it passes nothing that is cut."""
     told: set[str] = set()
     for one in plane.ways.get(chain_id, ()):
         start, end = one.forward.start_sff, one.forward.end_sff
@@ -133,7 +143,14 @@ def _fate(plane: DataPlane, chain_id: str, mesh: Mesh) -> str:
             return f"nothing gets from {start}, where it begins, to {end}, where it ends"
         beyond = out_of_reach(plane.topology, mesh, start)
         told |= {_policy(plane.topology, each) for each in one.forward.functions if each in beyond}
-    return "; ".join(sorted(told))
+        if any(cut_between(*pair) in mesh.cuts for rsp in one.rsps for pair in pairwise(_homes(plane.topology, rsp))):
+            told.add(RELAYED)
+    return "; ".join(sorted(told - {RELAYED} or told))
+
+
+def _homes(topology: Topology, rsp: Rsp) -> list[str]:
+    """Where a path passes while nothing is cut."""
+    return [rsp.start_sff, *(topology.port(hop.port_in).sff for hop in rsp.hops), rsp.end_sff]
 
 
 def _policy(topology: Topology, function: str) -> str:

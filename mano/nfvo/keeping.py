@@ -36,6 +36,9 @@ LOOK_AGAIN_S = 0.5
 PATIENCE_S = 0.25
 """How long the watch of functions waits before it looks whether there are others."""
 
+RESTORE_S, RESTORE_AGAIN_S = 3.0, 0.05
+"""How long a switch that has started anew is tried, and how often; it is looked at with all others after that."""
+
 PAUSE_S = 1.0
 """Before a watch that failed is begun anew."""
 
@@ -163,13 +166,19 @@ class Keeper:
         """Everything that a switch forgot when it ended."""
         begun = time.monotonic()
         log = structlog.get_logger(__name__)
-        try:
-            self._paths.revive(host)
-            self._mend([host])
-        except CatenaError as error:
-            log.warning("a switch that started anew was not restored", host=host, detail=error.detail)
+        while not self._over.is_set():
+            took_s = time.monotonic() - begun
+            try:
+                self._paths.revive(host)
+                self._mend([host])
+            except CatenaError as error:  # it may answer before it knows everything
+                if took_s > RESTORE_S:
+                    log.warning("a switch that started anew was not restored", host=host, detail=error.detail)
+                    return
+                self._over.wait(RESTORE_AGAIN_S)
+                continue
+            log.warning("a switch started anew", host=host, restored_ms=round((time.monotonic() - begun) * 1000))
             return
-        log.warning("a switch started anew", host=host, restored_ms=round((time.monotonic() - begun) * 1000))
 
     # Bridges
 
@@ -189,7 +198,8 @@ class Keeper:
                     took = time.monotonic() - now
                     for host, drift in looked.items():
                         due[host] = now + (LOOK_AGAIN_S if drift is None else max(LOOK_S, 10 * took))
-                    self._mend([host for host, drift in looked.items() if drift])
+                    if self._graphs.latest is plane:  # else they were compared with what is no more
+                        self._mend([host for host, drift in looked.items() if drift])
                 if plane.ways and count_at <= now:
                     count_at = now + self._counts.every_s
                     self._count(plane, pool)

@@ -152,6 +152,8 @@ class Reacting:
         for subject in sorted({each for each in was if "/" not in each} ^ now):
             verb = "lost" if subject in now else "restored"
             ends = subject.split(BETWEEN)
+            if len(ends) > 1 and not (now if verb == "restored" else was).isdisjoint(ends):
+                continue  # told of the whole host
             noun = "tunnel" if len(ends) > 1 else "underlay-host"
             self._tell(uow, noun, verb, subject, {"hosts": ends}, ())
             told.append(f"{noun} {subject} {verb}")

@@ -24,6 +24,7 @@ from typing import Self
 
 from sfc.failover import Cut
 from sfc.model.topology import Sff
+from sfc.ovs.control import ask
 from sfc.ovs.errors import SwitchError
 from sfc.ovs.jsonrpc import connect_unix
 from sfc.ovs.location import SwitchLocation
@@ -140,6 +141,8 @@ class NetworkWatch:
             soon = link.lost_at is not None and now - link.lost_at < SOON_FOR_S
             link.try_control_at = now + (SOON_S if soon else AGAIN_S)
             with contextlib.suppress(SwitchError):
+                if link.lost_at is not None:  # one that is dying still takes connections, but says nothing
+                    ask(link.location, "version", timeout=ANSWER_S)
                 link.control = connect_unix(link.host, link.location.control_socket, ANSWER_S)
                 if link.lost_at is not None:
                     link.lost_at = None

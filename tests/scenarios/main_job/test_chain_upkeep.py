@@ -172,7 +172,9 @@ def test_a_broken_tunnel_is_relayed_round_alarmed_and_healed(running: Job):
     pair = (min(first, second), max(first, second))
     assert first != second
     sees(running, pair)
-    assert list(alarms(running, CUT)) == ["|".join(pair)] and verbs(running, "tunnel") == ["lost"]
+    web, other = chain(running, "web"), "|".join(pair)
+    assert set(alarms(running, CUT)) == {other, f"{other}/ns/{web['nsInstanceId']}"}
+    assert "web: its packets are relayed" in str(alarms(running, CUT)) and verbs(running, "tunnel") == ["lost"]
     plane = running.catena.graphs.latest
     assert plane is not None and any(one.forward.detours for one in plane.chains)
     assert "delivered" in verdict(running, "web", {"protocol": "tcp", "destinationPort": 80})
