@@ -62,6 +62,7 @@ from mano.nfvo.ns_world import NsWorld
 from mano.nfvo.package_sources import PackageSources
 from mano.nfvo.placing import Placing
 from mano.nfvo.port_chaining import PortChaining
+from mano.nfvo.quotas import Quotas
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
 from mano.nfvo.vnf_managers import KnownVnfm, VnfManagers, VnfRecords
@@ -328,6 +329,7 @@ def _wire(
     if settings.role is not Role.NFVO:
         by_itself.append(Round("auto-healing", settings.watch_s, auto_healing.look))
     leftovers = Leftovers(open_unit, vims)
+    quotas = Quotas(open_unit, clock, random_id)
     vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id)
     sweep = partial(count, vnf_snapshots.sweep)
     watch = Watch(
@@ -338,6 +340,7 @@ def _wire(
             *(by_itself if settings.watches else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
             *([Round("leftovers", settings.watch_s, leftovers.look)] if settings.role is not Role.VNFM else []),
+            *([Round("quotas", settings.watch_s, quotas.look)] if settings.role is not Role.VNFM else []),
             *([Round("snapshots", FORGET_S, sweep)] if settings.role is not Role.NFVO else []),
             Round("old alarms", FORGET_S, lambda: count(alarms.forget_old)),
             Round("old usage", FORGET_S, lambda: count(metering.forget_old)),
@@ -362,6 +365,7 @@ def _wire(
         ns_lifecycle=ns_lifecycle,
         vnf_lifecycle=vnf_lifecycle,
         vnf_snapshots=vnf_snapshots,
+        quotas=quotas,
         nfvi=Nfvi(open_unit, vims, graphs, chains, clock, random_id, tier.value),
         placing=Placing(open_unit, vims, clock),
         evacuation=Evacuation(open_unit, Growth(open_unit, reserving)),

@@ -122,6 +122,12 @@ class NotPlaceable(Refused):
     code = "NOT_PLACEABLE"
 
 
+class QuotaExceeded(Refused):
+    """The tenant may not hold that much; the facts say of what, how much it holds and what its limit is."""
+
+    code = "QUOTA_EXCEEDED"
+
+
 class ChainUnproven(Refused):
     """A rendered set of flow tables breaks an invariant; ``facts["violations"]`` lists packet, hop and flow."""
 

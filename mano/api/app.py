@@ -37,7 +37,7 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
-from mano.api.native import auto_scaling, chains, evacuation, events, hosts, or_vnfm, placements, usage
+from mano.api.native import auto_scaling, chains, evacuation, events, hosts, or_vnfm, placements, quotas, usage
 from mano.api.older_api import OlderApi
 from mano.api.openapi_document import complete
 from mano.api.performance import PerformanceResources
@@ -146,6 +146,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield from _performance(services, services.performance)
     if services.indicators is not None:
         yield vnfind.router(services.indicators, services.open_unit)
+    if services.quotas is not None:
+        yield quotas.router(services.quotas)
     if services.metering is not None:
         yield usage.router(services.metering)
     if services.subscriptions is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mano.domain.lcm_op_occ import CancelMode
@@ -100,3 +100,19 @@ class VnfSnapshots(Protocol):
 
     def delete(self, id: str, tenant_id: str, generation: int | None) -> None:
         """Delete it with all that VIMs keep for it; :class:`~mano.errors.InUse` while an operation needs it."""
+
+
+class QuotaUseCases(Protocol):
+    """Quotas of tenants."""
+
+    def list(self, tenant_id: str | None = None) -> Sequence[Document]:
+        """Every quota with what is held of it; of one tenant where one is named."""
+
+    def get(self, tenant_id: str) -> Document:
+        """One tenant's; :class:`~mano.errors.NotFound` when it is not limited."""
+
+    def put(self, tenant_id: str, limits: Mapping[str, float]) -> Document:
+        """Limit a tenant."""
+
+    def remove(self, tenant_id: str) -> None:
+        """The tenant is not limited any more."""

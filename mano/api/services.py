@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mano.api.chain_services import Chains, LogicalNetworks, PortChaining
-from mano.api.life_cycles import NsLifecycle, VnfLifecycle, VnfSnapshots
+from mano.api.life_cycles import NsLifecycle, QuotaUseCases, VnfLifecycle, VnfSnapshots
 from mano.domain.alarm import AckState, Alarm, AlarmLevel
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.grant import Grant, GrantRequest
@@ -358,6 +358,7 @@ class Services:
     ns_lifecycle: NsLifecycle | None = None
     vnf_lifecycle: VnfLifecycle | None = None
     vnf_snapshots: VnfSnapshots | None = None
+    quotas: QuotaUseCases | None = None
     nfvi: Nfvi | None = None
     placing: Placing | None = None
     evacuation: Evacuation | None = None
@@ -400,5 +401,6 @@ NFVO_ONLY = (
     "vnf_records",
     "capacity",
     "package_sources",
+    "quotas",
 )
 """Use cases that a VNFM on its own does not have."""

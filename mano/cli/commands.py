@@ -32,6 +32,7 @@ BRANCHES: Mapping[str, Branch] = {
     "vim": Branch("mano.cli.vims", "vim", "VIMs and where SAPs can end."),
     "alarm": Branch("mano.cli.alarms", "alarm", "Alarms: what is wrong, and that somebody knows."),
     "subscription": Branch("mano.cli.subscriptions", "subscription", "Who is told what."),
+    "quota": Branch("mano.cli.quotas", "quota", "What tenants may hold at most."),
     "usage": Branch("mano.cli.usage", "usage", "What each tenant held and for how long."),
     "backup": Branch("mano.cli.backups", "backup", "Write a server's data into one file."),
     "restore": Branch("mano.cli.backups", "restore", "Make a data directory from such a file."),

@@ -17,7 +17,9 @@ from typing import Any
 from mano.domain.allocation import Allocation
 from mano.domain.nfvi import Inventory
 from mano.domain.ns_instance import Reservation
-from mano.errors import NotPlaceable, StaleGeneration
+from mano.domain.quota import asked_by, require
+from mano.errors import NotPlaceable, QuotaExceeded, StaleGeneration
+from mano.nfvo.quotas import held, keep_within, note_refusal
 from mano.placement import LinkLoad, PlacementRequest, PlacementResult, Scope, loads_of, request_from_document
 from mano.ports.clock import Clock
 from mano.ports.repositories import NO_NODE, HostGenerations, UnitOfWork, UnitOfWorkFactory
@@ -64,6 +66,8 @@ class Reserving:
                 drop_expired(uow, self._clock.now())
                 if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
                     return None
+            self._keep_within_quota(tenant_id, document["vdus"])
+            with self._open_unit() as uow:
                 seen = uow.hosts.generations()
                 inventory = uow.hosts.inventory()
             result = self._planner(inventory, request)
@@ -76,6 +80,7 @@ class Reserving:
             try:
                 with self._open_unit() as uow:
                     _touch(uow, touched, seen)
+                    keep_within(uow, tenant_id, document["vdus"])
                     held = _reservations(owner_id, tenant_id, document, result, reservation_ids, loads, expires_at)
                     for reservation in held:
                         uow.reservations.add(reservation)
@@ -85,6 +90,20 @@ class Reserving:
             except StaleGeneration:
                 continue
         raise StaleGeneration("the NFVI changed faster than a decision could be stored", hint="try again")
+
+    def _keep_within_quota(self, tenant_id: str, vdus: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse early, and remember it: what is refused while it is stored is found here at the next attempt."""
+        with self._open_unit(read_only=True) as uow:
+            quota = uow.quotas.find(tenant_id)
+            if quota is None:
+                return
+            amounts = held(uow, tenant_id)
+        try:
+            require(quota, amounts, asked_by(vdus))
+        except QuotaExceeded:
+            with self._open_unit() as uow:
+                note_refusal(uow, tenant_id, vdus)
+            raise
 
 
 def drop_expired(uow: UnitOfWork, now: datetime) -> int:

@@ -22,6 +22,7 @@ from mano.domain.nfvi import Host, Inventory
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
 from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
 from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
+from mano.domain.quota import Quota
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.domain.vnf_snapshot import VnfSnapshot
@@ -216,6 +217,7 @@ class UnitOfWork(Protocol):
     pm_jobs: Repository[PmJob]
     pm_reports: Repository[PmReport]
     thresholds: Repository[Threshold]
+    quotas: Repository[Quota]
     auto_scaling: Repository[AutoScaling]
     usage_records: Repository[UsageRecord]
     deliveries: Deliveries

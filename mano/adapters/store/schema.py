@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
@@ -176,6 +176,8 @@ pm_reports = _resource("pm_reports", _column("job_id"), sa.Index("pm_reports_by_
 thresholds = _resource("thresholds", _column("interface"))
 
 auto_scaling = _resource("auto_scaling")
+
+quotas = _resource("quotas")
 
 usage_records = _resource(
     "usage_records",

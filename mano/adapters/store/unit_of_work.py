@@ -28,6 +28,7 @@ from mano.domain.grant import Grant
 from mano.domain.ns_instance import Network, NsInstance, Reservation, ServiceChain
 from mano.domain.performance import PmJob, PmReport, Threshold, UsageRecord
 from mano.domain.port_chains import FlowClassifier, LogicalPort, PortChain, PortPair, PortPairGroup, ServiceGraph
+from mano.domain.quota import Quota
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.domain.vnf_snapshot import VnfSnapshot
@@ -53,6 +54,7 @@ SUBSCRIPTIONS = Kind(schema.subscriptions, Subscription, "subscription")
 PM_JOBS = Kind(schema.pm_jobs, PmJob, "PM job")
 PM_REPORTS = Kind(schema.pm_reports, PmReport, "PM report")
 THRESHOLDS = Kind(schema.thresholds, Threshold, "threshold")
+QUOTAS = Kind(schema.quotas, Quota, "quota")
 AUTO_SCALING = Kind(schema.auto_scaling, AutoScaling, "state of auto-scaling")
 USAGE_RECORDS = Kind(schema.usage_records, UsageRecord, "usage record")
 
@@ -96,6 +98,7 @@ class SqlUnitOfWork:
         self.pm_jobs: Repository[PmJob] = SqlRepository(connection, PM_JOBS)
         self.pm_reports: Repository[PmReport] = SqlRepository(connection, PM_REPORTS)
         self.thresholds: Repository[Threshold] = SqlRepository(connection, THRESHOLDS)
+        self.quotas: Repository[Quota] = SqlRepository(connection, QUOTAS)
         self.auto_scaling: Repository[AutoScaling] = SqlRepository(connection, AUTO_SCALING)
         self.usage_records: Repository[UsageRecord] = SqlRepository(connection, USAGE_RECORDS)
         self.deliveries: Deliveries = SqlDeliveries(connection)
