@@ -22,6 +22,9 @@ _HANDED = frozenset({Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF, Kind.TO_TAP
 _BACK = frozenset({Kind.PROXY_RETURN, Kind.SF_RETURN, Kind.MARK_RETURN})
 _LEFT = frozenset({Kind.END, Kind.END_ERROR})
 _ENTERED = frozenset({Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT, Kind.REVERSE_MARK, Kind.REVERSE_MISS})
+_ENTERED_BRANCH = frozenset(
+    {Kind.SPREAD_MARK, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_MARK, Kind.REVERSE_SHARE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +152,17 @@ def _path(planned: PlannedChain, rsp: Rsp, found: Mapping[_Meaning, Count]) -> P
         )
         for hop in rsp.hops
     )
+    ways_in = _ENTERED if planned.share is None else _ENTERED_BRANCH
     entered = (
         count
         for (kind, chain, direction, _), count in found.items()
-        if kind in _ENTERED and (chain, direction) == (planned.forward.spi, rsp.direction)
+        if kind in ways_in and (chain, direction) == (planned.forward.spi, rsp.direction)
     )
-    shares = (Kind.SPREAD_MARK, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_SHARE)
-    spread = sum_of(shares, 0)
     return PathCount(
         planned.chain.id,
         rsp.direction,
         rsp.spi,
-        spread if planned.share is not None and rsp.direction is Direction.FORWARD else sum(entered, Count()),
+        sum(entered, Count()),
         hops,
         sum_of(_LEFT, rsp.end_si),
     )

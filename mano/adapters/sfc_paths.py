@@ -29,7 +29,7 @@ from sfc.ovs.location import SwitchLocation
 from sfc.ovs.oam import ProbedHop, probe
 from sfc.ovs.openflow import compare_tables, replace_tables
 from sfc.ovs.packet import parse_packet
-from sfc.ovs.stats import flow_counters, forget
+from sfc.ovs.stats import connection_marks, flow_counters, forget
 from sfc.ovs.trace import Trace, Verdict, trace
 
 BRIDGE = "br-int"
@@ -71,6 +71,11 @@ class OvsServicePaths:
         with switch_errors():
             counters = flow_counters(self._switch_of(host), self._bridge)
         return tuple(FlowStatistics(each.cookie, each.packets, each.octets) for each in counters)
+
+    def connections(self, host: str) -> Mapping[int, Mapping[int, int]]:
+        """From one dump of the host's connection tracker."""
+        with switch_errors():
+            return connection_marks(self._switch_of(host))
 
     def drift(self, tables: Mapping[str, FlowTables]) -> tuple[Drift, ...]:
         """Compare the bridges with the intended tables, in the order of their names."""

@@ -78,6 +78,10 @@ class SimulatedServicePaths:
             bridge = self._bridge(host)
             return tuple(FlowStatistics(cookie, bridge.packets[cookie], 0) for cookie in bridge.tables.by_cookie)
 
+    def connections(self, host: str) -> Mapping[int, Mapping[int, int]]:
+        """None: a packet that was walked leaves no connection behind."""
+        return {}
+
     def drift(self, tables: Mapping[str, FlowTables]) -> tuple[Drift, ...]:
         """Compare what was programmed with the intended tables, in the order of the hosts' names."""
         with self._one_at_a_time:

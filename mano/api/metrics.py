@@ -79,14 +79,16 @@ class StateCollector(Collector):
         octets = CounterMetricFamily(
             "catena_chain_hop_bytes", "Octets by hop.", labels=("chain", "direction", "si", "host")
         )
+        more = _MoreOfChains()
         for chain, statistics in self._read_chains():
+            more.add(chain["id"], statistics or {})
             answered.add_metric([chain["id"]], 0 if statistics is None else 1)
             for path in (statistics or {}).get("paths", ()):
                 for hop in path["hops"]:
                     labels = [chain["id"], path["direction"], str(hop["si"]), hop["host"]]
                     packets.add_metric(labels, hop["packets"])
                     octets.add_metric(labels, hop["bytes"])
-        yield from (answered, packets, octets)
+        yield from (answered, packets, octets, *more.families())
 
     def _read_chains(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
         if time.monotonic() - self._chains_read_at > CHAIN_CACHE_S:
@@ -106,6 +108,50 @@ class StateCollector(Collector):
             return None if graphs is None else graphs.statistics(id, tenant_id)
         except CatenaError:
             return None  # told by catena_chain_up
+
+
+class _MoreOfChains:
+    """What chains lose, pass by, serve and take in time; drops are those of hosts, whichever chains pass them."""
+
+    def __init__(self) -> None:
+        hop = ("chain", "direction", "si", "host")
+        self._passed_by = CounterMetricFamily("catena_chain_hop_passed_by_packets", "Past a dead function.", labels=hop)
+        self._closed = CounterMetricFamily(
+            "catena_chain_hop_closed_packets", "Dropped for a dead function.", labels=hop
+        )
+        self._active = GaugeMetricFamily(
+            "catena_chain_function_connections", "Connections that a function serves.", labels=("chain", "function")
+        )
+        self._latency = GaugeMetricFamily(
+            "catena_chain_latency_seconds", "Echo requests, there and back.", labels=("chain", "direction", "spi")
+        )
+        self._dropped = CounterMetricFamily(
+            "catena_dropped_packets", "Packets that a bridge dropped, by reason.", labels=("host", "reason")
+        )
+        self._drops: dict[tuple[str, str], float] = {}
+
+    def add(self, chain: str, statistics: Mapping[str, Any]) -> None:
+        """One chain's statistics."""
+        active: dict[str, int] = {}
+        for path in statistics.get("paths", ()):
+            for hop in path["hops"]:
+                labels = [chain, path["direction"], str(hop["si"]), hop["host"]]
+                self._passed_by.add_metric(labels, hop.get("passedBy") or 0)
+                self._closed.add_metric(labels, hop.get("dropped") or 0)
+                if hop.get("active") is not None:
+                    active[hop["sfName"]] = hop["active"]
+            if path.get("latencyMs") is not None:
+                self._latency.add_metric([chain, path["direction"], str(path["spi"])], path["latencyMs"] / 1000)
+        for function, count in active.items():
+            self._active.add_metric([chain, function], count)
+        for drop in statistics.get("drops", ()):
+            self._drops[drop["host"], drop["reason"]] = drop["packets"]
+
+    def families(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """In a fixed order."""
+        for labels, packets in sorted(self._drops.items()):
+            self._dropped.add_metric(list(labels), packets)
+        yield from (self._passed_by, self._closed, self._active, self._latency, self._dropped)
 
 
 def _operations(uow: UnitOfWork) -> GaugeMetricFamily:

@@ -64,6 +64,19 @@ COUNTERS = (
     Column("SF", "sfName"),
     Column("PACKETS", "packets"),
     Column("BYTES", "bytes"),
+    Column("BACK", "returned"),
+    Column("PAST", "passedBy"),
+    Column("CLOSED", "dropped"),
+    Column("ACTIVE", "active"),
+    Column("MS", lambda hop: "" if hop.get("latencyMs") is None else f"{hop['latencyMs']:.2f}"),
+)
+ENDS = (
+    Column("DIRECTION", "direction"),
+    Column("SPI", "spi"),
+    Column("CLASSIFIED", "classified"),
+    Column("LEFT", "endPackets"),
+    Column("BYTES", "endBytes"),
+    Column("MS", lambda path: "" if path.get("latencyMs") is None else f"{path['latencyMs']:.2f}"),
 )
 DROPS = (Column("HOST", "host"), Column("REASON", "reason"), Column("PACKETS", "packets"))
 TRACE = (
@@ -114,11 +127,17 @@ def show(client: Client, name: str, output: str) -> None:
 @output_option
 @with_client
 def stats(client: Client, name: str, output: str) -> None:
-    """Count the packets of every hop, and the drops with their reasons."""
+    """Count the packets of every hop, and the drops with their reasons.
+
+    BACK came back from the function; PAST passed it by and CLOSED was dropped while it was down or out of reach; ACTIVE
+    are the connections that it serves; MS is how long an echo request takes there and back.
+    """
     found = client.get(f"{_one(client, name)}/statistics")
     if output != "table":
         show_document(found, output)
         return
+    click.echo(table(_paths(found), ENDS), nl=False)
+    click.echo()
     click.echo(table(_hops(found), COUNTERS), nl=False)
     if found["drops"]:
         click.echo()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mano.domain.service_chain import ServiceChain
 from mano.nfvo.data_plane import DataPlane
 from mano.ports.service_paths import FlowStatistics, PathProbe
-from sfc.model import Cookie, Direction, Kind, PlannedChain, Rsp
+from sfc.model import Cookie, Direction, PlannedChain, Rsp
+from sfc.statistics import HopCount, PathCount, drop_counts, path_counts
 
 SAMPLE_S = 5.0
 """How often the counters are read for the history."""
@@ -19,24 +21,30 @@ SAMPLE_S = 5.0
 SAMPLES_KEPT = 360
 """Half an hour of them."""
 
-HANDED_OVER = (Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF)
-"""Kinds of flows that count the packets which a function was given."""
-
-CAME_BACK = (Kind.SF_RETURN, Kind.PROXY_RETURN, Kind.MARK_RETURN)
-"""Kinds of flows that count the packets which a function gave back."""
-
-CLASSIFIED = (Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT, Kind.REVERSE_MARK, Kind.REVERSE_MISS)
-"""Kinds of flows that count the packets which were put on a path."""
-
-SPREAD = (Kind.SPREAD_MARK, Kind.SPREAD_SHARE, Kind.SPREAD_SHARE_ERROR, Kind.REVERSE_MARK, Kind.REVERSE_SHARE)
-"""The same for a branch of a chain that spreads its connections."""
-
-LEFT = (Kind.END, Kind.END_ERROR)
-"""Kinds of flows that count the packets which left a path at its end."""
-
-
 Counters = Mapping[str, Sequence[FlowStatistics]]
 """Every flow's counters by host."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathLatency:
+    """How long echo requests (RFC 9516) took along a path and back, in milliseconds.
+
+    They pass by functions that speak no NSH: what is measured is the way, with the functions that do.
+    """
+
+    at: datetime
+    whole_ms: float
+    to_ms: Mapping[int, float]
+    """To where a function is met, by service index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known of paths beside the counters of flows."""
+
+    active: Mapping[str, int] = field(default_factory=dict)
+    """Connections that each function serves, of chains whose ends keep marks."""
+    latencies: Mapping[int, PathLatency] = field(default_factory=dict)
 
 
 class CountHistory:
@@ -45,6 +53,7 @@ class CountHistory:
     def __init__(self, every_s: float = SAMPLE_S) -> None:
         self.every_s = every_s
         self._kept: dict[str, deque[Mapping[str, Any]]] = {}
+        self._latencies: dict[int, PathLatency] = {}
         self._lock = threading.Lock()
 
     def of(self, chain_id: str) -> Sequence[Mapping[str, Any]]:
@@ -52,30 +61,69 @@ class CountHistory:
         with self._lock:
             return list(self._kept.get(chain_id, ()))
 
-    def add(self, now: datetime, plane: DataPlane, counters: Counters) -> None:
+    def add(self, now: datetime, plane: DataPlane, counters: Counters, active: Mapping[str, int] | None = None) -> None:
         """One sample of every chain; those of chains that are gone are forgotten."""
+        with self._lock:
+            also = Beside(active or {}, dict(self._latencies))
+        counts = {count.spi: count for count in counted(plane.chains, counters)}
+        dropped = {host: list(drops({host: flows})) for host, flows in counters.items()}
         taken = {
-            chain: _sample(now, plane, chain, counters)
+            chain: _sample(now, plane, chain, counts, dropped, also)
             for chain in plane.ways
             if set(plane.hosts_of(chain)) <= counters.keys()
         }
+        spis = {rsp.spi for one in plane.chains for rsp in one.rsps}
         with self._lock:
             for gone in self._kept.keys() - plane.ways.keys():
                 del self._kept[gone]
             for chain, sample in taken.items():
                 self._kept.setdefault(chain, deque(maxlen=SAMPLES_KEPT)).append(sample)
+            self._latencies = {spi: found for spi, found in self._latencies.items() if spi in spis}
+
+    def measured(self, spi: int, latency: PathLatency | None) -> None:
+        """What probes along a path found last; ``None``: its end did not answer."""
+        with self._lock:
+            if latency is None:
+                self._latencies.pop(spi, None)
+            else:
+                self._latencies[spi] = latency
+
+    def latencies(self) -> Mapping[int, PathLatency]:
+        """What was measured last, by service path identifier."""
+        with self._lock:
+            return dict(self._latencies)
 
 
-def _sample(now: datetime, plane: DataPlane, chain: str, counters: Counters) -> Mapping[str, Any]:
-    passed = {host: counters[host] for host in plane.hosts_of(chain)}
-    paths = [path_statistics(one, rsp, passed, {}) for one in plane.ways[chain] for rsp in one.rsps]
-    dropped: dict[str, int] = {}
-    for drop in drops(passed):
-        dropped[drop["reason"]] = dropped.get(drop["reason"], 0) + drop["packets"]
+def _sample(
+    now: datetime,
+    plane: DataPlane,
+    chain: str,
+    counts: Mapping[int, PathCount],
+    dropped: Mapping[str, Sequence[Mapping[str, Any]]],
+    also: Beside,
+) -> Mapping[str, Any]:
+    rsps = [rsp for one in plane.ways[chain] for rsp in one.rsps]
+    reasons: dict[str, int] = {}
+    for drop in (drop for host in plane.hosts_of(chain) for drop in dropped[host]):
+        reasons[drop["reason"]] = reasons.get(drop["reason"], 0) + drop["packets"]
     return {
-        "time": now.isoformat().replace("+00:00", "Z"),
-        "paths": [{key: path[key] for key in ("direction", "spi", "classified", "endPackets")} for path in paths],
-        "drops": dropped,
+        "time": _text(now),
+        "paths": [_path_sample(counts[rsp.spi], also) for rsp in rsps],
+        "active": {name: also.active[name] for rsp in rsps for name in rsp.functions if name in also.active},
+        "drops": reasons,
+    }
+
+
+def _path_sample(count: PathCount, also: Beside) -> Mapping[str, Any]:
+    latency = also.latencies.get(count.spi)
+    return {
+        "direction": "forward" if count.direction is Direction.FORWARD else "reverse",
+        "spi": count.spi,
+        "classified": count.entered.packets,
+        "endPackets": count.left.packets,
+        "endBytes": count.left.octets,
+        "hops": [hop.handed.packets for hop in count.hops],
+        "latencyMs": None if latency is None else latency.whole_ms,
     }
 
 
@@ -121,49 +169,68 @@ def _rule(cookie: int) -> str | None:
     return str(found) if found else None
 
 
-def path_statistics(
-    planned: PlannedChain, rsp: Rsp, counters: Mapping[str, Sequence[FlowStatistics]], names: Mapping[str, str]
-) -> dict[str, Any]:
-    """One path: what was put on it, what each function got and gave back, what left at its end."""
-    number = planned.forward.spi
-
-    def count(host: str, kinds: Sequence[Kind], si: int | None) -> tuple[int, int]:
-        found = [
-            flow
-            for flow in counters[host]
-            if (cookie := _cookie(flow.cookie)) is not None
-            and cookie.kind in kinds
-            and (cookie.chain, cookie.direction) == (number, rsp.direction)
-            and si in (None, cookie.hop)
-        ]
-        return sum(flow.packets for flow in found), sum(flow.bytes for flow in found)
-
-    hops = []
-    for hop in rsp.hops:
-        packets, octets = count(hop.sff, HANDED_OVER, hop.si)
-        name = names.get(hop.function, hop.function)
-        returned, _ = count(hop.sff, CAME_BACK, hop.si)
-        where = {"si": hop.si, "host": hop.sff, "sfName": name}
-        hops.append({**where, "packets": packets, "bytes": octets, "returned": returned})
-    entered = CLASSIFIED if planned.share is None else SPREAD
-    classified, _ = count(rsp.start_sff, entered, None)  # whichever classifier of the chain it was
-    ended, _ = count(rsp.end_sff, LEFT, rsp.end_si)
+def path_statistics(count: PathCount, names: Mapping[str, str], also: Beside) -> dict[str, Any]:
+    """One path: what was put on it, what each function got and gave back, what left at its end, how long it takes."""
+    latency = also.latencies.get(count.spi)
     return {
-        "direction": direction_of(rsp),
-        "spi": rsp.spi,
-        "classified": classified,
-        "hops": hops,
-        "endPackets": ended,
+        "direction": "forward" if count.direction is Direction.FORWARD else "reverse",
+        "spi": count.spi,
+        "classified": count.entered.packets,
+        "classifiedBytes": count.entered.octets,
+        "hops": [_hop_statistics(hop, names, also, latency) for hop in count.hops],
+        "endPackets": count.left.packets,
+        "endBytes": count.left.octets,
+        "latencyMs": None if latency is None else latency.whole_ms,
+        "latencyAt": None if latency is None else _text(latency.at),
     }
 
 
-def drops(counters: Mapping[str, Sequence[FlowStatistics]]) -> Iterator[dict[str, Any]]:
-    """What was dropped on each host, by reason."""
-    for host, flows in counters.items():
-        for flow in flows:
-            cookie = _cookie(flow.cookie)
-            if cookie is not None and cookie.kind.is_drop and flow.packets:
-                yield {"host": host, "reason": cookie.kind.meaning, "packets": flow.packets}
+def _hop_statistics(
+    hop: HopCount, names: Mapping[str, str], also: Beside, latency: PathLatency | None
+) -> dict[str, Any]:
+    return {
+        "si": hop.si,
+        "host": hop.sff,
+        "sfName": names.get(hop.function, hop.function),
+        "packets": hop.handed.packets,
+        "bytes": hop.handed.octets,
+        "returned": hop.back.packets,
+        "returnedBytes": hop.back.octets,
+        "passedBy": hop.passed_by.packets,
+        "dropped": hop.dropped.packets,
+        "active": also.active.get(hop.function),
+        "latencyMs": None if latency is None else latency.to_ms.get(hop.si),
+    }
+
+
+def drops(counters: Counters) -> Iterator[dict[str, Any]]:
+    """What was dropped on each host, by reason, most first."""
+    for found in drop_counts({host: _counts(flows) for host, flows in counters.items()}):
+        yield {"host": found.sff, "reason": found.reason.meaning, "packets": found.packets, "bytes": found.octets}
+
+
+def counted(ways: Iterable[PlannedChain], counters: Counters) -> tuple[PathCount, ...]:
+    """Each direction of planned chains; every flow is looked at once, however many chains there are."""
+    return path_counts(ways, {host: _counts(flows) for host, flows in counters.items()})
+
+
+def _counts(flows: Sequence[FlowStatistics]) -> Sequence[tuple[int, int, int]]:
+    return [(flow.cookie, flow.packets, flow.bytes) for flow in flows]
+
+
+def latency_of(rsp: Rsp, found: PathProbe, at: datetime) -> PathLatency | None:
+    """The way there and back to each hop of a path, of echo requests; ``None`` unless its end answered."""
+    if found.why or not found.hops or not found.hops[-1].median_ms:
+        return None
+    times: dict[int, float] = {}
+    for hop in found.hops:
+        if hop.host is not None and rsp.hop(hop.si) is not None:
+            times[hop.si] = hop.median_ms
+    return PathLatency(at, found.hops[-1].median_ms, times)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _cookie(value: int) -> Cookie | None:

@@ -18,10 +18,11 @@ import structlog
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
 from mano.errors import CatenaError, DeadlineExceeded, Unreachable
-from mano.nfvo.chain_counts import CountHistory
+from mano.nfvo.chain_counts import CountHistory, latency_of
 from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.forwarding_graphs import DOWN, ForwardingGraphs
 from mano.nfvo.reacting import Reacting
+from mano.nfvo.serving import active_functions
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import Drift, FlowStatistics, NetworkSight, ServicePaths
@@ -41,6 +42,9 @@ RESTORE_S, RESTORE_AGAIN_S = 3.0, 0.05
 
 PAUSE_S = 1.0
 """Before a watch that failed is begun anew."""
+
+MEASURED_AT_ONCE, MEASURE_WAIT_S = 2, 0.3
+"""Paths whose latency is measured each time that counters are read; how long an answer may take."""
 
 AT_ONCE = 8
 """Bridges read side by side."""
@@ -69,6 +73,7 @@ class Keeper:
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lives: dict[str, bool] = {}
+        self._measured = 0
         self._reacting = Reacting(open_unit, graphs, clock, new_id)
 
     def start(self) -> None:
@@ -236,7 +241,20 @@ class Keeper:
         hosts = sorted({host for chain in plane.ways for host in plane.hosts_of(chain)})
         found = dict(zip(hosts, pool.map(self._counters, hosts), strict=True))
         read = {host: counters for host, counters in found.items() if counters is not None}
-        self._counts.add(self._clock.now(), plane, read)
+        self._measure(plane)
+        self._counts.add(self._clock.now(), plane, read, active_functions(self._paths, plane))
+
+    def _measure(self, plane: DataPlane) -> None:
+        """Probe a few paths, others each time: responders answer so many requests a second, and people ask too."""
+        rsps = [rsp for one in plane.chains for rsp in one.rsps if plane.topology.sff(rsp.start_sff).oam_ofport]
+        for _ in range(min(MEASURED_AT_ONCE, len(rsps))):
+            self._measured = (self._measured + 1) % len(rsps)
+            rsp = rsps[self._measured]
+            try:
+                found = self._paths.probe(plane.topology, rsp.start_sff, rsp.spi, wait_s=MEASURE_WAIT_S)
+            except CatenaError:
+                continue
+            self._counts.measured(rsp.spi, latency_of(rsp, found, self._clock.now()))
 
     def _counters(self, host: str) -> Sequence[FlowStatistics] | None:
         try:

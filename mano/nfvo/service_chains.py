@@ -10,13 +10,23 @@ from typing import Any
 
 from mano.domain.service_chain import ServiceChain
 from mano.errors import WrongState
-from mano.nfvo.chain_counts import CountHistory, direction_of, drops, functions_called, path_statistics, probed_path
+from mano.nfvo.chain_counts import (
+    Beside,
+    CountHistory,
+    counted,
+    direction_of,
+    drops,
+    functions_called,
+    path_statistics,
+    probed_path,
+)
 from mano.nfvo.chain_files import document_of
 from mano.nfvo.chain_limits import effective_mtu
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, warnings_of
 from mano.nfvo.following import followed, with_token
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.reasons import why
+from mano.nfvo.serving import active_functions
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
@@ -89,7 +99,10 @@ class ServiceChains:
         }
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
-        """Packets and octets per path and hop, and the drops on the hosts that the chain passes."""
+        """Packets and octets per path and hop, the drops on the hosts that the chain passes, connections, latency.
+
+        ``active`` of a hop counts the connections of all chains that its function serves; null where no end tells.
+        """
         chain = self._chain(id, tenant_id)
         plane = self._graphs.data_plane()
         ways = self._ways(chain, plane)
@@ -97,10 +110,11 @@ class ServiceChains:
         with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
             counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
         names = functions_called(chain)
+        also = Beside(active_functions(self._paths, plane), self._counts.latencies())
         return {
             "id": chain.id,
             "name": chain.name,
-            "paths": [path_statistics(one, rsp, counters, names) for one in ways for rsp in one.rsps],
+            "paths": [path_statistics(count, names, also) for count in counted(ways, counters)],
             "drops": list(drops(counters)),
         }
 

@@ -151,6 +151,9 @@ class ServicePaths(Protocol):
     def statistics(self, host: str) -> tuple[FlowStatistics, ...]:
         """Counters of every flow on the host's bridge, settled."""
 
+    def connections(self, host: str) -> Mapping[int, Mapping[int, int]]:
+        """How many connections the host's bridge tracks, by zone and mark."""
+
     def drift(self, tables: Mapping[str, Any]) -> tuple[Drift, ...]:
         """Compare the bridges with the intended tables."""
 

@@ -17,7 +17,8 @@ from mano.errors import WrongState
 from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.forwarding_graphs import CUT, DARK, DOWN
 from mano.nfvo.keeping import Keeper
-from mano.ports.service_paths import Drift, NetworkSight
+from mano.nfvo.tracing import classified_packet
+from mano.ports.service_paths import Drift, NetworkSight, PathHop, PathProbe
 from sfc.simulator import Simulator
 from sfc.simulator.packets import Ethernet, Ip, Udp
 from tests.scenarios.main_job.conftest import SAMPLES, Job
@@ -260,6 +261,36 @@ def test_counters_are_remembered(running: Job):
     assert len(samples) == 3
     assert {path["direction"] for path in samples[0]["paths"]} == {"forward", "reverse"}
     assert kept._counters("nowhere") is None
+
+
+def test_statistics_tell_connections_latency_and_what_dead_functions_cost(
+    running: Job, monkeypatch: pytest.MonkeyPatch
+):
+    web, dpi = chain(running, "web"), function_id(running, "dpi-0")
+    plane, paths = running.catena.graphs.latest, paths_of(running)
+    assert plane is not None
+    rsp = plane.ways[web["id"]][0].forward
+    zone = plane.topology.port(rsp.end).ofport
+    monkeypatch.setattr(paths, "connections", lambda host: {zone: {rsp.spi: 7}} if host == rsp.end_sff else {})
+    hops = tuple(PathHop(ttl, rsp.hops[0].sff, rsp.spi, 256 - ttl, median_ms=float(ttl)) for ttl in (1, 2, 3))
+    monkeypatch.setattr(paths, "probe", lambda *_, **__: PathProbe(hops))
+    counts = running.services.forwarding_graphs._counts
+    kept = keeper(running, counts)
+    for _ in plane.chains:
+        kept._measure(plane)
+    die(running, dpi)
+    frame = classified_packet(
+        plane, plane.ways[web["id"]][0], {"protocol": "tcp", "destinationPort": 80, "destination": "198.51.100.1"}
+    )
+    paths.send(plane.topology, rsp.start, frame)
+    found = running.services.forwarding_graphs.statistics(web["id"], running.tenant)
+    forward = found["paths"][0]
+    first, second = forward["hops"]
+    assert (forward["classified"], forward["endPackets"], forward["latencyMs"]) == (1, 0, 3.0)
+    assert (first["packets"], first["returned"], first["active"], first["latencyMs"]) == (1, 1, 7, 1.0)
+    assert (second["packets"], second["dropped"], second["passedBy"]) == (0, 1, 0)
+    assert [drop["packets"] for drop in found["drops"] if "down" in drop["reason"]] == [1]
+    die(running, dpi, lives=True)
 
 
 def test_the_strictest_policy_of_several_chains_counts(running: Job):
