@@ -13,7 +13,7 @@ from sfc.model.topology import Awareness, Layer, OnFailure, Port, Topology
 from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.functions import NshModel
-from sfc.simulator.packets import Ethernet, Icmp, Ip, Nsh, Packet, Sctp, Tcp, Udp, Vlan, answer_to, ip_of
+from sfc.simulator.packets import O_BIT, Ethernet, Icmp, Ip, Nsh, Packet, Sctp, Tcp, Udp, Vlan, answer_to, ip_of
 from sfc.simulator.trace import Delivered, Visited, nsh_of
 from sfc.verify.graph_check import chains_taken, graph_samples, written_values
 from sfc.verify.plan import Graph
@@ -256,6 +256,8 @@ class _Play:
             last = rsps[fate.paths - 1].spi
             legs = [leg for leg in legs if leg.position.spi != last or leg.position.si >= fate.closed_at]
         yield from _crossings(legs, report, trace)
+        if any(_is_oam(event.packet) for event in trace.rules):
+            yield report.violation(Rule.UNDERLAY, "it is an OAM packet somewhere on its way", trace)
         if not _falls(trace):
             yield report.violation(Rule.INDEX, "its service index or TTL does not fall on the way", trace)
 
@@ -377,6 +379,12 @@ def _as_planned(from_sff: str, to_sff: str, packet: Packet, leg: Leg) -> bool:
     if nsh is None or (from_sff, to_sff, nsh.position, nsh.ttl) != (leg.from_sff, leg.to_sff, leg.position, leg.ttl):
         return False
     return all(planned in (None, word) for planned, word in zip(leg.context, nsh.context, strict=True))
+
+
+def _is_oam(packet: Packet) -> bool:
+    """RFC 9451 section 3: with the O bit, functions and responders take it for something else."""
+    nsh = nsh_of(packet)
+    return nsh is not None and bool(nsh.flags & O_BIT)
 
 
 def _falls(trace: Trace) -> bool:

@@ -15,6 +15,7 @@ from sfc.model.topology import PortRole, Topology
 from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
 from sfc.simulator.packets import Ethernet, Raw
+from sfc.verify.besides import BesidesCheck
 from sfc.verify.chain_check import ChainCheck
 from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
 from sfc.verify.plan import NOBODYS, Plan
@@ -129,6 +130,8 @@ def _checks(plan: Plan) -> Iterator[Check]:
             down |= plan.failed(each, (name for rsp in each.rsps for name in rsp.functions))
         rivals, heirs = plan.starting_at[first.forward.start], plan.between_the_ends_of(first)
         yield ChainCheck(branches, rivals, heirs, down, graph)
+        if first.share is None and not graph.followers and not down:
+            yield BesidesCheck(first, rivals)
     for planned in plan.chains:
         for rsp in planned.rsps:
             yield OamCheck(rsp, plan.failed(planned, (hop.function for hop in rsp.hops)))

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     MARK = "an answer comes back by its connection's mark"
     MISS = "an answer without a mark does as the chain says"
     BRANCH = "a connection keeps to one living branch"
+    BESIDES = "what belongs to a connection goes its way, and leaves it where it is"
     FAILURE = "a function that is down is dealt with as its policy says"
     LIVENESS = "a liveness probe goes through its function and back to its responder"
     EXECUTABLE = "the tables can be executed"
