@@ -46,6 +46,7 @@ from mano.api.resource_routes import new_router
 from mano.api.services import Alarms, Performance, Services, Subscriptions
 from mano.api.sfc_neutron import router as sfc_neutron
 from mano.api.sfc_neutron.errors import error_response
+from mano.api.sol002 import vnffm
 from mano.api.sol003 import granting, vnfind, vnflcm
 from mano.api.sol005 import nfvici, nsd, nslcm, vnfpkgm
 from mano.api.subscriptions import SubscriptionResources
@@ -189,6 +190,8 @@ def _alarms(services: Services, alarms: Alarms) -> Iterator[APIRouter]:
         router = new_router(prefix, tag)
         AlarmResources(alarms, services.open_unit, prefix, level).add_routes(router)
         yield router
+    if services.vnf_lifecycle is not None:
+        yield vnffm.router(alarms)
 
 
 def _performance(services: Services, performance: Performance) -> Iterator[APIRouter]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from mano.api.chain_services import Chains, LogicalNetworks, PortChaining
 from mano.api.life_cycles import NsLifecycle, QuotaUseCases, VnfLifecycle, VnfSnapshots
-from mano.domain.alarm import AckState, Alarm, AlarmLevel
+from mano.domain.alarm import AckState, Alarm, AlarmLevel, PerceivedSeverity
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.grant import Grant, GrantRequest
 from mano.domain.performance import PmCriteria, PmJob, Threshold
@@ -207,6 +207,9 @@ class Alarms(Protocol):
     ) -> Alarm:
         """Set the acknowledgement state; :class:`~mano.errors.Conflict` when it is that already."""
 
+    def escalate(self, id: str, tenant_id: str | None, severity: PerceivedSeverity) -> Alarm:
+        """Make a VNF's alarm graver (SOL002 clause 7.4.4); :class:`~mano.errors.Conflict` when it is so already."""
+
 
 class Performance(Protocol):
     """Performance management (SOL003 clause 6, SOL005 clause 7) and thresholds on capacity (SOL005 clause 10)."""
@@ -377,15 +380,18 @@ class Services:
     granting: Granting | None = None
     vnf_records: VnfRecords | None = None
 
-    def of_role(self, role: Role) -> Services:
-        """What a server of this role serves."""
+    def of_role(self, role: Role, *, owns_nfvi: bool = False) -> Services:
+        """What a server of this role serves; a VNFM that places by itself has hosts and networks of its own."""
         if role is Role.NFVO:
             return replace(self, vnf_lifecycle=None, vnf_snapshots=None)
         if role is Role.VNFM:
-            nothing: dict[str, Any] = dict.fromkeys(NFVO_ONLY)
+            nothing: dict[str, Any] = dict.fromkeys(set(NFVO_ONLY) - (OF_NFVI if owns_nfvi else frozenset()))
             return replace(self, **nothing)
         return self
 
+
+OF_NFVI = frozenset({"nfvi", "placing", "evacuation", "logical_networks", "port_chaining"})
+"""Use cases of who knows the hosts."""
 
 NFVO_ONLY = (
     "catalogue",

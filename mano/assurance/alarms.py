@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mano.domain.alarm import AckState, Alarm, AlarmLevel, PerceivedSeverity, acknowledge
+from mano.domain.alarm import AckState, Alarm, AlarmLevel, PerceivedSeverity, acknowledge, escalate
 from mano.domain.alarm_causes import Cause, reconcile
 from mano.errors import NotFound, StaleGeneration
 from mano.ports.clock import Clock
@@ -34,6 +34,12 @@ class Alarms:
             if generation is not None and generation != alarm.generation:
                 raise StaleGeneration("the alarm changed since it was read", hint="read it again")
             return uow.alarms.save(acknowledge(alarm, state, now=self._clock.now()))
+
+    def escalate(self, id: str, tenant_id: str | None, severity: PerceivedSeverity) -> Alarm:
+        """A VNF's alarm is graver than it looks (SOL002 clause 7.4.4); :class:`~mano.errors.Conflict` if it is not."""
+        with self._open_unit() as uow:
+            alarm = find(uow, id, tenant_id, AlarmLevel.VNF)
+            return uow.alarms.save(escalate(alarm, severity, now=self._clock.now()))
 
     def observed(self, observer: str, causes: Sequence[Cause]) -> int:
         """Make the alarms of an observer fit what it sees; the number of alarms that changed.

@@ -284,6 +284,7 @@ def change_package(
 @click.option("--name", "new_name", help="A new name.")
 @click.option("--description", help="A new description.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A configurable property; JSON or text.")
+@click.option("--extension", "extensions", multiple=True, metavar="KEY=VALUE", help="An extension; JSON or text.")
 @click.option("--metadata", "metadata", multiple=True, metavar="KEY=VALUE", help="Metadata; JSON or text.")
 @wait_options
 @output_option
@@ -294,6 +295,7 @@ def update(
     new_name: str | None,
     description: str | None,
     settings: tuple[str, ...],
+    extensions: tuple[str, ...],
     metadata: tuple[str, ...],
     wait: bool,
     timeout: float,
@@ -305,6 +307,7 @@ def update(
         vnfInstanceName=new_name,
         vnfInstanceDescription=description,
         vnfConfigurableProperties=dict(map(_pair, settings)) or None,
+        extensions=dict(map(_pair, extensions)) or None,
         metadata=dict(map(_pair, metadata)) or None,
     )
     if not request:

@@ -83,6 +83,8 @@ class Alarm:
     level: AlarmLevel = AlarmLevel.NS
     correlated_ids: tuple[str, ...] = ()
     component: str = ""
+    escalated: PerceivedSeverity | None = None
+    """What an element manager holds it for: it counts as no less while it stands."""
     generation: int = 0
 
 
@@ -92,6 +94,24 @@ def acknowledge(alarm: Alarm, state: AckState, *, now: datetime) -> Alarm:
         raise Conflict(f"the alarm is {state.value} already")
     acknowledged = now if state is AckState.ACKNOWLEDGED else None
     return replace(alarm, ack_state=state, changed_at=now, acknowledged_at=acknowledged)
+
+
+GRAVER = tuple(PerceivedSeverity)[:5][::-1]
+"""From the one that says least to the gravest."""
+
+
+def graver(one: PerceivedSeverity, other: PerceivedSeverity | None) -> PerceivedSeverity:
+    """The graver of two severities of alarms that stand."""
+    return one if other is None else max(one, other, key=GRAVER.index)
+
+
+def escalate(alarm: Alarm, severity: PerceivedSeverity, *, now: datetime) -> Alarm:
+    """The alarm as grave as an element manager proposes (SOL002 clause 7.4.4); 409 where that is no escalation."""
+    if alarm.cleared_at is not None:
+        raise Conflict("the alarm is cleared")
+    if severity is alarm.severity or graver(alarm.severity, severity) is alarm.severity:
+        raise Conflict(f"the alarm is {alarm.severity.value} already", hint="an escalation proposes a graver severity")
+    return replace(alarm, severity=severity, escalated=severity, changed_at=now)
 
 
 def clear(alarm: Alarm, *, now: datetime) -> Alarm:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mano.domain.alarm import Alarm, AlarmLevel, EventType, FaultyResourceType, PerceivedSeverity, clear
+from mano.domain.alarm import Alarm, AlarmLevel, EventType, FaultyResourceType, PerceivedSeverity, clear, graver
 from mano.domain.ids import DEFAULT_TENANT, derive_id
 
 
@@ -89,5 +89,6 @@ def _correlated(cause: Cause, ids: dict[str, str]) -> tuple[str, ...]:
 
 def _told_anew(alarm: Alarm, cause: Cause, now: datetime) -> Iterator[Alarm]:
     """The alarm with the cause's present severity and details, when these are others."""
-    if (alarm.severity, alarm.fault_details) != (cause.severity, cause.details):
-        yield replace(alarm, severity=cause.severity, fault_details=cause.details, changed_at=now)
+    severity = graver(cause.severity, alarm.escalated)
+    if (alarm.severity, alarm.fault_details) != (severity, cause.details):
+        yield replace(alarm, severity=severity, fault_details=cause.details, changed_at=now)

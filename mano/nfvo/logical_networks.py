@@ -32,6 +32,9 @@ from mano.ports.clock import IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.vim import Attachment, PortSpec, VimDriver
 
+MANAGEMENT = "catena:management"
+"""``device_owner`` of the VNFM's ports in management networks (:mod:`mano.nfvo.management`)."""
+
 
 class LogicalNetworks:
     """Use cases of ``/v2.0/networks``, ``/v2.0/subnets`` and ``/v2.0/ports``."""
@@ -206,7 +209,8 @@ class LogicalNetworks:
                 )
             device = values["device_id"] or f"port-{port_id[:13]}"
             host = self._host(uow, values["binding:host_id"], device)
-            mac = values["mac_address"] or mac_address("neutron", port_id)
+            addresses = choose_addresses(uow, network, values["fixed_ips"])
+            mac = values["mac_address"] or _own_mac(values["device_owner"], port_id, network.id, addresses)
             if any(mac == port.point.mac for port in seen_ports(uow, None) if port.point.network_id == network.id):
                 raise Conflict(f"another port of the network has the MAC address {mac}")
             siblings = [port for port in uow.logical_ports.list() if port.attachment == device]
@@ -217,7 +221,7 @@ class LogicalNetworks:
                 name=values["name"],
                 network_id=network.id,
                 mac=mac,
-                addresses=choose_addresses(uow, network, values["fixed_ips"]),
+                addresses=addresses,
                 host=host,
                 attachment=device,
                 description=values["description"],
@@ -300,6 +304,11 @@ def _underlay_mtu(uow: UnitOfWork) -> int:
     if not mtus:
         raise Conflict("there is no NFVI host with a data plane", hint="add hosts: mano host add INVENTORY")
     return min(mtus)
+
+
+def _own_mac(owner: str, port_id: str, network_id: str, addresses: Sequence[str]) -> str:
+    """A port's own; that of a port which comes and goes follows from its addresses, for neighbours remember both."""
+    return mac_address("neutron", *((network_id, *addresses) if owner == MANAGEMENT else (port_id,)))
 
 
 def _spec(port: LogicalPort, network: Network) -> PortSpec:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from mano.domain.port_chains import LogicalPort
 from mano.errors import NotFound
-from mano.nfvo.logical_networks import LogicalNetworks
+from mano.nfvo.logical_networks import MANAGEMENT, LogicalNetworks
 from mano.ports.management import ManagementNetworks
 from mano.ports.repositories import UnitOfWorkFactory
-
-OWNER = "catena:management"
-"""Their ``device_owner``."""
 
 
 class ManagementPorts(ManagementNetworks):
@@ -35,7 +32,7 @@ class ManagementPorts(ManagementNetworks):
             "description": "the VNFM's way to a VNF",
             "network_id": network_id,
             "device_id": "",
-            "device_owner": OWNER,
+            "device_owner": MANAGEMENT,
             "binding:host_id": host,
             "mac_address": None,
             "fixed_ips": None,
@@ -54,5 +51,5 @@ class ManagementPorts(ManagementNetworks):
 
     def _find(self, key: str, tenant_id: str) -> LogicalPort | None:
         with self._open_unit(read_only=True) as uow:
-            ours = (port for port in uow.logical_ports.list(tenant_id) if port.device_owner == OWNER)
+            ours = (port for port in uow.logical_ports.list(tenant_id) if port.device_owner == MANAGEMENT)
             return next((port for port in ours if port.name == key), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
 from mano.domain.vnf_instance import VnfInstance
+from mano.errors import InvalidInput
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
 from mano.vnfm.world import VnfmWorld
@@ -58,7 +59,24 @@ def modified(instance: VnfInstance, changes: Mapping[str, Any]) -> VnfInstance:
     for attribute, name in MERGED.items():
         if attribute in changes:
             fields[name] = merged(getattr(instance, name), changes[attribute] or {})
+    if "vnfcInfoModifications" in changes:
+        fields["vnfc_configuration"] = _of_vnfcs(instance, changes["vnfcInfoModifications"] or ())
     return replace(instance, **fields)
+
+
+def _of_vnfcs(instance: VnfInstance, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Configurable properties of VNFCs; raises InvalidInput for one that the VNF does not have."""
+    known = [vnfc.id for vnfc in instance.vnfcs]
+    found = {vnfc: values for vnfc, values in instance.vnfc_configuration.items() if vnfc in known}
+    for number, change in enumerate(changes):
+        if change["id"] not in known:
+            raise InvalidInput(
+                "vnfcInfoModifications names a VNFC that the VNF does not have",
+                hint=f"it has: {', '.join(known) or 'none'}",
+                facts={"pointer": f"/vnfcInfoModifications/{number}/id"},
+            )
+        found[change["id"]] = merged(found.get(change["id"], {}), change["vnfcConfigurableProperties"])
+    return found
 
 
 def merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -172,3 +172,19 @@ def test_alarms_are_what_the_official_documents_say(served: Api) -> None:
         told = served.call("PATCH", path, ACKNOWLEDGED, MERGE).json
         assert faults(f"{document}FaultManagement", "AlarmModifications", told) == []
         assert faults(f"{document}FaultManagement", "Alarm", served.get(path).json) == []
+
+
+def test_an_element_manager_makes_an_alarm_graver(served: Api, standing: Alarms) -> None:
+    escalate = the_alarm(served, AlarmLevel.VNF) + "/escalate"
+    major = replace(causes()[0], severity=PerceivedSeverity.MAJOR)
+    standing.observed("test", [major, *causes()[1:]])
+    assert served.post(escalate, {"proposedPerceivedSeverity": "CRITICAL"}).status == 204
+    assert served.get(escalate.removesuffix("/escalate")).json["perceivedSeverity"] == "CRITICAL"
+    standing.observed("test", [major, *causes()[1:]])
+    assert served.get(escalate.removesuffix("/escalate")).json["perceivedSeverity"] == "CRITICAL"
+    assert served.post(escalate, {"proposedPerceivedSeverity": "WARNING"}).status == 409
+    assert served.post(escalate, {"proposedPerceivedSeverity": "CLEARED"}).status == 400
+    assert (
+        served.post(f"{ROOTS[AlarmLevel.VNF]}/{UNKNOWN}/escalate", {"proposedPerceivedSeverity": "MAJOR"}).status == 404
+    )
+    assert served.get(escalate).status == 405

@@ -9,7 +9,7 @@ from typing import Any
 SCRIPTS = "/package"
 """Where a script sees the files of its package."""
 
-WORK = "/work"
+WORK = "/scratch"
 """The one directory that it can write, in memory."""
 
 INPUT = "/input.json"

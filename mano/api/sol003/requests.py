@@ -85,14 +85,25 @@ class ChangeVnfPackage(Body):
     additional_params: KeyValuePairs | None = None
 
 
+class VnfcInfoModifications(Body):
+    """SOL002 clause 5.5.3.24: configurable properties of one VNFC."""
+
+    id: Identifier
+    vnfc_configurable_properties: KeyValuePairs
+
+
 class ModifyVnf(Body):
-    """VnfInfoModificationRequest, SOL003 clause 5.5.2.12: a JSON merge patch, in which null removes."""
+    """VnfInfoModificationRequest, SOL003 clause 5.5.2.12: a JSON merge patch, in which null removes.
+
+    ``vnfcInfoModifications`` is SOL002's.
+    """
 
     vnf_instance_name: Name | None = None
     vnf_instance_description: Text | None = None
     vnf_configurable_properties: KeyValuePairs | None = None
     metadata: KeyValuePairs | None = None
     extensions: KeyValuePairs | None = None
+    vnfc_info_modifications: Annotated[list[VnfcInfoModifications], Field(max_length=1000)] | None = None
 
     def document(self) -> dict[str, Any]:
         """What was sent, with its nulls: here they mean something."""

@@ -103,8 +103,22 @@ def _instantiated(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
         **_scale(instance, sol003=sol003),
         "extCpInfo": [_ext_cp(point, sol003=sol003) for point in points if point.ext_cpd_id],
         "extVirtualLinkInfo": [ext_link(item, points, sol003=sol003) for item in instance.ext_virtual_links],
-        "vnfcResourceInfo": [_vnfc(vnfc, sol003=sol003) for vnfc in instance.vnfcs],
+        "vnfcResourceInfo": [_vnfc(instance, vnfc, sol003=sol003) for vnfc in instance.vnfcs],
+        **({"vnfcInfo": [_vnfc_info(instance, vnfc) for vnfc in instance.vnfcs]} if sol003 else {}),
     }
+
+
+def _vnfc_info(instance: VnfInstance, vnfc: VnfcResource) -> dict[str, Any]:
+    """VnfcInfo (SOL002 clause 5.5.3.21)."""
+    document: dict[str, Any] = {
+        "id": vnfc.id,
+        "vduId": vnfc.vdu_id,
+        "vnfcResourceInfoId": vnfc.id,
+        "vnfcState": vnfc.state.value,
+    }
+    if values := instance.vnfc_configuration.get(vnfc.id):
+        document["vnfcConfigurableProperties"] = dict(values)
+    return document
 
 
 def _scale(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
@@ -137,7 +151,7 @@ def _ext_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:
     }
 
 
-def _vnfc(vnfc: VnfcResource, *, sol003: bool) -> dict[str, Any]:
+def _vnfc(instance: VnfInstance, vnfc: VnfcResource, *, sol003: bool) -> dict[str, Any]:
     """VnfcResourceInfo; what the standard has no attribute for goes into its metadata."""
     return {
         "id": vnfc.id,
@@ -152,8 +166,16 @@ def _vnfc(vnfc: VnfcResource, *, sol003: bool) -> dict[str, Any]:
             "catenaState": vnfc.state.value,
             "catenaPlacement": dict(vnfc.placement),
             "catenaRealisations": {name: value.value for name, value in vnfc.realisations.items()},
+            **_configuration(instance),
         },
     }
+
+
+def _configuration(instance: VnfInstance) -> dict[str, Any]:
+    """How the VNF was last told its configuration; nothing for one that is told none."""
+    report: Mapping[str, Any] = instance.management.get("configuration") or {}
+    shown = {name: report[name] for name in ("state", "at", "vnfLcmOpOccId", "detail") if name in report}
+    return {"catenaConfiguration": shown} if shown else {}
 
 
 def _vnfc_cp(point: ConnectionPoint, *, sol003: bool) -> dict[str, Any]:

@@ -50,7 +50,7 @@ SCRIPTS = {
 ADDRESS = "192.0.2.9"
 
 
-def _package(directory: Path) -> Path:
+def scripted_package(directory: Path, scripts: Mapping[str, str] = SCRIPTS) -> Path:
     """The sample firewall with scripts."""
     source = directory / "source"
     shutil.copytree(SAMPLES / "firewall", source)
@@ -62,7 +62,7 @@ def _package(directory: Path) -> Path:
     text += found.rstrip("\n") + INTERFACES.rstrip("\n") + "\n" + tail
     descriptor.write_text(text, encoding="utf-8")
     (source / "Scripts").mkdir()
-    for name, content in SCRIPTS.items():
+    for name, content in scripts.items():
         (source / "Scripts" / name).write_text(content, encoding="utf-8")
     archive = directory / "scripted.csar"
     build_package(source, archive)
@@ -77,7 +77,12 @@ class Site:
         job.add_hosts()
         self.vnfd_id = job.upload("scripted", DescriptorKind.VNF).descriptor_id
         networks = job.services.logical_networks
-        self.network_id = networks.create_network(job.tenant, {"name": "mgmt", "description": "", "mtu": None, "vlan_transparent": False})
+        self.network_id, self.wire_id = (
+            networks.create_network(
+                job.tenant, {"name": name, "description": "", "mtu": None, "vlan_transparent": False}
+            )
+            for name in ("mgmt", "wire")
+        )
         subnet = {
             "cidr": "192.0.2.0/24",
             "ip_version": 4,
@@ -95,7 +100,11 @@ class Site:
         kind = {"type": "IPV4", "fixedAddresses": [address]}
         protocol = {"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": {"ipAddresses": [kind]}}
         ext_cps = [{"cpdId": "virtual_link_mgmt", "cpConfig": {"0": {"cpProtocolData": [protocol]}}}]
-        links = [{"id": "l", "resourceId": self.network_id, "extCps": ext_cps}]
+        legs = [{"cpdId": f"virtual_link_{name}", "cpConfig": {"0": {}}} for name in ("in", "out")]
+        links = [
+            {"id": "l", "resourceId": self.network_id, "extCps": ext_cps},
+            {"id": "w", "resourceId": self.wire_id, "extCps": legs},
+        ]
         op_id = str(uuid.uuid4())
         asked = {"flavourId": "simple", "extVirtualLinks": links, **request}
         self.lifecycle.instantiate(vnf_id, self.job.tenant, op_id, asked)
@@ -129,7 +138,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("scripted")
-    job = job_at(directory / "job", {"scripted": _package(directory)})
+    job = job_at(directory / "job", {"scripted": scripted_package(directory)})
     yield Site(job)
     job.catena.stop()
 
@@ -248,7 +257,7 @@ def test_values_reach_the_vnf_at_its_first_day_and_later(site: Site, runner: Run
         "insidePrefixes": ["10.0.0.0/8"],
         "blockedTcpPorts": [80],
     }
-    (point,) = told["extCpConfig"]
+    (point,) = [each for each in told["extCpConfig"] if each["cpdId"] == "mgmt"]
     assert (point["cpdId"], point["addresses"][0]["address"]["ipAddress"]) == ("mgmt", ADDRESS)
     state = site.vnf(vnf_id).management["configuration"]
     assert (state["state"], state["vnfLcmOpOccId"]) == ("CONFIRMED", op.id)

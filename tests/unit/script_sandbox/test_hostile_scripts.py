@@ -117,9 +117,9 @@ attempt("environment of process 1", lambda: open("/proc/1/environ").read())
 attempt("memory of process 1", lambda: open("/proc/1/mem", "rb").read(1))
 attempt("kernel settings", lambda: open("/proc/sys/kernel/hostname").read())
 attempt("command line of the machine", lambda: open("/proc/cmdline").read())
-attempt("disk", lambda: os.mknod("/work/disk", 0o60600, os.makedev(8, 0)))
-attempt("mount", lambda: call(165, b"none", b"/work", b"tmpfs", 0, None))
-attempt("chroot", lambda: os.chroot("/work"))
+attempt("disk", lambda: os.mknod("/scratch/disk", 0o60600, os.makedev(8, 0)))
+attempt("mount", lambda: call(165, b"none", b"/scratch", b"tmpfs", 0, None))
+attempt("chroot", lambda: os.chroot("/scratch"))
 attempt("ptrace", lambda: call(101, 16, 1, None, None))
 attempt("unshare", lambda: call(272, 0x10000000))
 attempt("keys", lambda: call(250, 0, -3, 0))
@@ -146,10 +146,10 @@ attempt("environment", lambda: sorted(os.environ))
 
 
 def own_program():
-    with open("/work/program", "w") as file:
+    with open("/scratch/program", "w") as file:
         file.write("#!/bin/sh")
-    os.chmod("/work/program", 0o755)
-    os.execv("/work/program", ["x"])
+    os.chmod("/scratch/program", 0o755)
+    os.execv("/scratch/program", ["x"])
 
 attempt("own programs", own_program)
 print(json.dumps(found))
