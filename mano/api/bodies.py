@@ -105,35 +105,12 @@ class SapAttachment(Body):
     address: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
-class CatenaNsParameters(Body):
-    """``additionalParamsForNs.catena``."""
-
-    saps: dict[str, SapAttachment] | None = None
-
-
-class NsParameters(Body):
-    """``additionalParamsForNs``."""
-
-    catena: CatenaNsParameters | None = None
-
-
 class CreateNs(Body):
     """CreateNsRequest, SOL005 clause 6.5.2.7."""
 
     nsd_id: Identifier
     ns_name: Name
     ns_description: Text
-
-
-class InstantiateNs(Body):
-    """InstantiateNsRequest, SOL005 clause 6.5.2.11."""
-
-    ns_flavour_id: Identifier
-    ns_instantiation_level_id: Identifier | None = None
-    sap_data: list[SapData] | None = None
-    vnf_instance_data: list[KeyValuePairs] | None = None
-    additional_params_for_ns: NsParameters | None = None
-    additional_params_for_vnf: list[KeyValuePairs] | None = None
 
 
 class TerminateNs(Body):

@@ -23,6 +23,7 @@ BRANCHES: Mapping[str, Branch] = {
     "serve": Branch("mano.cli.serve", "serve", "Run a server."),
     "package": Branch("mano.cli.packages", "package", "VNF packages: validate, build, on-board."),
     "nsd": Branch("mano.cli.nsds", "nsd", "Network service descriptors."),
+    "pnfd": Branch("mano.cli.pnfds", "pnfd", "Descriptors of physical network functions."),
     "ns": Branch("mano.cli.ns", "ns", "Network services."),
     "vnf": Branch("mano.cli.vnfs", "vnf", "VNF instances."),
     "op": Branch("mano.cli.operations", "op", "Life-cycle operations."),

@@ -36,6 +36,9 @@ FIELDS = (
     Column("VNFS", lambda ns: [_vnf(vnf) for vnf in ns.get("vnfInstance") or ()]),
     Column("NETWORKS", lambda ns: [link.get("nsVirtualLinkDescId") for link in ns.get("virtualLinkInfo") or ()]),
     Column("SAPS", lambda ns: [sap.get("sapdId") for sap in ns.get("sapInfo") or ()]),
+    Column("PNFS", lambda ns: [_pnf(pnf) for pnf in ns.get("pnfInfo") or ()]),
+    Column("NESTED", lambda ns: [_nested(one) for one in (ns.get("catena") or {}).get("nested") or ()]),
+    Column("NESTED IN", "catena.nestedIn"),
     Column("GRAPHS", lambda ns: [graph.get("vnffgdId") for graph in ns.get("vnffgInfo") or ()]),
 )
 
@@ -44,6 +47,17 @@ def _vnf(vnf: dict[str, Any]) -> str:
     vnfcs = (vnf.get("instantiatedVnfInfo") or {}).get("vnfcResourceInfo") or ()
     hosts = sorted({str(vnfc["computeResource"].get("resourceProviderId", "?")) for vnfc in vnfcs})
     return f"{vnf.get('vnfInstanceName') or vnf['id']}@{'+'.join(hosts) or '-'}"
+
+
+def _pnf(pnf: dict[str, Any]) -> str:
+    points = (pnf.get("catena") or {}).get("cpInfo") or ()
+    places = "+".join(str(cp["attachment"] or "physnet") for cp in points)
+    return f"{pnf.get('pnfName')} ({pnf['pnfId']})@{places or '-'}"
+
+
+def _nested(one: dict[str, Any]) -> str:
+    by = "" if one.get("madeByThisNs") else " (shared)"
+    return f"{one['name']} {one['nsInstanceId']}{by}"
 
 
 @click.group("ns")
@@ -87,6 +101,14 @@ def _nsd(client: Client, text: str) -> dict[str, Any]:
     help="Where a SAP ends, and its interface address (10.0.0.2/24); else at the attachment of its name.",
 )
 @click.option(
+    "--pnf",
+    "pnfs",
+    multiple=True,
+    metavar="PROFILE=PNF[,ATTACHMENT]",
+    help="A PNF of this profile, by its name; attached where it says, else at the attachment of its name.",
+)
+@click.option("--nested", "nested", multiple=True, metavar="NS", help="Nest this NS instance, by name or identifier.")
+@click.option(
     "-f", "--file", "file", type=click.Path(exists=True, allow_dash=True, path_type=Path), help="InstantiateNsRequest."
 )
 @wait_options
@@ -98,6 +120,8 @@ def instantiate(
     flavour: str,
     level: str | None,
     saps: tuple[str, ...],
+    pnfs: tuple[str, ...],
+    nested: tuple[str, ...],
     file: Path | None,
     wait: bool,
     timeout: float,
@@ -113,6 +137,11 @@ def instantiate(
     if saps:
         ours = request.setdefault("additionalParamsForNs", {}).setdefault("catena", {}).setdefault("saps", {})
         ours.update(_sap(text) for text in saps)
+    for text in pnfs:
+        _add_pnf(client, id, request, text)
+    if nested:
+        data = [{"nestedNsInstanceId": identify(client, NS, one)} for one in nested]
+        request.setdefault("nestedNsInstanceData", []).extend(data)
     answer = client.post(f"{NS.path}/{id}/instantiate", request)
     finish(client, answer, wait=wait, timeout=timeout, output=output)
 
@@ -123,6 +152,23 @@ def _sap(text: str) -> tuple[str, dict[str, str]]:
     if not sapd or not equals or not attachment:
         raise click.UsageError(f"--sap {text!r} is not SAPD=ATTACHMENT[,ADDRESS]")
     return sapd, {"attachment": attachment} | ({"address": address} if address else {})
+
+
+def _add_pnf(client: Client, id: str, request: dict[str, Any], text: str) -> None:
+    """Put AddPnfData for ``PROFILE=PNF[,ATTACHMENT]`` into a request."""
+    from mano.cli.flavours import pnf_profile
+
+    profile, equals, rest = text.partition("=")
+    name, _, attachment = rest.partition(",")
+    if not profile or not equals or not name:
+        raise click.UsageError(f"--pnf {text!r} is not PROFILE=PNF[,ATTACHMENT]")
+    info = client.get(f"{NS.path}/{id}")["nsdInfoId"]
+    pnfd_id, points = pnf_profile(client, f"{NSD.path}/{info}/nsd_content", profile)
+    data = {"pnfId": name, "pnfName": name, "pnfdId": pnfd_id, "pnfProfileId": profile}
+    request.setdefault("addpnfData", []).append(data)
+    if attachment:
+        ours = request.setdefault("additionalParamsForNs", {}).setdefault("catena", {}).setdefault("pnfs", {})
+        ours[name] = {point: {"attachment": attachment} for point in points}
 
 
 def _only_flavour(client: Client, id: str) -> str:
@@ -220,6 +266,12 @@ def heal(
 @click.option("--remove-sap", multiple=True, metavar="SAPD", help="Detach this SAP.")
 @click.option("--add-vnffg", multiple=True, metavar="VNFFGD", help="The chains of this forwarding graph.")
 @click.option("--remove-vnffg", multiple=True, metavar="VNFFGD", help="Remove its chains.")
+@click.option("--add-pnf", multiple=True, metavar="PROFILE=PNF", help="Take in a PNF, at the attachment of its name.")
+@click.option("--remove-pnf", multiple=True, metavar="PNF", help="Let go of a PNF, by its identifier.")
+@click.option("--add-nested", multiple=True, metavar="NS", help="Nest this NS instance, by name or identifier.")
+@click.option("--remove-nested", multiple=True, metavar="NS", help="Let go of a nested NS; what was made here ends.")
+@click.option("--add-link", multiple=True, metavar="VLD", help="Make this virtual link of the NSD.")
+@click.option("--remove-link", multiple=True, metavar="VLD", help="Remove this virtual link, which nothing uses.")
 @file_option
 @wait_options
 @output_option
@@ -244,9 +296,34 @@ def _update_request(client: Client, id: str, kind: str, names: tuple[str, ...]) 
         return {"updateType": "ADD_SAP", "addSap": data}
     if kind == "remove_sap":
         return {"updateType": "REMOVE_SAP", "removeSapId": list(names)}
+    if kind in _MORE_UPDATES:
+        return _further_update(client, id, kind, names)
     if kind == "add_vnffg":
         return {"updateType": "ADD_VNFFG", "addVnffg": [{"vnffgName": n, "description": ""} for n in names]}
     return {"updateType": "REMOVE_VNFFG", "removeVnffgId": list(names)}
+
+
+_MORE_UPDATES = ("add_pnf", "remove_pnf", "add_nested", "remove_nested", "add_link", "remove_link")
+
+
+def _further_update(client: Client, id: str, kind: str, names: tuple[str, ...]) -> dict[str, Any]:
+    if kind == "add_pnf":
+        request: dict[str, Any] = {}
+        for text in names:
+            _add_pnf(client, id, request, text)
+        return {"updateType": "ADD_PNF", "addPnfData": request["addpnfData"]}
+    if kind == "remove_pnf":
+        return {"updateType": "REMOVE_PNF", "removePnfId": list(names)}
+    if kind == "add_nested":
+        data = [{"nestedNsInstanceId": identify(client, NS, name)} for name in names]
+        return {"updateType": "ADD_NESTED_NS", "addNestedNsData": data}
+    if kind == "remove_nested":
+        ids = [identify(client, NS, name) for name in names]
+        return {"updateType": "REMOVE_NESTED_NS", "removeNestedNsId": ids}
+    if kind == "add_link":
+        links = [{"nsVirtualLinkProfileId": name} for name in names]
+        return {"updateType": "CREATE_NS_VIRTUAL_LINK", "addNsVirtualLinkData": links}
+    return {"updateType": "DELETE_NS_VIRTUAL_LINK", "deleteNsVirtualLinkId": list(names)}
 
 
 @ns.command("terminate")

@@ -21,6 +21,8 @@ FIELDS = (
     Column("NSD", "nsdId"),
     Column("DESIGNER", "nsdDesigner"),
     Column("VNF PACKAGES", "vnfPkgIds"),
+    Column("PNFDS", "pnfdInfoIds"),
+    Column("NESTED NSDS", "nestedNsdInfoIds"),
     Column("FAILURE", "onboardingFailureDetails.detail"),
 )
 

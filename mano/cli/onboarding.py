@@ -30,10 +30,10 @@ class Catalogue:
 
 
 def add_catalogue_commands(group: click.Group, catalogue: Catalogue) -> None:
-    """``onboard list show enable disable delete`` under the group."""
+    """``onboard list show enable disable delete`` under the group; PNFDs are neither enabled nor disabled."""
     for make in (_onboard, _list, _show, _delete):
         group.add_command(make(catalogue))
-    for verb, state in (("enable", "ENABLED"), ("disable", "DISABLED")):
+    for verb, state in (("enable", "ENABLED"), ("disable", "DISABLED")) if catalogue.operational else ():
         group.add_command(_switch(catalogue, verb, state))
 
 

@@ -147,7 +147,10 @@ def _tell(report: Report) -> None:
 @package.command("init")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
-    "--sample", type=click.Choice(["firewall", "dpi", "nat", "gi-lan"]), default="firewall", show_default=True
+    "--sample",
+    type=click.Choice(["firewall", "dpi", "nat", "gi-lan", "gateway", "mobile"]),
+    default="firewall",
+    show_default=True,
 )
 def init(directory: Path, sample: str) -> None:
     """Begin a package: copy a working source tree to DIRECTORY, which must not exist or be empty."""

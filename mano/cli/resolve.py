@@ -27,6 +27,7 @@ class Noun:
 
 PACKAGE = Noun("package", "/vnfpkgm/v2/vnf_packages", "vnfProductName")
 NSD = Noun("NSD", "/nsd/v2/ns_descriptors", "nsdName")
+PNFD = Noun("PNFD", "/nsd/v2/pnf_descriptors", "pnfdName")
 NS = Noun("network service", "/nslcm/v2/ns_instances", "nsInstanceName")
 VNF = Noun("VNF", "/vnflcm/v2/vnf_instances", "vnfInstanceName")
 CHAIN = Noun("chain", "/mano/v1/chains", "name", filtered=False)

@@ -102,10 +102,13 @@ def require_usable(package: Package) -> None:
 
 
 def require_deletable(package: Package) -> None:
-    """Raise unless the package is disabled and unused (SOL005 clause 9.4.3.3.5); one that never on-boarded may go."""
+    """Raise unless the package is disabled and unused (SOL005 clause 9.4.3.3.5); one that never on-boarded may go.
+
+    A PNFD has no operational state (SOL005 clause 5.5.2.7): it only has to be unused.
+    """
     if package.onboarding_state is not OnboardingState.ONBOARDED:
         return
     if package.usage_state is UsageState.IN_USE:
         raise InUse(f"package {package.id} is in use by instances", hint="terminate and delete them first")
-    if package.operational_state is OperationalState.ENABLED:
+    if package.operational_state is OperationalState.ENABLED and package.kind is not DescriptorKind.PNF:
         raise WrongState(f"package {package.id} is ENABLED", hint="disable it first")

@@ -15,7 +15,7 @@ from mano.errors import InvalidInput
 from mano.nfvo.plan import NsPlan, PlannedNested
 from mano.nfvo.plan_inputs import NestedRequest, PlanInputs
 from mano.nfvo.virtual_links import network_id_of
-from vnf_descriptors.model import NestedNsProfile, Nsd, NsFlavour, Sap
+from vnf_descriptors.model import ConstituentKind, NestedNsProfile, Nsd, NsFlavour, Sap
 
 MAX_DEPTH = 3
 """NSs within NSs within NSs, at most: the queues of the workflow engine are as many."""
@@ -47,7 +47,14 @@ def _nested(inputs: PlanInputs, plan: NsPlan, request: NestedRequest, key: str) 
                                "which the NS does not have")  # fmt: skip
         _require_alike(profile, request, flavour, sap, outer)
         inner = network_id_of(operation_id, sap.virtual_link_id) if made else request.inner[sap.virtual_link_id].id
-        joins.append(NetworkJoin(sap.id, sap.virtual_link_id, outer.id, inner, entry_port(plan, outer.id)))
+        entry = entry_port(plan, outer.id)
+        if made and not entry and sap.id in _ends(flavour):
+            raise InvalidInput(
+                f"paths of nested NS {profile.id} begin or end at its SAP {sap.id}, and to virtual link "
+                f"{outer.vld_id}, which that is connected to, not exactly one SAP or PNF comes from outside",
+                hint="let that virtual link have one SAP or PNF on a host's bridge",
+            )
+        joins.append(NetworkJoin(sap.id, sap.virtual_link_id, outer.id, inner, entry))
     return PlannedNested(
         key=key,
         profile_id=profile.id,
@@ -60,6 +67,13 @@ def _nested(inputs: PlanInputs, plan: NsPlan, request: NestedRequest, key: str) 
         joins=tuple(joins),
         parameters=request.parameters,
     )
+
+
+def _ends(flavour: NsFlavour) -> set[str]:
+    """The SAPs that forwarding paths begin or end at."""
+    nfps = [nfp for vnffg in flavour.vnffgs for nfp in vnffg.nfps if nfp.positions]
+    points = [point for nfp in nfps for point in (nfp.positions[0].elements[0], nfp.positions[-1].elements[-1])]
+    return {point.ingress.constituent_id for point in points if point.ingress.kind is ConstituentKind.SAP}
 
 
 def entry_port(plan: NsPlan, network_id: str) -> str:

@@ -30,6 +30,7 @@ class NestedWork:
     """One operation on a nested NS."""
 
     ns_instance_id: str
+    nsd_id: str
     operation: str
     request: Mapping[str, Any]
 

@@ -115,7 +115,7 @@ class ChangeNs(NsStory):
             return Step(name, lambda: parts.add_pnf(op, new, pnf), lambda: parts.remove_pnf(op, new, pnf))
         if kind == NESTED:
             nested = new.nested_ns(key)
-            return Step(name, lambda: parts.add_nested(op, nested), lambda: self._withdraw_nested(op, nested))
+            return Step(name, lambda: parts.add_nested(op, nested), lambda: self._undo_nested(op, nested))
         before, after = (_pnfs_of(op, which)[key] for which in ("former", "modified"))
         return Step(
             name,
@@ -294,10 +294,9 @@ class ChangeNs(NsStory):
         if sap is not None:
             self._detach_sap(op, plan, sap)
 
-    def _end_nested(self, op: LcmOpOcc, key: str) -> None:
+    def _end_nested(self, op: LcmOpOcc, key: str) -> Mapping[str, Any]:
         planned = next((nested for nested in self._plan(op).nested if nested.key == key), None)
-        if planned is not None:
-            self._withdraw_nested(op, planned)
+        return {} if planned is None else self._withdraw_nested(op, planned)
 
     def _end_pnf(self, op: LcmOpOcc, key: str) -> None:
         plan = self._plan(op)

@@ -213,7 +213,7 @@ def _heal(service: Service, request: Request) -> NsChange:
     return NsChange(
         work=tuple(VnfWork(vnf_id, "HEAL", ill) for vnf_id in sorted(service.vnfs)),
         nested_work=tuple(
-            NestedWork(nested.ns_instance_id, "HEAL", {"healNsData": request["healNsData"]})
+            NestedWork(nested.ns_instance_id, nested.nsd_id, "HEAL", {"healNsData": request["healNsData"]})
             for nested in service.ns.nested
         ),
     )

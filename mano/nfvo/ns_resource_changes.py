@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc, StepState
-from mano.nfvo.plan import NsPlan, PlannedSap, PlannedVnf, plan_from_json
+from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json
 
 Document = dict[str, Any]
 COMPLETED = "COMPLETED"
@@ -28,7 +28,7 @@ KINDS: Mapping[str, str] = {
 
 
 def ns_resource_changes(op: LcmOpOcc, vnfs: Mapping[str, Mapping[str, str]]) -> Document:
-    """The affected VNFs, virtual links, SAPs and forwarding graphs; empty while nothing was touched.
+    """The affected VNFs, PNFs, nested NSs, virtual links, SAPs and forwarding graphs; empty while nothing was touched.
 
     ``vnfs`` tells of VNF instances that exist their ``vnfdId``, ``vnfProfileId`` and ``vnfName``.
     """
@@ -37,6 +37,8 @@ def ns_resource_changes(op: LcmOpOcc, vnfs: Mapping[str, Mapping[str, str]]) -> 
     done = [step.name for step in op.steps if step.state is StepState.DONE]
     found = {
         "affectedVnfs": list(_vnfs(op, done, vnfs)),
+        "affectedPnfs": list(_pnfs(op, done)),
+        "affectedNss": list(_nested(op)),
         "affectedVls": list(_links(op, done)),
         "affectedVnffgs": list(_vnffgs(op, done)),
         "affectedSaps": list(_saps(op, done)),
@@ -94,9 +96,59 @@ def _result(kind: str) -> Document:
     return {"changeType": kind, "changeResult": COMPLETED}
 
 
+def _pnfs(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
+    for pnf in _plan(op).pnfs:
+        if f"pnf:{pnf.key}" in done:
+            yield _pnf(pnf, "REMOVE" if _is_end(op) else "ADD")
+    for document in op.plan.get("modified", ()):
+        pnf = pnf_from_json(document)
+        if f"new-pnf:{pnf.key}" in done:
+            yield _pnf(pnf, "MODIFY")
+    for document in op.plan.get("leaving_pnfs", ()):
+        pnf = pnf_from_json(document)
+        if f"gone-pnf:{pnf.key}" in done:
+            yield _pnf(pnf, "REMOVE")
+
+
+def _pnf(pnf: PlannedPnf, kind: str) -> Document:
+    return {
+        "pnfId": pnf.pnf_id,
+        "pnfdId": pnf.pnfd_id,
+        "pnfProfileId": pnf.profile_id,
+        "pnfName": pnf.name,
+        "cpInstanceId": [cp.cp_id for cp in pnf.cps],
+        **_result(kind),
+    }
+
+
+def _nested(op: LcmOpOcc) -> Iterator[Document]:
+    """What was asked of nested NSs, as the records of the steps tell it."""
+    planned = {nested.key: nested for nested in _plan(op).nested}
+    leaving = {str(document["key"]): document for document in op.plan.get("leaving_nested", ())}
+    for step in op.steps:
+        prefix, _, key = step.name.partition(":")
+        if step.state is not StepState.DONE or prefix not in ("nested", "gone-nested", "nested-work"):
+            continue
+        gone = _is_end(op) or prefix == "gone-nested"
+        kind = "INSTANTIATE" if step.result.get("nsLcmOpOccId") else "ADD"
+        if gone:
+            kind = "REMOVE" if step.result.get("kept") else "TERMINATE"
+        nsd_id = planned[key].nsd_id if key in planned else str(leaving.get(key, {}).get("nsd_id", ""))
+        if prefix == "nested-work":
+            work = op.plan["change"]["nested_work"][int(key) - 1]
+            kind, nsd_id = work["operation"], str(work["nsd_id"])
+        yield {"nsInstanceId": str(step.result.get("nsInstanceId", "")), "nsdId": nsd_id, **_result(kind)}
+
+
 def _links(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
-    if "new" in op.plan:
-        return
+    for document in op.plan.get("leaving_links", ()):
+        if f"gone-network:{document['vld_id']}" in done:
+            yield {
+                "nsVirtualLinkInstanceId": document["id"],
+                "nsVirtualLinkDescId": document["vld_id"],
+                "vlProfileId": document["vld_id"],
+                **_result("DELETE"),
+            }
     for network in _plan(op).networks:
         if f"network:{network.vld_id}" in done:
             yield {

@@ -146,8 +146,11 @@ class NsStory:
         if state is OperationState.ROLLING_BACK:
             self._await(vnf.operation_id, op, deadline, wanted=OperationState.ROLLED_BACK)
 
-    def _withdraw_nested(self, op: LcmOpOcc, nested: PlannedNested) -> None:
-        self._constituents.remove_nested(op, nested.key, nested.ns_instance_id, made=nested.made)
+    def _withdraw_nested(self, op: LcmOpOcc, nested: PlannedNested) -> Mapping[str, Any]:
+        return self._constituents.remove_nested(op, nested.key, nested.ns_instance_id, made=nested.made)
+
+    def _undo_nested(self, op: LcmOpOcc, nested: PlannedNested) -> None:
+        self._withdraw_nested(op, nested)
 
     def _deadline(self) -> float:
         return self._world.clock.monotonic() + VNF_DEADLINE_S
@@ -205,9 +208,8 @@ class InstantiateNs(NsStory):
             return Step(name, lambda: parts.add_pnf(op, plan, pnf), lambda: parts.remove_pnf(op, plan, pnf))
         if name.startswith(NESTED):
             nested = plan.nested_ns(name.removeprefix(NESTED))
-            return Step(
-                name, lambda: self._constituents.add_nested(op, nested), lambda: self._withdraw_nested(op, nested)
-            )
+            parts = self._constituents
+            return Step(name, lambda: parts.add_nested(op, nested), lambda: self._undo_nested(op, nested))
         if name.startswith(VNF):
             vnf = next(v for v in plan.vnfs if v.name == name.removeprefix(VNF))
             return Step(name, lambda: self._start_vnf(op, plan, vnf), lambda: self._terminate_vnf(op, vnf))

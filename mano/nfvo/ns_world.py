@@ -391,6 +391,18 @@ def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan, m
     if modified:
         document["modified"] = [asdict(pnf) for pnf in modified]
         document["former"] = [asdict(pnf) for pnf in plan.pnfs if pnf.key in after]
+    leaving = {
+        "leaving_pnfs": [asdict(pnf) for pnf in plan.pnfs if pnf.pnf_id in change.remove_pnfs],
+        "leaving_nested": [
+            {"key": one.key, "nsd_id": one.nsd_id} for one in plan.nested if one.ns_instance_id in change.remove_nested
+        ],
+        "leaving_links": [
+            {"id": network.id, "vld_id": network.vld_id}
+            for network in plan.networks
+            if network.vld_id in change.remove_links
+        ],
+    }
+    document |= {name: items for name, items in leaving.items() if items}
     uow.operations.save(replace(uow.operations.get(op.id), plan=document))
     grown = replace(
         plan,

@@ -12,7 +12,7 @@ from mano.api.auth import Caller
 from mano.api.bodies import NsdInfoModifications, PnfdInfoModifications
 from mano.api.resource_routes import ResourceId, add, json_answer, new_router
 from mano.api.services import Catalogue
-from mano.api.sol005.package_infos import NSD_SHAPE, PNFD_SHAPE, constituent_vnfd_ids, nsd_info, pnfd_info
+from mano.api.sol005.package_infos import NSD_SHAPE, PNFD_SHAPE, constituent_ids, nsd_info, pnfd_info
 from mano.api.sol005.packages import Naming, PackageResources
 from mano.api.uploads import UploadThreads
 from mano.domain.catalogue import DescriptorKind, OnboardingState, Package
@@ -65,19 +65,20 @@ class PnfdChange:
 
 
 def _represent_nsd(uow: UnitOfWork, package: Package, root: str) -> dict[str, Any]:
-    return nsd_info(package, root, _vnf_package_ids(uow, package))
+    kinds = (DescriptorKind.VNF, DescriptorKind.PNF, DescriptorKind.NS)
+    return nsd_info(package, root, *(_package_ids(uow, package, kind) for kind in kinds))
 
 
-def _vnf_package_ids(uow: UnitOfWork, package: Package) -> list[str]:
-    """The on-boarded packages of the NSD's VNFDs."""
+def _package_ids(uow: UnitOfWork, package: Package, kind: DescriptorKind) -> list[str]:
+    """The on-boarded packages of the NSD's constituents of a kind."""
     return [
         found.id
-        for vnfd_id in constituent_vnfd_ids(package)
+        for descriptor_id in constituent_ids(package, kind)
         for found in uow.packages.list(
             package.tenant_id,
             limit=1,
-            kind=DescriptorKind.VNF.value,
-            descriptor_id=vnfd_id,
+            kind=kind.value,
+            descriptor_id=descriptor_id,
             onboarding_state=OnboardingState.ONBOARDED.value,
         )
     ]

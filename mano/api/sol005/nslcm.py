@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mano.api.api_versions import NSLCM
 from mano.api.auth import Caller
-from mano.api.bodies import Body, CreateNs, InstantiateNs, TerminateNs
+from mano.api.bodies import Body, CreateNs, TerminateNs
 from mano.api.collections import answer_list
 from mano.api.conditional import etag
 from mano.api.life_cycles import NsLifecycle
@@ -20,6 +20,7 @@ from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import NS_OP_OCCS, NS_SHAPE, ns_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.sol003.requests import CancelOperation
+from mano.api.sol005.constituents import InstantiateNs
 from mano.api.sol005.ns_instance import NS_INSTANCES, SHAPE, Parts, ns_instance
 from mano.api.sol005.requests import HealNs, ScaleNs, UpdateNs
 from mano.api.sol005.unserved import refuse_unserved
@@ -111,7 +112,10 @@ class NsInstances:
         return self._changed(request, caller, id, "HEAL", body)
 
     def update(self, request: Request, caller: Caller, id: ResourceId, body: UpdateNs) -> Response:
-        """Add and remove VNFs, SAPs and VNFFGs, or change VNFs; the operation occurrence is at Location."""
+        """Add, change and remove parts of the NS, or take another flavour or version of its NSD.
+
+        The operation occurrence is at Location.
+        """
         return self._changed(request, caller, id, "UPDATE", body)
 
     def _changed(self, request: Request, caller: Caller, id: str, operation: str, body: Body) -> Response:

@@ -9,7 +9,7 @@ from mano.api.collections import ListShape, names
 from mano.api.links import link
 from mano.api.problem_details import problem_of_document
 from mano.api.resource_routes import timestamp
-from mano.domain.catalogue import OnboardingState, Package
+from mano.domain.catalogue import DescriptorKind, OnboardingState, Package
 
 VNF_PACKAGES = "/vnfpkgm/v2/vnf_packages"
 NS_DESCRIPTORS = "/nsd/v2/ns_descriptors"
@@ -86,8 +86,14 @@ def vnf_pkg_info(package: Package, root: str, path: str = VNF_PACKAGES) -> dict[
     return document
 
 
-def nsd_info(package: Package, root: str, vnf_package_ids: Sequence[str] = ()) -> dict[str, Any]:
-    """NsdInfo (SOL005 clause 5.5.2.2). ``vnf_package_ids`` are the on-boarded packages of its VNFDs."""
+def nsd_info(
+    package: Package,
+    root: str,
+    vnf_package_ids: Sequence[str] = (),
+    pnfd_info_ids: Sequence[str] = (),
+    nested_nsd_info_ids: Sequence[str] = (),
+) -> dict[str, Any]:
+    """NsdInfo (SOL005 clause 5.5.2.2), with the on-boarded packages of its VNFDs, PNFDs and nested NSDs."""
     here = f"{root}{NS_DESCRIPTORS}/{package.id}"
     document: dict[str, Any] = {"id": package.id}
     if package.onboarding_state is OnboardingState.ONBOARDED:
@@ -102,6 +108,8 @@ def nsd_info(package: Package, root: str, vnf_package_ids: Sequence[str] = ()) -
         document |= _security("archiveSecurityOption", package)
     document |= {
         "vnfPkgIds": list(vnf_package_ids),
+        **({"pnfdInfoIds": list(pnfd_info_ids)} if pnfd_info_ids else {}),
+        **({"nestedNsdInfoIds": list(nested_nsd_info_ids)} if nested_nsd_info_ids else {}),
         "nsdOnboardingState": package.onboarding_state.value,
         "nsdOperationalState": package.operational_state.value,
         "nsdUsageState": package.usage_state.value,
@@ -134,12 +142,19 @@ def pnfd_info(package: Package, root: str) -> dict[str, Any]:
     return document
 
 
-def constituent_vnfd_ids(package: Package) -> list[str]:
-    """The VNFDs that an NSD names, in their order and once each."""
-    profiles = (
-        profile for flavour in package.descriptor.get("flavours", ()) for profile in flavour.get("vnf_profiles", ())
-    )
-    return list(dict.fromkeys(profile["vnfd_id"] for profile in profiles))
+CONSTITUENTS: Mapping[DescriptorKind, tuple[str, str]] = {
+    DescriptorKind.VNF: ("vnf_profiles", "vnfd_id"),
+    DescriptorKind.PNF: ("pnf_profiles", "pnfd_id"),
+    DescriptorKind.NS: ("nested_ns_profiles", "nsd_id"),
+}
+"""Kind of descriptor to where an NSD names those of its constituents."""
+
+
+def constituent_ids(package: Package, kind: DescriptorKind) -> list[str]:
+    """The descriptors of a kind that an NSD names, in their order and once each."""
+    profiles, name = CONSTITUENTS[kind]
+    named = (profile for flavour in package.descriptor.get("flavours", ()) for profile in flavour.get(profiles, ()))
+    return list(dict.fromkeys(profile[name] for profile in named))
 
 
 def _common(package: Package) -> dict[str, Any]:

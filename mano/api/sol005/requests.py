@@ -8,6 +8,14 @@ from pydantic import Field
 
 from mano.api.bodies import Body, CpProtocolData, ExtVirtualLink, Identifier, KeyValuePairs, Name, Text
 from mano.api.sol003.requests import Identifiers, Seconds, Steps
+from mano.api.sol005.constituents import (
+    AddPnfData,
+    ModifyPnfData,
+    NestedNsInstanceData,
+    NewNsdVersion,
+    NewNsFlavour,
+    NewVirtualLink,
+)
 
 
 class VnfScaleInfo(Body):
@@ -177,6 +185,7 @@ class NewSap(Body):
 class NewVnffg(Body):
     """AddVnffgData, SOL005 clause 6.5.3.36."""
 
+    vnffgd_id: Identifier | None = None
     vnffg_name: Name
     description: Text
 
@@ -196,3 +205,12 @@ class UpdateNs(Body):
     remove_sap_id: Identifiers | None = None
     add_vnffg: list[NewVnffg] | None = None
     remove_vnffg_id: Identifiers | None = None
+    add_nested_ns_data: Annotated[list[NestedNsInstanceData], Field(max_length=1000)] | None = None
+    remove_nested_ns_id: Identifiers | None = None
+    add_pnf_data: Annotated[list[AddPnfData], Field(max_length=1000)] | None = None
+    modify_pnf_data: Annotated[list[ModifyPnfData], Field(max_length=1000)] | None = None
+    remove_pnf_id: Identifiers | None = None
+    add_ns_virtual_link_data: Annotated[list[NewVirtualLink], Field(max_length=1000)] | None = None
+    delete_ns_virtual_link_id: Identifiers | None = None
+    assoc_new_nsd_version_data: NewNsdVersion | None = None
+    change_ns_flavour_data: NewNsFlavour | None = None

@@ -25,7 +25,7 @@ def ns_facts(uow: UnitOfWork, ns: NsInstance) -> Mapping[str, Sequence[str]]:
         "nsInstanceIds": (ns.id,),
         "nsInstanceNames": (ns.name,),
         "vnfdIds": tuple({vnf.vnfd_id for vnf in vnfs}),
-        "pnfdIds": (),
+        "pnfdIds": tuple({pnf.pnfd_id for pnf in ns.pnfs}),
     }
 
 
@@ -104,8 +104,9 @@ def _affected(uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, state: OperationSta
     recorded = getattr(op, "resource_changes", None)
     if recorded:
         return {f"affected{name[8:-1]}" if name.endswith("s") else name: value for name, value in recorded.items()}
+    constituents = _constituents(op, RESULTS[state])
     if op.operation not in ("INSTANTIATE", "TERMINATE"):
-        return {}
+        return constituents
     added, result = op.operation == "INSTANTIATE", RESULTS[state]
     networks = uow.networks.list(ns.tenant_id, ns_instance_id=ns.id)
     chains = uow.chains.list(ns.tenant_id, ns_instance_id=ns.id)
@@ -150,4 +151,34 @@ def _affected(uow: UnitOfWork, op: LcmOpOcc, ns: NsInstance, state: OperationSta
             }
             for sap in ns.saps
         ],
+        **constituents,
     }
+
+
+def _constituents(op: LcmOpOcc, result: str) -> dict[str, Any]:
+    """The PNFs and nested NSs that an operation planned to bring in, or all of an NS that is taken down."""
+    plan = op.plan.get("new", op.plan)
+    gone = op.operation == "TERMINATE"
+    pnfs = [
+        {
+            "pnfId": pnf["pnf_id"],
+            "pnfdId": pnf["pnfd_id"],
+            "pnfProfileId": pnf["profile_id"],
+            "pnfName": pnf["name"],
+            "cpInstanceId": [cp["cp_id"] for cp in pnf["cps"]],
+            "changeType": "REMOVE" if gone else "ADD",
+            "changeResult": result,
+        }
+        for pnf in plan.get("pnfs", ())
+    ]
+    verbs = ("TERMINATE", "REMOVE") if gone else ("INSTANTIATE", "ADD")
+    nested = [
+        {
+            "nsInstanceId": one["ns_instance_id"],
+            "nsdId": one["nsd_id"],
+            "changeType": verbs[0] if one["operation_id"] else verbs[1],
+            "changeResult": result,
+        }
+        for one in plan.get("nested", ())
+    ]
+    return {name: told for name, told in (("affectedPnf", pnfs), ("affectedNs", nested)) if told}

@@ -325,3 +325,23 @@ def _moments(start: Start, act: Callable[[Running], LcmOpOcc], prepare: Callable
     op = act(dry)
     assert op.state is OperationState.COMPLETED, op.error
     return list(dict.fromkeys(dry.job.faults.moments))
+
+
+Ready = tuple[Path, dict[str, Path]]
+"""A data directory, and the archives of its packages."""
+
+
+@pytest.fixture(scope="session")
+def catalogue(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    """Hosts, packages and an instance of the service with a PNF and a nested service, not instantiated."""
+    from tests.scenarios.operations.nested import make_ready
+
+    return make_ready(tmp_path_factory.mktemp("mobile"), archives)
+
+
+@pytest.fixture(scope="session")
+def instantiated(catalogue: Ready) -> Path:
+    """The same with the service instantiated."""
+    from tests.scenarios.operations.nested import make_running
+
+    return make_running(*catalogue)
