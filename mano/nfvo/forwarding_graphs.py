@@ -17,7 +17,6 @@ from typing import Any
 
 import structlog
 
-from mano.domain.catalogue import Package
 from mano.domain.ns_instance import NsInstance
 from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
 from mano.domain.vnf_instance import VnfOperationalState
@@ -248,18 +247,22 @@ class ForwardingGraphs:
     def live_vnfs(self, uow: UnitOfWork, tenant_id: str | None = None, **equals: Any) -> Sequence[LiveVnf]:
         """Every VNF instance that has VNFCs, with its descriptor; none on a VNFM alone, which stores no package."""
         return [
-            LiveVnf(instance, self._vnfd(package))
+            LiveVnf(instance, vnfd)
             for instance in uow.vnf_instances.list(tenant_id, **equals)
-            if instance.vnfcs and (package := uow.packages.find(instance.package_id)) is not None
+            if instance.vnfcs and (vnfd := self._vnfd(uow, instance.package_id)) is not None
         ]
 
-    def _vnfd(self, package: Package) -> Vnfd:
-        if package.id not in self._vnfds:
+    def _vnfd(self, uow: UnitOfWork, package_id: str) -> Vnfd | None:
+        """Read once: what a package holds never changes while instances are made of it."""
+        if package_id not in self._vnfds:
+            package = uow.packages.find(package_id)
+            if package is None:
+                return None
             model = from_json(package.descriptor)
             if not isinstance(model, Vnfd):
-                raise InvalidInput(f"package {package.id} holds no VNFD")
-            self._vnfds[package.id] = model
-        return self._vnfds[package.id]
+                raise InvalidInput(f"package {package_id} holds no VNFD")
+            self._vnfds[package_id] = model
+        return self._vnfds[package_id]
 
 
 def numbered(chain: ServiceChain, ways: Sequence[ChainBranch]) -> ServiceChain:

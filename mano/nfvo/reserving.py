@@ -9,7 +9,9 @@ agree on, and add the links up again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -38,6 +40,8 @@ class Reserving:
         self._open_unit = open_unit
         self._planner = planner
         self._clock = clock
+        self._one_at_a_time = threading.Lock()
+        """Of two decisions of this server that look at the same hosts one would be made in vain."""
 
     def decide(self, request: PlacementRequest) -> PlacementResult:
         """What the request would get now; reserves nothing."""
@@ -61,35 +65,47 @@ class Reserving:
         (a repeated call). Raises :class:`~mano.errors.NotPlaceable` with the reasons for every VDU that does not fit.
         """
         request = request_from_document(document)
-        for _ in range(ATTEMPTS):
-            with self._open_unit() as uow:
-                drop_expired(uow, self._clock.now())
-                if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
-                    return None
-            self._keep_within_quota(tenant_id, document["vdus"])
-            with self._open_unit() as uow:
-                seen = uow.hosts.generations()
-                inventory = uow.hosts.inventory()
-            result = self._planner(inventory, request)
-            if not result.complete:
-                raise _not_placeable(result)
-            loads = loads_of(request, result)
-            touched = _touched(request, result)
-            if loads:
-                touched[min(seen)] = None
-            try:
+        with self._one_at_a_time:
+            for _ in range(ATTEMPTS):
                 with self._open_unit() as uow:
-                    _touch(uow, touched, seen)
-                    keep_within(uow, tenant_id, document["vdus"])
-                    held = _reservations(owner_id, tenant_id, document, result, reservation_ids, loads, expires_at)
-                    for reservation in held:
-                        uow.reservations.add(reservation)
-                    _refuse_overload(uow, loads)
-                    also(uow)
-                return result
-            except StaleGeneration:
-                continue
+                    drop_expired(uow, self._clock.now())
+                    if all(uow.reservations.find(wanted) for wanted in reservation_ids.values()):
+                        return None
+                self._keep_within_quota(tenant_id, document["vdus"])
+                with suppress(StaleGeneration):
+                    return self._attempt(owner_id, tenant_id, document, request, reservation_ids, expires_at, also)
         raise StaleGeneration("the NFVI changed faster than a decision could be stored", hint="try again")
+
+    def _attempt(
+        self,
+        owner_id: str,
+        tenant_id: str,
+        document: Mapping[str, Any],
+        request: PlacementRequest,
+        reservation_ids: Mapping[str, str],
+        expires_at: datetime | None,
+        also: Callable[[UnitOfWork], None],
+    ) -> PlacementResult:
+        """One decision, stored; raises StaleGeneration when something it relies on moved meanwhile."""
+        with self._open_unit(read_only=True) as uow:
+            seen = uow.hosts.generations()
+            inventory = uow.hosts.inventory()
+        result = self._planner(inventory, request)
+        if not result.complete:
+            raise _not_placeable(result)
+        loads = loads_of(request, result)
+        touched = _touched(request, result)
+        if loads:
+            touched[min(seen)] = None
+        with self._open_unit() as uow:
+            _touch(uow, touched, seen)
+            keep_within(uow, tenant_id, document["vdus"])
+            held = _reservations(owner_id, tenant_id, document, result, reservation_ids, loads, expires_at)
+            for reservation in held:
+                uow.reservations.add(reservation)
+            _refuse_overload(uow, loads)
+            also(uow)
+        return result
 
     def _keep_within_quota(self, tenant_id: str, vdus: Sequence[Mapping[str, Any]]) -> None:
         """Refuse early, and remember it: what is refused while it is stored is found here at the next attempt."""
