@@ -52,6 +52,7 @@ class Underlay:
         """`graph` is that of `graph_of`, where it was made already."""
         self.links = links
         self.left = [max(0, link.mbps - link.reserved_mbps) for link in links]
+        self._latency = [link.latency_us for link in links]
         self._graph = graph_of(links) if graph is None else graph
         self._reach: dict[tuple[str, int], dict[str, int]] = {}
         self._widths: dict[str, dict[str, int]] = {}
@@ -69,9 +70,14 @@ class Underlay:
         return min(able, key=lambda index: (self.links[index].latency_us, index), default=None)
 
     def _weight(self, mbps: int) -> Any:
+        left, latency = self.left, self._latency
+
         def weight(_: str, __: str, edges: Mapping[int, Any]) -> int | None:
-            best = self._best(edges, mbps)
-            return None if best is None else self.links[best].latency_us
+            quickest = None
+            for index in edges:
+                if left[index] >= mbps and (quickest is None or latency[index] < quickest):
+                    quickest = latency[index]
+            return quickest
 
         return weight
 
