@@ -17,9 +17,9 @@ from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
-from mano.adapters.or_vnfm_http import ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
+from mano.adapters.or_vnfm_http import ForeignNfvo, ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.or_vnfm_http.management import HttpManagement
-from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers
+from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers, scaler_of
 from mano.adapters.script_sandbox.sandbox import ScriptSandbox
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch
@@ -28,7 +28,6 @@ from mano.adapters.webhooks import Dispatcher, WebPostman
 from mano.api.config import ApiConfig
 from mano.api.services import Services
 from mano.assurance.alarms import Alarms
-from mano.assurance.auto_scaling import AutoScaler, Scalable
 from mano.assurance.capacity import Capacity, CapacityWatch
 from mano.assurance.fan_out import follow_up
 from mano.assurance.indicators import Indicators
@@ -39,7 +38,6 @@ from mano.assurance.readings import Readings
 from mano.assurance.subscriptions import Subscriptions
 from mano.domain.nfvi import Inventory
 from mano.errors import CatenaError, NotFound
-from mano.nfvo.auto_scaling import ScalableServices
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.chain_counts import CountHistory
 from mano.nfvo.chain_following import ChainFollowing
@@ -76,7 +74,6 @@ from mano.ports.vim import VimDriver
 from mano.ports.workflows import Story, Workflows
 from mano.settings import AuthMode, Role, Settings, Tier
 from mano.vnfm.auto_healing import AutoHealing
-from mano.vnfm.auto_scaling import ScalableVnfs
 from mano.vnfm.management import Management
 from mano.vnfm.operations import change_stories
 from mano.vnfm.package_actions import PackageActions
@@ -274,11 +271,15 @@ def _wire(
     peer_web = WebClient(replace(settings.calls, loopback=True))
     nfvo: Nfvo = granting
     reporters: tuple[Reporter, ...] = ()
+    foreign_nfvo = settings.peers.nfvo is not None and settings.peers.nfvo.foreign
     if settings.peers.nfvo is not None:
         remote = HttpNfvo(
             PeerClient(peer_web, settings.peers.nfvo), open_unit, packages, reader, f"http://{settings.listen}"
         )
-        nfvo, reporters = remote, (Reporter(open_unit, store.signal, remote),)
+        if foreign_nfvo:
+            nfvo = ForeignNfvo(remote, granting, open_unit)
+        else:
+            nfvo, reporters = remote, (Reporter(open_unit, store.signal, remote),)
     vnf_lifecycle = VnfLifecycle(open_unit, engine, nfvo, clock, random_id)
     records = VnfRecords(open_unit)
     vnfm = _vnfms(settings, peer_web, open_unit, records, vnf_lifecycle, granting)
@@ -291,7 +292,8 @@ def _wire(
     nested = NestedServices(open_unit, engine, clock)
     ns_world = NsWorld(open_unit, vims, vnfm, graphs, reserving, nested, clock, random_id)
     ports = ManagementPorts(open_unit, logical_networks)
-    networks = HttpManagement(PeerClient(peer_web, settings.peers.nfvo)) if settings.peers.nfvo else ports
+    ours = None if foreign_nfvo else settings.peers.nfvo
+    networks = HttpManagement(PeerClient(peer_web, ours)) if ours else ports
     around = _package_actions(settings, vnfm_world, networks, vims).around
     plain: list[Story] = [InstantiateVnf(vnfm_world), TerminateVnf(vnfm_world), *change_stories(vnfm_world)]
     of_vnfm: tuple[Story, ...] = tuple(around(story) for story in plain)
@@ -318,16 +320,11 @@ def _wire(
     auto_healing = AutoHealing(open_unit, _finder(vims), vnf_lifecycle, clock, random_id)
     ns_lifecycle = NsLifecycle(open_unit, engine, clock, random_id)
     readings = Readings(open_unit, meters, measuring, clock)
-    scalables: dict[Role, Scalable] = {
-        Role.VNFM: ScalableVnfs(open_unit, nfvo, vnf_lifecycle, readings.of),
-        Role.NFVO: ScalableServices(open_unit, ns_lifecycle, readings.of, readings.of_service),
-    }
-    auto_scaler = AutoScaler(
-        open_unit, [one for role, one in scalables.items() if settings.role in (role, Role.ALL)], clock
-    )
-    by_itself = [Round("auto-scaling", settings.watch_s, auto_scaler.look)]
+    scaler = scaler_of(settings.role, open_unit, clock, readings, nfvo, vnf_lifecycle, ns_lifecycle)
+    by_itself = [Round("auto-scaling", settings.watch_s, scaler.look)]
     if settings.role is not Role.NFVO:
         by_itself.append(Round("auto-healing", settings.watch_s, auto_healing.look))
+    has_nfvi = settings.role is not Role.VNFM or foreign_nfvo
     leftovers = Leftovers(open_unit, vims)
     quotas = Quotas(open_unit, clock, random_id)
     vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id)
@@ -339,7 +336,7 @@ def _wire(
             Round("indicators", settings.watch_s, indicators.watch),
             *(by_itself if settings.watches else []),
             Round("chains' use", 12 * settings.watch_s, metering.read_chains),
-            *([Round("leftovers", settings.watch_s, leftovers.look)] if settings.role is not Role.VNFM else []),
+            *([Round("leftovers", settings.watch_s, leftovers.look)] if has_nfvi else []),
             *([Round("quotas", settings.watch_s, quotas.look)] if settings.role is not Role.VNFM else []),
             *([Round("snapshots", FORGET_S, sweep)] if settings.role is not Role.NFVO else []),
             Round("old alarms", FORGET_S, lambda: count(alarms.forget_old)),
@@ -380,7 +377,7 @@ def _wire(
         performance=performance,
         capacity=capacity,
         indicators=indicators,
-        auto_scaler=auto_scaler,
+        auto_scaler=scaler,
         metering=metering,
         package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
     )
@@ -401,7 +398,7 @@ def _wire(
     )
     return Catena(
         settings,
-        services.of_role(settings.role),
+        services.of_role(settings.role, owns_nfvi=foreign_nfvo),
         config,
         engine,
         store,

@@ -142,6 +142,8 @@ class Peer:
     identifiers: tuple[str, ...] = ()
     foreign: bool = False
     """It is no Catena: nothing but SOL003 is spoken with it."""
+    basic: bool = False
+    """The name and the secret go with every call (RFC 7617); no token is asked for."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -153,7 +155,7 @@ class Peer:
     @classmethod
     def from_document(cls, document: Any) -> Peer:
         """Of an object with url, clientId, clientSecret and so on; :class:`ValueError` says what is wrong."""
-        known = {"url", "clientId", "clientSecret", "tokenEndpoint", "vnfmInfo", "foreign"}
+        known = {"url", "clientId", "clientSecret", "tokenEndpoint", "vnfmInfo", "foreign", "basic"}
         if not isinstance(document, Mapping) or not known >= document.keys() or "url" not in document:
             raise ValueError(f"a peer is an object with url, and perhaps {', '.join(sorted(known - {'url'}))}")
         return cls(
@@ -163,6 +165,7 @@ class Peer:
             token_endpoint=str(document.get("tokenEndpoint", "")),
             identifiers=tuple(str(each) for each in document.get("vnfmInfo", ())),
             foreign=document.get("foreign") is True,
+            basic=document.get("basic") is True,
         )
 
 

@@ -10,10 +10,19 @@ from mano.adapters.clock import SystemClock
 from mano.adapters.store import SqlStore
 from mano.adapters.watching import Round, certificate_ends, disk_of
 from mano.assurance.alarms import Alarms
+from mano.assurance.auto_scaling import AutoScaler, Scalable
 from mano.assurance.observing import BridgeObserver, InstanceObserver, Observer, ResourceObserver
+from mano.assurance.readings import Readings
+from mano.nfvo.auto_scaling import ScalableServices
+from mano.nfvo.ns_lifecycle import NsLifecycle
+from mano.ports.clock import Clock
+from mano.ports.or_vnfm import Nfvo
+from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import Drift
 from mano.ports.vim import VimDriver
-from mano.settings import Settings
+from mano.settings import Role, Settings
+from mano.vnfm.auto_scaling import ScalableVnfs
+from mano.vnfm.vnf_lifecycle import VnfLifecycle
 
 ECHOES, ECHO_WAIT_MS = 3, 200
 """Echo requests of each TTL, and how long each is waited for, when a chain's latency is measured."""
@@ -71,6 +80,23 @@ def chain_latency(chains: ChainStatistics, id: str, tenant_id: str) -> float | N
     paths = chains.traceroute(id, tenant_id, {"count": ECHOES, "waitMs": ECHO_WAIT_MS})["paths"]
     ends = [float(path["hops"][-1]["medianMs"]) for path in paths if path["whole"] and path["hops"]]
     return sum(ends) / len(ends) if ends and len(ends) == len(paths) and min(ends) > 0 else None
+
+
+def scaler_of(
+    role: Role,
+    open_unit: UnitOfWorkFactory,
+    clock: Clock,
+    readings: Readings,
+    nfvo: Nfvo,
+    vnfs: VnfLifecycle,
+    services: NsLifecycle,
+) -> AutoScaler:
+    """What scales by itself on a server of this role: VNFs, network services, or both."""
+    scalables: dict[Role, Scalable] = {
+        Role.VNFM: ScalableVnfs(open_unit, nfvo, vnfs, readings.of),
+        Role.NFVO: ScalableServices(open_unit, services, readings.of, readings.of_service),
+    }
+    return AutoScaler(open_unit, [one for its, one in scalables.items() if role in (its, Role.ALL)], clock)
 
 
 def declared_indicators(descriptor: Mapping[str, Any]) -> Mapping[str, str]:

@@ -54,6 +54,12 @@ class HttpNfvo:
     def grant(self, request: GrantRequest, tenant_id: str) -> Grant:
         """POST grants; a decision that takes longer is waited for. Raises :class:`~mano.errors.Refused`."""
         self._report("created", request.vnf_instance_id, tenant_id)
+        grant = self.permit(request, tenant_id)
+        _require_places(grant, request)
+        return grant
+
+    def permit(self, request: GrantRequest, tenant_id: str) -> Grant:
+        """The grant as the standard has it, which need not say where exactly anything goes."""
         deadline = time.monotonic() + GRANT_DEADLINE_S
         document, location = self._ask(request, tenant_id)
         while document is None:
@@ -65,11 +71,9 @@ class HttpNfvo:
             except NotFound:  # the NFVO was restarted meanwhile
                 document, location = self._ask(request, tenant_id)
         try:
-            grant = grant_from_document(document, tenant_id, request)
+            return grant_from_document(document, tenant_id, request)
         except (KeyError, TypeError, AttributeError):
             raise InvalidInput("the NFVO's grant cannot be read") from None
-        _require_places(grant, request)
-        return grant
 
     def release(self, vnf_lcm_op_occ_id: str, tenant_id: str) -> None:
         """What was granted for addition was not used, or what was to be removed is free."""

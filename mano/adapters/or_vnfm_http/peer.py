@@ -64,6 +64,10 @@ class PeerClient:
         """How this side proves who it is."""
         if not self.peer.client_id:
             return Authentication()
+        if self.peer.basic:
+            return Authentication(
+                kinds=(AuthType.BASIC,), user_name=self.peer.client_id, password=self.peer.client_secret
+            )
         return Authentication(
             kinds=(AuthType.OAUTH2_CLIENT_CREDENTIALS,),
             client_id=self.peer.client_id,

@@ -115,7 +115,7 @@ def _maker(tmp_path: Path, archives: dict[str, Path]) -> Iterator[Callable[..., 
 
         def make(limits: Limits | None = None, identifiers: tuple[str, ...] = ()) -> Pair:
             vim = SimulatedVim(tmp_path / "vim")
-            listeners = {role: _bound() for role in (Role.NFVO, Role.VNFM)}
+            listeners = {role: bound_socket() for role in (Role.NFVO, Role.VNFM)}
             urls = {role: f"http://127.0.0.1:{bound.getsockname()[1]}" for role, bound in listeners.items()}
             peers = {
                 Role.NFVO: Peers(vnfms=(Peer(urls[Role.VNFM], "catena", SECRET, identifiers=identifiers),)),
@@ -133,8 +133,8 @@ def _maker(tmp_path: Path, archives: dict[str, Path]) -> Iterator[Callable[..., 
                     watches=False,
                     limits=limits or Limits(),
                 )
-                _write_credentials(settings.data_dir)
-                catena = build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=_engine)
+                write_credentials(settings.data_dir)
+                catena = build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=inline_engine)
                 sides[role] = Side(catena, Api(bound.getsockname()[1], token=ADMIN_TOKEN), bound)
                 sides[role].serve()
                 stack.callback(sides[role].stop)
@@ -153,18 +153,18 @@ def pair(make_pair: Callable[..., Pair]) -> Pair:
     return make_pair()
 
 
-def _bound() -> socket.socket:
+def bound_socket() -> socket.socket:
     made = socket.socket()
     made.bind(("127.0.0.1", 0))
     made.listen(64)
     return made
 
 
-def _engine(store: SqlStore) -> Any:
+def inline_engine(store: SqlStore) -> Any:
     return InlineEngine(store, SystemClock())
 
 
-def _write_credentials(directory: Path) -> None:
+def write_credentials(directory: Path) -> None:
     import json
 
     directory.mkdir()
