@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Hashable
+import threading
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar, cast
@@ -39,15 +39,26 @@ def _hint(error: Exception) -> str:
     return "numbers must be finite, and values strings, numbers, booleans, null, lists or objects"
 
 
-@functools.cache
-def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
-    """One decoder per type; building it costs more than using it."""
-    return msgspec.json.Decoder(kind)
+_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_BUILDING = threading.Lock()
+
+
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    """One decoder per type; building it costs more than using it.
+
+    One is built at a time: msgspec shows what it knows of a class to other threads before it is complete, and a decoder
+    made of that brings the process down.
+    """
+    found = _DECODERS.get(kind)
+    if found is None:
+        with _BUILDING:
+            found = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
+    return found
 
 
 def decode(text: str, kind: type[T]) -> T:
     """The value of a document that :func:`encode` wrote; fields it lacks get their defaults."""
-    return cast("T", _decoder(cast("Hashable", kind)).decode(text))
+    return cast("T", _decoder(kind).decode(text))
 
 
 @functools.lru_cache(maxsize=32_768)
