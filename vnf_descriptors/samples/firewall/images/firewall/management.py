@@ -1,7 +1,7 @@
 """The function's configuration interface (ETSI GS NFV-SOL 002 clause 9) on its management connection point.
 
-``GET`` and ``PATCH`` of ``/vnfconfig/v1/configuration``, with the token from the boot data and nothing else. A change is
-a JSON merge patch (RFC 7396); it is carried out before it is answered, and one that cannot be changes nothing.
+``GET`` and ``PATCH`` of ``/vnfconfig/v1/configuration``, with the token from the boot data and nothing else. A change
+is a JSON merge patch (RFC 7396); it is carried out before it is answered, and one that cannot be changes nothing.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _handler(vnf: Vnf, configuration: Configuration, token: str) -> type[BaseHTT
         server_version, sys_version = "catena-sample", ""
         timeout = TIMEOUT_S
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             if not self._may():
                 return
             if self.path == "/vnfconfig/v1/api_versions":
@@ -109,7 +109,7 @@ def _handler(vnf: Vnf, configuration: Configuration, token: str) -> type[BaseHTT
             else:
                 self._refuse(404, "there is no such resource")
 
-        def do_PATCH(self) -> None:  # noqa: N802
+        def do_PATCH(self) -> None:
             if not self._may():
                 return
             length = self.headers.get("Content-Length", "")

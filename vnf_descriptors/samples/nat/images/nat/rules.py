@@ -25,17 +25,23 @@ class Policy:
 
 
 def read_policy(inside: Interface, outside: Interface, user_data: dict[str, Any]) -> Policy:
-    """Prefixes are those of the inside interface and of ``insidePrefixes``; the address is the outside's first."""
+    """Prefixes are those of the inside interface and of ``insidePrefixes``.
+
+    The address is ``publicAddress``, which must lie in a network of the outside interface, else the outside's first.
+    """
     try:
         own = [each for each in map(ip_interface, inside.addresses) if isinstance(each, IPv4Interface)]
         extra = [IPv4Network(str(prefix)) for prefix in user_data.get("insidePrefixes") or ()]
         public = [each for each in map(ip_interface, outside.addresses) if isinstance(each, IPv4Interface)]
+        wanted = IPv4Address(str(user_data["publicAddress"])) if user_data.get("publicAddress") else None
     except ValueError as error:
         raise BadConfiguration(str(error)) from None
     if not own or not public:
         raise BadConfiguration("the interfaces inside and outside need an IPv4 address each")
+    if wanted is not None and not any(wanted in each.network for each in public):
+        raise BadConfiguration(f"publicAddress {wanted} is in no network of the outside interface")
     prefixes = tuple(dict.fromkeys([*(each.network for each in own), *extra]))
-    return Policy(inside.device, outside.device, prefixes, public[0].ip)
+    return Policy(inside.device, outside.device, prefixes, wanted or public[0].ip)
 
 
 def ruleset(policy: Policy) -> str:
