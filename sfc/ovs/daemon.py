@@ -28,6 +28,9 @@ _SCHEMAS = (
     Path("/usr/local/share/openvswitch/vswitch.ovsschema"),
 )
 _POLL_S = 0.005
+PRIORITY = -10
+"""Of ovs-vswitchd among the host's processes (nice)."""
+
 FRAGMENT_MIN_V4 = 400
 """Octets. By default OVS's conntrack drops fragments below 1200, which ordinary hosts send."""
 
@@ -131,7 +134,11 @@ class SwitchDaemon:
                 rpc.call("transact", DATABASE, {"op": "insert", "table": "Open_vSwitch", "row": {}})
 
     def _start_vswitchd(self, timeout: float) -> None:
+        # As Open vSwitch's own ovs-ctl: a switch that waits for other work on the host loses packets. Where it may
+        # not go first, nice says so and starts it all the same.
         self.location.run(
+            "nice",
+            f"--adjustment={PRIORITY}",
             "ovs-vswitchd",
             f"unix:{self.location.database_socket}",
             f"--unixctl={self.location.control_socket}",
