@@ -9,39 +9,21 @@ machine where that is allowed: what is lost is then lost by the change, not by o
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from unittest.mock import patch as patched
 
-from benchmarks.harness import Skipped, benchmark
-from mano.bootstrap import lab_view
-from mano.cli.demo import server
+from benchmarks.gi_lan import Bench, Patch, bench
+from benchmarks.harness import benchmark
 from mano.cli.demo.flow import Flow, Way
-from mano.cli.demo.full import BEFORE, SECOND, WITH_DPI, Scene, path
+from mano.cli.demo.full import BEFORE, SECOND, WITH_DPI, path
 from mano.cli.demo.passages import Passages
-from mano.cli.demo.service import GiLan, build_packages, sample_inventory
-from mano.cli.demo.world import INTERNET, INTERNET_ADDRESS, DemoWorld
 
-LAB = "cbench"
 BOTH_COUNT, ONE_COUNTS = 7, 15
 """Calls in a repetition, where there and back are both changes of the kind, and where they are two kinds."""
 
-DRAIN_S = "0.3"
-"""Longer than the sample's functions hold a packet; it begins when the switches have forgotten the former way."""
-
 CONTROL_MAX_S = 120.0
-PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ip", "nft")
-ADDRESS = INTERNET_ADDRESS.split("/")[0]
 FIREWALL = "firewall-0"
-
-Patch = Mapping[str, Any]
 
 
 def spread(*firewalls: str) -> list[dict[str, Any]]:
@@ -58,82 +40,6 @@ ONE: Patch = {"path": spread(FIREWALL)}
 TWO: Patch = {"path": spread(FIREWALL, SECOND)}
 ANY: Patch = {"classifiers": [{"priority": 0, "match": {}}]}
 NARROW: Patch = {"classifiers": [{"priority": 0, "match": {"protocol": name}} for name in ("udp", "tcp")]}
-
-
-class Bench:
-    """The sample network service with a second firewall, its server, and flows through its chain ``other``."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.view = lab_view(LAB, directory)
-        self.process = self._start()
-
-    def prepare(self) -> None:
-        """Bring the service up."""
-        service = GiLan(self.process.api)
-        service.add_hosts(sample_inventory(3))
-        ns_id = service.create(service.onboard(build_packages(self.directory)))
-        service.instantiate(ns_id, lambda _: None)
-        self.world = DemoWorld(self.process.api, self.view, ns_id, self.directory)
-        self.world.load()
-        self.scene = Scene(self.world, ADDRESS)
-        self.scene.second_firewall()
-        self.world.load()
-
-    def _start(self) -> server.ServerProcess:
-        with patched.dict(os.environ, CATENA_DRAIN=DRAIN_S):
-            return server.start(self.directory, LAB, "root", "127.0.0.1:0")
-
-    def change(self, to: Patch) -> None:
-        """Change the chain."""
-        self.scene.settle(self.scene.start(to))
-
-    def change_over_a_death(self, to: Patch, after_s: float) -> None:
-        """Change the chain while its server is killed, so many seconds after it took the change on, and started."""
-        operation = self.scene.start(to)
-        time.sleep(after_s)
-        self.process.process.kill()
-        self.process.process.wait()
-        self.process = self._start()
-        self.world.api = self.process.api
-        self.scene.settle(operation)
-
-    def flow(self) -> Flow:
-        """Datagrams, from now on."""
-        begun = Flow(self.world.subscriber, self.view.attachment(INTERNET), ADDRESS)
-        prefer(f"cat-{LAB}-")
-        return begun
-
-    def close(self) -> None:
-        """Nothing is left."""
-        self.process.stop()
-        self.view.clean_up()
-
-
-def prefer(prefix: str) -> None:
-    """Let what runs in network namespaces of these names run first, where that is allowed."""
-    with contextlib.suppress(OSError):
-        inside = {place.stat().st_ino for place in Path("/run/netns").glob(f"{prefix}*")}
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if (process / "ns" / "net").stat().st_ino in inside:
-                    for thread in (process / "task").iterdir():
-                        os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
-
-
-@contextmanager
-def bench() -> Iterator[Bench]:
-    """All of it, and nothing left afterwards."""
-    if os.geteuid() != 0 or any(shutil.which(program) is None for program in PROGRAMS):
-        raise Skipped("needs root and Open vSwitch: run make bench as root")
-    with tempfile.TemporaryDirectory(prefix="cat-bench") as folder:
-        lab_view(LAB, Path(folder)).clean_up()
-        made = Bench(Path(folder))
-        try:
-            made.prepare()
-            yield made
-        finally:
-            made.close()
 
 
 def there_and_back(
