@@ -128,7 +128,7 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
             yield vnfpkgm.router(services.catalogue, services.package_sources, services.open_unit, uploads, root)
         yield nsd.router(services.catalogue, services.open_unit, uploads)
     if services.ns_lifecycle is not None:
-        yield nslcm.router(services.ns_lifecycle, services.open_unit)
+        yield nslcm.router(services.ns_lifecycle, services.open_unit, services.vnf_snapshots)
     if services.vnf_lifecycle is not None:
         yield vnflcm.router(services.vnf_lifecycle, services.vnf_snapshots, services.open_unit, services.new_id)
     if services.nfvi is not None:

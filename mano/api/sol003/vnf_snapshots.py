@@ -18,12 +18,14 @@ from mano.api.life_cycles import VnfSnapshots
 from mano.api.links import api_root, link, uri
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, timestamp
-from mano.api.sol003.vnf_instance import VNF_INSTANCES, vnf_instance
+from mano.api.sol003.vnf_instance import VNF_INSTANCES, vnf_instance, vnf_instance_in_ns
 from mano.domain.vnf_snapshot import VnfcSnapshot, VnfSnapshot
 from mano.errors import InvalidInput, NotFound
 from mano.ports.repositories import UnitOfWorkFactory
 
 VNF_SNAPSHOTS = "/vnflcm/v2/vnf_snapshots"
+IN_NSLCM = "/nslcm/v2/vnf_snapshots"
+"""Where the VNFM tells of them, and where the NFVO does."""
 
 SHAPE = ListShape(
     attributes=names("id vnfSnapshotPkgId vnfSnapshot _links"),
@@ -72,7 +74,8 @@ class CreateSnapshot(Body):
 class VnfSnapshotResources:
     """VNF snapshots; those of one tenant are nobody else's."""
 
-    def __init__(self, snapshots: VnfSnapshots, open_unit: UnitOfWorkFactory) -> None:
+    def __init__(self, snapshots: VnfSnapshots, open_unit: UnitOfWorkFactory, here: str = VNF_SNAPSHOTS) -> None:
+        self._here = here
         self._snapshots = snapshots
         self._open_unit = open_unit
 
@@ -80,6 +83,10 @@ class VnfSnapshotResources:
         """Put the resources under the router's prefix."""
         one = "/vnf_snapshots/{id}"
         add(router, "GET", "/vnf_snapshots", self.list_all, form=Form.PAGE)
+        if self._here != VNF_SNAPSHOTS:  # SOL005 clauses 6.4.19 and 6.4.20: the OSS reads and deletes
+            add(router, "GET", one, self.read)
+            add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
+            return
         add(router, "POST", "/vnf_snapshots", self.create, HTTPStatus.CREATED)
         add(router, "GET", one, self.read)
         add(router, "PATCH", one, self.modify)
@@ -94,7 +101,7 @@ class VnfSnapshotResources:
             def page(after: str, limit: int) -> Sequence[VnfSnapshot]:
                 return uow.vnf_snapshots.list(caller.tenant_id, after=after, limit=limit)
 
-            return answer_list(request, SHAPE, page, lambda snapshot: vnf_snapshot_info(snapshot, root))
+            return answer_list(request, SHAPE, page, lambda snapshot: vnf_snapshot_info(snapshot, root, self._here))
 
     def create(self, request: Request, caller: Caller, body: CreateSnapshotInfo) -> Response:
         """Create a VNF snapshot resource; it is empty until create_snapshot of a VNF instance fills it."""
@@ -109,7 +116,8 @@ class VnfSnapshotResources:
         snapshot = self._find(id, caller.tenant_id)
         if is_unchanged(request, snapshot.generation):
             return empty_answer(HTTPStatus.NOT_MODIFIED, ETag=etag(snapshot.generation))
-        return json_answer(vnf_snapshot_info(snapshot, api_root(request)), ETag=etag(snapshot.generation))
+        document = vnf_snapshot_info(snapshot, api_root(request), self._here)
+        return json_answer(document, ETag=etag(snapshot.generation))
 
     def modify(self, request: Request, caller: Caller, id: ResourceId, body: CreateSnapshotInfo) -> Response:
         """Say from which package an empty resource is to come."""
@@ -149,12 +157,12 @@ def _refuse_content(body: CreateSnapshotInfo) -> None:
         )
 
 
-def vnf_snapshot_info(snapshot: VnfSnapshot, root: str) -> dict[str, Any]:
-    """VnfSnapshotInfo, SOL003 clause 5.5.2.22."""
+def vnf_snapshot_info(snapshot: VnfSnapshot, root: str, here: str = VNF_SNAPSHOTS) -> dict[str, Any]:
+    """VnfSnapshotInfo, SOL003 clause 5.5.2.22, and SOL005 clause 6.5.2.26 where ``here`` is the NFVO's resource."""
     document: dict[str, Any] = {"id": snapshot.id, **_package(snapshot)}
-    links = {"self": link(f"{root}{VNF_SNAPSHOTS}/{snapshot.id}")}
+    links = {"self": link(f"{root}{here}/{snapshot.id}")}
     if snapshot.instance is not None:
-        document["vnfSnapshot"] = _content(snapshot, root)
+        document["vnfSnapshot"] = _content(snapshot, root, here)
         links["takenFrom"] = link(f"{root}{VNF_INSTANCES}/{snapshot.instance.id}")
     return {**document, "_links": links}
 
@@ -163,18 +171,19 @@ def _package(snapshot: VnfSnapshot) -> dict[str, Any]:
     return {"vnfSnapshotPkgId": snapshot.package_id} if snapshot.package_id else {}
 
 
-def _content(snapshot: VnfSnapshot, root: str) -> dict[str, Any]:
+def _content(snapshot: VnfSnapshot, root: str, here: str) -> dict[str, Any]:
     """VnfSnapshot, SOL003 clause 5.5.2.23.
 
-    The OpenAPI document of SOL003 v3.7.1 requires ``triggeredAt``, ``vnfInfo`` and ``vnfcResourceId``, names of former
-    editions, beside those that it and the standard's text define: both are told.
+    The OpenAPI documents v3.7.1 require names of former editions (``triggeredAt``, ``createdAt``, ``vnfInfo``,
+    ``vnfcResourceId``, ``vnfcInfoId``) beside those that they and the standards' texts define: both are told.
     """
     assert snapshot.instance is not None
-    info = vnf_instance(snapshot.instance, root)
+    info = vnf_instance(snapshot.instance, root) if here == VNF_SNAPSHOTS else vnf_instance_in_ns(snapshot.instance)
     return {
         "id": snapshot.id,
         "vnfInstanceId": snapshot.instance.id,
         "triggeredAt": _moment(snapshot.started_at),
+        "createdAt": _moment(snapshot.finished_at),
         "creationStartedAt": _moment(snapshot.started_at),
         "creationFinishedAt": _moment(snapshot.finished_at),
         "vnfdId": snapshot.instance.vnfd_id,
@@ -182,7 +191,7 @@ def _content(snapshot: VnfSnapshot, root: str) -> dict[str, Any]:
         "vnfInfo": info,
         "vnfcSnapshots": [_vnfc(vnfc) for vnfc in snapshot.vnfcs],
         "userDefinedData": dict(snapshot.user_defined_data),
-        "_links": {"self": link(f"{root}{VNF_SNAPSHOTS}/{snapshot.id}")},
+        "_links": {"self": link(f"{root}{here}/{snapshot.id}")},
     }
 
 
@@ -194,7 +203,9 @@ def _vnfc(vnfc: VnfcSnapshot) -> dict[str, Any]:
         "triggeredAt": _moment(vnfc.started_at),
         "creationStartedAt": _moment(vnfc.started_at),
         "creationFinishedAt": _moment(vnfc.finished_at),
+        "createdAt": _moment(vnfc.finished_at),
         "vnfcResourceId": vnfc.vnfc_id,
+        "vnfcInfoId": vnfc.vnfc_id,
         "vnfcResourceInfoId": vnfc.vnfc_id,
         "computeSnapshotResource": {
             "vimConnectionId": vnfc.vim_id,

@@ -14,12 +14,13 @@ from mano.api.auth import Caller
 from mano.api.bodies import Body, CreateNs, TerminateNs
 from mano.api.collections import answer_list
 from mano.api.conditional import etag
-from mano.api.life_cycles import NsLifecycle
+from mano.api.life_cycles import NsLifecycle, VnfSnapshots
 from mano.api.links import api_root, uri
 from mano.api.openapi_document import Form
 from mano.api.operation_occurrences import NS_OP_OCCS, NS_SHAPE, ns_lcm_op_occ
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, new_router
 from mano.api.sol003.requests import CancelOperation
+from mano.api.sol003.vnf_snapshots import IN_NSLCM, VnfSnapshotResources
 from mano.api.sol005.constituents import InstantiateNs
 from mano.api.sol005.ns_instance import NS_INSTANCES, SHAPE, Parts, ns_instance
 from mano.api.sol005.requests import HealNs, ScaleNs, UpdateNs
@@ -30,11 +31,13 @@ from mano.errors import NotFound
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 
 
-def router(lifecycle: NsLifecycle, open_unit: UnitOfWorkFactory) -> APIRouter:
+def router(lifecycle: NsLifecycle, open_unit: UnitOfWorkFactory, snapshots: VnfSnapshots | None = None) -> APIRouter:
     """The resources of the API."""
     routes = new_router(NSLCM.prefix, NSLCM.name)
     NsInstances(lifecycle, open_unit).add_routes(routes)
     NsLcmOpOccs(lifecycle, open_unit).add_routes(routes)
+    if snapshots is not None:
+        VnfSnapshotResources(snapshots, open_unit, IN_NSLCM).add_routes(routes)
     return routes
 
 
