@@ -10,6 +10,7 @@ serve the userspace datapath, DPDK ports included, and the kernel's: they use no
 * Behind ``decap`` the packet is looked at anew: only a resubmission, an output, a group or another decap may follow.
 * A decap ends everything, the actions beside the ``clone`` that it stands in, too.
 * A packet never leaves by the port that it came in by unless ``in_port`` is named or forgotten.
+* Of two rules of one table and priority that both match, any may be taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sfc.ambiguity import ambiguous
 from sfc.model.actions import (
     Action,
     Clone,
@@ -51,7 +53,10 @@ def faults(tables: FlowTables, flows: Iterable[Flow] | None = None) -> Iterator[
     """Everything in a bridge's tables that Open vSwitch would not do, or in some of its ``flows`` and all groups."""
     known = {group.id for group in tables.groups}
     meters = {meter.id for meter in tables.meters}
-    for flow in tables.flows if flows is None else flows:
+    some = None if flows is None else tuple(flows)
+    for one, other in ambiguous(tables.flows, some):
+        yield Fault(tables.sff, f"this or cookie {one.cookie.encode():#x}, where both match", other)
+    for flow in tables.flows if some is None else some:
         for what in _of_actions(flow.actions, known):
             yield Fault(tables.sff, what, flow=flow)
         for action in flow.actions:

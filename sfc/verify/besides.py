@@ -78,18 +78,19 @@ class _Connection:
         return inject(self.network, Report(self.planned.chain.id, direction, port, packet), port, packet)
 
     def _fragment(self, there: Trace) -> Iterator[Violation]:
-        """A datagram's later fragments have no ports, and take its way."""
+        """Fragments of a later datagram take the way of the connection, though only the first has its ports."""
         ip = self.packet.payload
         if not isinstance(ip, Ip):
             return
-        fragment = replace(self.packet, payload=replace(ip, fragment=Fragment.LATER))
-        start = self.planned.forward.start
-        report = Report(self.planned.chain.id, Direction.FORWARD, start, fragment)
-        trace = inject(self.network, report, start, fragment)
-        if isinstance(trace, Violation):
-            yield trace
-        elif trace.functions != there.functions or _ends(trace) != _ends(there):
-            yield report.violation(Rule.BESIDES, "a later fragment does not take the way of its connection", trace)
+        for which in (Fragment.FIRST, Fragment.LATER):
+            fragment = replace(self.packet, payload=replace(ip, fragment=which))
+            start = self.planned.forward.start
+            report = Report(self.planned.chain.id, Direction.FORWARD, start, fragment)
+            trace = inject(self.network, report, start, fragment)
+            if isinstance(trace, Violation):
+                yield trace
+            elif trace.functions != there.functions or _ends(trace) != _ends(there):
+                yield report.violation(Rule.BESIDES, "a fragment does not take the way of its connection", trace)
 
     def _error(self, answer: Ethernet, back: Trace) -> Iterator[Violation]:
         """The ingress says that it cannot take the answer; its connection stays on its chain."""

@@ -9,17 +9,19 @@ from sfc.collector import paused
 from sfc.limits import Fault, faults
 from sfc.liveness import watches
 from sfc.model.addresses import Mac
-from sfc.model.chains import PlannedChain
+from sfc.model.chains import Direction, PlannedChain
 from sfc.model.flows import Flow, FlowTables
-from sfc.model.topology import PortRole, Topology
+from sfc.model.topology import Port, PortRole, Topology
+from sfc.render.tables import Table
 from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
 from sfc.simulator.packets import Ethernet, Raw
 from sfc.verify.besides import BesidesCheck
 from sfc.verify.chain_check import ChainCheck
 from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
+from sfc.verify.classified import Misfit, misfits
 from sfc.verify.plan import NOBODYS, Plan
-from sfc.verify.results import Proof, Rule, Violation
+from sfc.verify.results import Proof, Report, Rule, Violation, inject
 
 Name = tuple[str, ...]
 
@@ -46,6 +48,8 @@ class Prover:
         self._looked_at: dict[Spot, set[Name]] = {}
         self._faulty = True
         """Some rule was found that Open vSwitch would not do, or nobody has looked yet."""
+        self._fitting: dict[str, tuple[tuple[PlannedChain, ...], tuple[Flow, ...]]] = {}
+        """Chains and rules of each port's classifiers that were found to fit each other."""
 
     def prove(
         self,
@@ -69,12 +73,14 @@ class Prover:
         self._network = network
         walked = network.injected
         with paused():
-            found = [
-                self._known(check) or self._make(check, network) for check in _checks(Plan(topology, chains, down))
-            ]
+            plan = Plan(topology, chains, down)
+            misfitting = tuple(self._misfitting(plan, network))
+            found = [self._known(check) or self._make(check, network) for check in _checks(plan)]
         self._forget(self._made.keys() - {made.check.name for made in found})
         violations = tuple(violation for made in found for violation in made.violations)
-        return Proof((*impossible, *violations), sum(made.packets for made in found), network.injected - walked)
+        return Proof(
+            (*impossible, *misfitting, *violations), sum(made.packets for made in found), network.injected - walked
+        )
 
     def _impossible(self, before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> tuple[Violation, ...]:
         """Rules that Open vSwitch would not do; once there were none, only the new ones are looked at."""
@@ -87,6 +93,18 @@ class Prover:
                 found.extend(faults(tables, _fresh(before[sff].flows, tables.flows)))
         self._faulty = bool(found)
         return tuple(_impossible(fault) for fault in found)
+
+    def _misfitting(self, plan: Plan, network: Simulator) -> Iterator[Violation]:
+        """Rules of classifiers that take more or less than these ask for; those that fit are not looked at again."""
+        for name, starts in plan.starting_at.items():
+            port = plan.topology.port(name)
+            rules = network.tables[port.sff].by_table.get(Table.CLASSIFY, ())
+            if self._fitting.get(name) == (starts, rules):
+                continue
+            found = [_misfit(network, port, each) for each in misfits(port, starts, rules)]
+            if not found:
+                self._fitting[name] = (starts, rules)
+            yield from found
 
     def _known(self, check: Check) -> _Made | None:
         made = self._made.get(check.name)
@@ -117,6 +135,7 @@ class Prover:
     def _forget_all(self) -> None:
         self._made.clear()
         self._looked_at.clear()
+        self._fitting.clear()
 
 
 def _checks(plan: Plan) -> Iterator[Check]:
@@ -152,6 +171,19 @@ def _checks(plan: Plan) -> Iterator[Check]:
 def _impossible(fault: Fault) -> Violation:
     nothing = Ethernet(Mac(0), Mac(0), Raw(0))
     return Violation(Rule.EXECUTABLE, None, None, fault.sff, str(fault), nothing, fault.sff, fault.flow)
+
+
+def _misfit(network: Simulator, port: Port, found: Misfit) -> Violation:
+    """The packet that shows it, walked."""
+    network.forget_connections()
+    report = Report(found.chain, Direction.FORWARD, port.id, found.packet)
+    trace = inject(network, report, port.id, found.packet)
+    if isinstance(trace, Violation):
+        return trace
+    rule = Rule.STRANGER if found.takes else Rule.FUNCTIONS
+    does = "takes a packet that it does not ask for" if found.takes else "leaves out a packet that it asks for"
+    told = report.violation(rule, f"the rules of classifier {found.classifier} are not what it says: it {does}", trace)
+    return replace(told, history=tuple(network.history))
 
 
 def _fresh(before: Sequence[Flow], after: Sequence[Flow]) -> Iterator[Flow]:

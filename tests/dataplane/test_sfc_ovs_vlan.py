@@ -48,7 +48,7 @@ class Wire:
 
     def received(self) -> list[tuple[bytes, int | None]]:
         """Frames that came in, with the tag (TCI) that the kernel took off."""
-        found = []
+        found: list[tuple[bytes, int | None]] = []
         while True:
             try:
                 octets, extra, _, address = self.socket.recvmsg(4096, 256)
