@@ -23,6 +23,8 @@ class ResourceDefinition:
     """Of a resource that is there: under which reservation it was granted."""
     former: str = ""
     """Of a resource to be added: ``<vdu>/<index>`` of the one whose place it takes under another name; else empty."""
+    is_numbered: bool = True
+    """False when the VNFM does not number instances: ``index`` is a guess by the order then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ def _definitions(items: Sequence[Document]) -> tuple[ResourceDefinition, ...]:
                 type=item["type"],
                 reservation_id=ours.get("reservationId") or "",
                 former=ours.get("former") or "",
+                is_numbered="index" in ours,
             )
         )
         seen[vdu_id] += 1

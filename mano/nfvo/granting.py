@@ -22,7 +22,7 @@ from mano.nfvo.catalogue import find_usable
 from mano.nfvo.chain_following import ChainFollowing
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.growing import reservation_of
-from mano.nfvo.growth import Growth, held_for, links_for, place_of, requested_flavour, settle
+from mano.nfvo.growth import Growth, held_for, links_for, numbered, place_of, requested_flavour, settle
 from mano.nfvo.internal_links import ensure_links, forget_links, known_links
 from mano.nfvo.ns_placement import groups_of, vdu_request
 from mano.nfvo.plan import plan_from_json
@@ -69,6 +69,9 @@ class Granting:
             instance = uow.vnf_instances.get(request.vnf_instance_id, tenant_id)
         if known is not None:
             return known
+        if request.operation != INSTANTIATE:
+            with self._open_unit(read_only=True) as uow:
+                request = numbered(uow, request, instance)
         if request.operation not in (INSTANTIATE, "TERMINATE") and instance.ns_instance_id:
             self._refuse_empty_chains(request, instance, tenant_id)
         if request.add_resources and request.operation != INSTANTIATE:

@@ -268,6 +268,36 @@ def held_for(
     )
 
 
+def numbered(uow: UnitOfWork, request: GrantRequest, instance: VnfInstance) -> GrantRequest:
+    """The request with the indices of a VNFM that numbers no instances (SOL003 knows none) made out.
+
+    Of a VDU the last ones go first; what comes takes the places of what goes, then the lowest that are free.
+    """
+    held = {place for place, _ in _reservations(uow, instance)}
+    removed, going = [], set[str]()
+    for resource in request.remove_resources:
+        if not resource.is_numbered:
+            there = _indices(held - going, resource.vdu_id)
+            resource = replace(resource, index=max(there, default=resource.index))
+        going.add(place_of(resource))
+        removed.append(resource)
+    added, coming = [], set[str]()
+    for resource in request.add_resources:
+        if not resource.is_numbered:
+            free = _indices(going - coming, resource.vdu_id)
+            taken = set(_indices(held | coming, resource.vdu_id))
+            lowest = next(n for n in range(len(taken) + 1) if n not in taken)
+            resource = replace(resource, index=min(free, default=lowest))
+        coming.add(place_of(resource))
+        added.append(resource)
+    return replace(request, add_resources=tuple(added), remove_resources=tuple(removed))
+
+
+def _indices(places: Iterable[str], vdu_id: str) -> list[int]:
+    split = (place.rpartition("/") for place in places)
+    return [int(index) for vdu, _, index in split if vdu == vdu_id and index.isdigit()]
+
+
 def _reservations(uow: UnitOfWork, instance: VnfInstance) -> list[tuple[str, Reservation]]:
     """Each place of the VNF with its reservation, the replaced ones of a replacement that was given up last."""
     if not instance.ns_instance_id:

@@ -76,12 +76,18 @@ class ForeignServer:
         else:
             self.grants.append(granted)
             occurrence["operationState"] = "COMPLETED"
-            instance["instantiationState"] = "INSTANTIATED" if operation == "INSTANTIATE" else "NOT_INSTANTIATED"
+            instance["instantiationState"] = "NOT_INSTANTIATED" if operation == "TERMINATE" else "INSTANTIATED"
         self.operations[id] = occurrence
         return 202, None, f"{self.url}/vnflcm/v2/vnf_lcm_op_occs/{id}"
 
     def _ask(self, occurrence: dict[str, Any], instance: dict[str, Any], body: Any) -> tuple[Any, Any]:
-        definition = {"id": "compute-1", "type": "COMPUTE", "vduId": "firewall", "resourceTemplateId": "firewall"}
+        number = 1 + instance.get("scaled", 0) + (occurrence["operation"] == "SCALE" and body["type"] == "SCALE_OUT")
+        definition = {
+            "id": f"compute-{number}",
+            "type": "COMPUTE",
+            "vduId": "firewall",
+            "resourceTemplateId": "firewall",
+        }
         request: dict[str, Any] = {
             "vnfInstanceId": instance["id"],
             "vnfLcmOpOccId": occurrence["id"],
@@ -95,6 +101,11 @@ class ForeignServer:
         }
         if occurrence["operation"] == "INSTANTIATE":
             request |= {"flavourId": body["flavourId"], "addResources": [definition]}
+        elif occurrence["operation"] == "SCALE" and body["type"] == "SCALE_OUT":
+            request |= {"flavourId": "simple", "addResources": [definition]}
+            instance["scaled"] = 1
+        elif occurrence["operation"] == "HEAL":
+            request["flavourId"] = "simple"
         else:
             request["removeResources"] = [definition]
         headers = {"Content-Type": "application/json", "Version": "1.7.0", "Authorization": f"Bearer {self.token}"}

@@ -136,3 +136,27 @@ def test_operations_that_nobody_has_are_not_found(stage: Stage) -> None:
             call(OPERATION + "9", stage.job.tenant)
     with pytest.raises(NotFound):
         stage.vnfm.cancel(OPERATION + "9", stage.job.tenant, CancelMode.FORCEFUL)
+
+
+@pytest.mark.deep
+def test_a_foreign_vnfm_scales_and_heals_with_grants_of_ours(stage: Stage) -> None:
+    tenant, vnfm = stage.job.tenant, stage.vnfm
+    stage.job.add_hosts()
+    stage.create()
+    vnfm.instantiate(OURS, tenant, OPERATION + "1", {"flavourId": "simple"})
+    assert vnfm.operation(OPERATION + "1", tenant).state is OperationState.COMPLETED
+    for number, (operation, request, held) in enumerate(
+        (
+            ("SCALE", {"type": "SCALE_OUT", "aspectId": "load"}, 2),
+            ("HEAL", {"cause": "a test"}, 2),
+            ("SCALE", {"type": "SCALE_IN", "aspectId": "load"}, 1),
+        ),
+        2,
+    ):
+        vnfm.change(OURS, tenant, f"{OPERATION}{number}", operation, request)
+        found = vnfm.operation(f"{OPERATION}{number}", tenant)
+        assert found.state is OperationState.COMPLETED, found.error
+        assert len(stage.reservations()) == held
+    vnfm.terminate(OURS, tenant, OPERATION + "9", {"terminationType": "FORCEFUL"})
+    assert vnfm.operation(OPERATION + "9", tenant).state is OperationState.COMPLETED
+    assert stage.reservations() == []
