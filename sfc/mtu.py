@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from sfc.model.chains import PlannedChain
-from sfc.model.topology import PortRole, Topology
+from sfc.model.topology import MTU_MAX, MTU_MIN, Port, PortRole, Topology
 
 ETHERNET_OCTETS, IPV4_OCTETS, UDP_OCTETS, VXLAN_OCTETS, NSH_OCTETS = 14, 20, 8, 8, 24
 NETWORK_OVERHEAD = IPV4_OCTETS + UDP_OCTETS + VXLAN_OCTETS + ETHERNET_OCTETS
@@ -56,6 +56,59 @@ def path_mtu(topology: Topology, chains: Iterable[PlannedChain], underlay_mtu: i
             inside = ETHERNET_OCTETS + NSH_OCTETS if speaks_nsh else 0
             found += [topology.port(leg).mtu - inside for leg in (hop.port_in, hop.port_out)]
     return min(found)
+
+
+def chain_limit(topology: Topology, planned: PlannedChain, underlay_mtus: Mapping[str, int]) -> int | None:
+    """Octets of IP that a chain carries: what the tunnels on its way leave, and the ports of functions that speak NSH.
+
+    ``underlay_mtus`` by SFF name; None when nothing limits it.
+    """
+    found = []
+    for rsp in planned.rsps:
+        relays = {place for way in rsp.detours for place in way}
+        passed = {rsp.start_sff, rsp.end_sff, *(hop.sff for hop in rsp.hops), *relays}
+        if len(passed) > 1:
+            found += [chain_mtu(underlay_mtus[sff]) for sff in passed if sff in underlay_mtus]
+        for hop in rsp.hops:
+            if not topology.function(hop.function).is_proxied:
+                inside = ETHERNET_OCTETS + NSH_OCTETS
+                found += [topology.port(leg).mtu - inside for leg in {hop.port_in, hop.port_out}]
+    return min(found, default=None)
+
+
+def limited(topology: Topology, chains: Iterable[PlannedChain], underlay_mtus: Mapping[str, int]) -> Topology:
+    """The topology in which every port that may send more than its ways carry is told so (``Port.path_mtu``).
+
+    What is larger is dropped at the port, counted, and answered as too big, instead of being lost in a tunnel. The same
+    topology where nothing is too small, which costs its packets nothing.
+    """
+    limits: dict[str, int] = {}
+    for planned in chains:
+        carried = chain_limit(topology, planned, underlay_mtus)
+        for port in (planned.forward.start, planned.forward.end) if carried is not None else ():
+            limits[port] = min(carried, limits.get(port, MTU_MAX))
+    for port_id, carried in _network_limits(topology, underlay_mtus):
+        limits[port_id] = min(carried, limits.get(port_id, MTU_MAX))
+    if not any(limits.get(port.id, MTU_MAX) < port.mtu for port in topology.ports):
+        return topology
+    return replace(topology, ports=tuple(_with_limit(port, limits.get(port.id, MTU_MAX)) for port in topology.ports))
+
+
+def _network_limits(topology: Topology, underlay_mtus: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """What tunnels leave to the stations of networks on several hosts, where that is less than the network's MTU."""
+    members: dict[str, list[Port]] = {}
+    for port in topology.ports:
+        if port.role is PortRole.TENANT and port.network is not None:
+            members.setdefault(port.network, []).append(port)
+    for stations in members.values():
+        hosts = {port.sff for port in stations}
+        carried = min((network_mtu(underlay_mtus[host]) for host in hosts if host in underlay_mtus), default=MTU_MAX)
+        if len(hosts) > 1:
+            yield from ((port.id, carried) for port in stations if carried < port.mtu)
+
+
+def _with_limit(port: Port, carried: int) -> Port:
+    return replace(port, path_mtu=max(carried, MTU_MIN)) if carried < port.mtu else port
 
 
 def too_small(topology: Topology, chains: Iterable[PlannedChain], underlay_mtu: int) -> tuple[TooSmall, ...]:

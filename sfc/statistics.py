@@ -20,6 +20,8 @@ Marks = Mapping[int, Mapping[int, int]]
 
 _HANDED = frozenset({Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF, Kind.TO_TAP})
 _BACK = frozenset({Kind.PROXY_RETURN, Kind.SF_RETURN, Kind.MARK_RETURN})
+_ANSWERED = frozenset({Kind.TOO_BIG, Kind.TTL_OUT})
+"""They go no further; their senders are told."""
 _LEFT = frozenset({Kind.END, Kind.END_ERROR})
 _ENTERED = frozenset({Kind.CLASSIFY, Kind.CLASSIFY_FRAGMENT, Kind.REVERSE_MARK, Kind.REVERSE_MISS})
 _ENTERED_BRANCH = frozenset(
@@ -71,7 +73,7 @@ class PathCount:
 
 @dataclass(frozen=True, slots=True)
 class DropCount:
-    """Packets that a rule dropped and counted."""
+    """Packets that a rule dropped and counted, or answered instead of passing them on."""
 
     sff: str
     reason: Kind
@@ -90,7 +92,7 @@ def drop_counts(counters: Mapping[str, Counts]) -> tuple[DropCount, ...]:
     sums: dict[tuple[str, Kind], Count] = {}
     for sff, flows in counters.items():
         for cookie, count in _decoded(flows):
-            if cookie.kind.is_drop and count.packets:
+            if (cookie.kind.is_drop or cookie.kind in _ANSWERED) and count.packets:
                 sums[sff, cookie.kind] = sums.get((sff, cookie.kind), Count()) + count
     drops = (DropCount(sff, kind, count.packets, count.octets) for (sff, kind), count in sums.items())
     return tuple(sorted(drops, key=lambda drop: (-drop.packets, drop.sff, drop.reason)))

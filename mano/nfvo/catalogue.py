@@ -34,6 +34,9 @@ MAX_ARCHIVE_BYTES = 2 << 30
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+_TYPE_OF_A_NODE = re.compile(r"\s+type\s*:\s*\S*nodes\.\S+")
+
+
 class Catalogue:
     """Use cases of package and descriptor management."""
 
@@ -164,14 +167,21 @@ class Catalogue:
         return [(member, self._store.member_path(package.content_key, member)) for member in members]
 
     def line_of(self, id: str, tenant_id: str, name: str) -> dict[str, Any]:
-        """``{file, line}`` where the descriptor's files define a node of this name; empty when none does."""
+        """``{file, line}`` where the descriptor's files define a node of this name; empty when none does.
+
+        Anything else of that name, such as an output, counts only where no node has it.
+        """
         head = re.compile(rf"\s+['\"]?{re.escape(name)}['\"]?\s*:\s*(#.*)?")
+        others: list[dict[str, Any]] = []
         for member, path in self.descriptor_files(id, tenant_id):
             with open(path, encoding="utf-8", errors="replace") as file:
-                for number, line in enumerate(file, 1):
-                    if head.fullmatch(line.rstrip("\n")):
+                lines = file.read().split("\n")
+            for number, (line, behind) in enumerate(zip(lines, [*lines[1:], ""], strict=True), 1):
+                if head.fullmatch(line):
+                    if _TYPE_OF_A_NODE.match(behind):
                         return {"file": member, "line": number}
-        return {}
+                    others.append({"file": member, "line": number})
+        return others[0] if others else {}
 
     def manifest(self, id: str, tenant_id: str) -> tuple[str, str]:
         """(member, local file) of the manifest."""

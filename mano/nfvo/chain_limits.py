@@ -8,7 +8,7 @@ from mano.domain.vnf_instance import ConnectionPoint
 from mano.errors import ChainTooLarge, NoTunnel
 from mano.ports.repositories import StoredHost
 from sfc.model import PlannedChain, Topology
-from sfc.mtu import CHAIN_OVERHEAD, chain_mtu
+from sfc.mtu import CHAIN_OVERHEAD, chain_limit, chain_mtu
 
 Hosts = Mapping[str, StoredHost]
 
@@ -30,10 +30,16 @@ def require_tunnels(points: Iterable[ConnectionPoint], hosts: Hosts) -> None:
             )
 
 
+def underlay_mtus(hosts: Iterable[StoredHost]) -> Mapping[str, int]:
+    """The MTU of each host's way to the others, in octets."""
+    return {host.host.name: int(host.dataplane["underlay_mtu"]) for host in hosts if host.dataplane}
+
+
 def effective_mtu(world: Topology, ways: Sequence[PlannedChain], hosts: Hosts) -> int:
     """The largest IP packet in octets that the chain carries from end to end."""
+    mtus = underlay_mtus(hosts.values())
     sent = [world.port(port).mtu for one in ways for port in (one.forward.start, one.forward.end)]
-    return min([*sent, *_tunnelled(ways, hosts)])
+    return min([*sent, *(limit for one in ways if (limit := chain_limit(world, one, mtus)) is not None)])
 
 
 def require_room(world: Topology, ways: Sequence[PlannedChain], hosts: Hosts, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mano.domain.service_chain import ServiceChain
@@ -12,6 +12,7 @@ from sfc.classifier import Overlap, idle_classifiers, overlaps
 from sfc.errors import SfcError
 from sfc.failover import Cut, FailureProof, Mesh, out_of_reach, prove_failures, round_cuts
 from sfc.model import FlowTables, PlannedChain, Port, PortRole, Rsp, Topology, Unclassified
+from sfc.mtu import limited
 from sfc.path import HopCost
 from sfc.render import Renderer
 from sfc.verify import Proof, Prover
@@ -83,8 +84,12 @@ class Drawing:
         cost: HopCost,
         down: Collection[str] = (),
         cuts: Collection[Cut] = (),
+        underlay_mtus: Mapping[str, int] | None = None,
     ) -> DataPlane:
-        """The tables of every bridge; raises InvalidInput for chains that Open vSwitch cannot carry together."""
+        """The tables of every bridge; raises InvalidInput for chains that Open vSwitch cannot carry together.
+
+        Ports whose ways carry less than they may send, by ``underlay_mtus`` of hosts, are limited.
+        """
         mesh = Mesh((sff.name for sff in world.sffs), cuts)
         ways: dict[str, tuple[PlannedChain, ...]] = {}
         broken: dict[str, InvalidInput] = {}
@@ -96,6 +101,7 @@ class Drawing:
         together = tuple(one for way in ways.values() for one in way)
         ingresses = {str(chain.spec.get("ingress")) for chain in chains if chain.id in broken}
         world = closed(world, ingresses, {one.forward.start for one in together})
+        world = limited(world, together, underlay_mtus or {})
         failed = frozenset(down) & world.function_by_id.keys()
         try:
             tables = self._renderer.render(world, together, down=failed)
@@ -195,7 +201,17 @@ def warnings_of(plane: DataPlane, chain_id: str, names: Mapping[str, str]) -> tu
     return (
         *(_overlap_text(each, names) for each in overlaps_of(plane, chain_id)),
         *(f"classifier {each.classifier} selects what port {each.ingress} may not send" for each in idle),
+        *_limits_told(plane, chain),
     )
+
+
+def _limits_told(plane: DataPlane, chain: PlannedChain) -> Iterator[str]:
+    for port in map(plane.topology.port, (chain.forward.start, chain.forward.end)):
+        if port.limits:
+            yield (
+                f"port {port.id} may send packets of {port.mtu} octets, and its ways carry {port.path_mtu}: larger "
+                "ones are dropped, counted, and answered as too big"
+            )
 
 
 def _overlap_text(overlap: Overlap, names: Mapping[str, str]) -> str:

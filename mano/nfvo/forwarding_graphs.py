@@ -22,6 +22,7 @@ from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
 from mano.domain.vnf_instance import VnfOperationalState
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
 from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_document, path_to_document
+from mano.nfvo.chain_limits import underlay_mtus
 from mano.nfvo.chain_versions import FIRST_SPI, LAST_SPI, WAYS, Allocate, choose, number
 from mano.nfvo.chain_versions import planned as planned_ways
 from mano.nfvo.data_plane import DataPlane, Drawing, hop_cost, programming_order, require_proven
@@ -209,8 +210,9 @@ class ForwardingGraphs:
             world = self.world(uow, list(chains.values()))
             cost = self.cost(uow)
             down = functions_down(uow) | functions_stopped(uow, list(chains.values()))
-            cuts = tunnels_cut(uow)
-        return self._drawing.draw(world, list(chains.values()), cost, down, cuts(sff.name for sff in world.sffs))
+            cuts = tunnels_cut(uow)(sff.name for sff in world.sffs)
+            mtus = underlay_mtus(uow.hosts.list())
+        return self._drawing.draw(world, list(chains.values()), cost, down, cuts, mtus)
 
     def cost(self, uow: UnitOfWork) -> HopCost:
         """What a hop of a chain costs between the hosts that there are."""

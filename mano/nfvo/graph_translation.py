@@ -23,6 +23,7 @@ from mano.ports.repositories import StoredHost
 from sfc.errors import SfcError
 from sfc.model import Awareness, IpNetwork, Layer, Mac, OnFailure, Port, PortRole, ServiceFunction, Sff, Topology
 from sfc.model import Network as SfcNetwork
+from sfc.mtu import ETHERNET_OCTETS, NSH_OCTETS
 from vnf_descriptors.model import (
     ConstituentKind,
     Nfp,
@@ -36,6 +37,8 @@ from vnf_descriptors.model import (
     Vnfd,
 )
 
+NSH_OVERHEAD = ETHERNET_OCTETS + NSH_OCTETS
+"""The port of a VNFC that speaks NSH is made so much larger than its network."""
 ANY_IPV4 = ip_network("0.0.0.0/0")
 ANY_IPV6 = ip_network("::/0")
 
@@ -457,7 +460,7 @@ def _port(cp: ConnectionPoint, network: Network, facts: SfFacts | None, is_leg: 
         addresses=() if leg else addresses,
         network=network.id,
         role=PortRole.SF if leg else PortRole.TENANT,
-        mtu=network.mtu,
+        mtu=network.mtu + (NSH_OVERHEAD if facts is not None and facts.encapsulation is SfEncapsulation.NSH else 0),
         trunk=cp.trunk and not leg,
         allowed=_allowed(addresses) if is_router or (facts is not None and facts.rewrites_5tuple) else (),
     )

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,7 +27,9 @@ from tests.dataplane.gi_lan import INTERNET_IP, Lab, internet, run
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.deep, pytest.mark.timeout(300)]
 
-INTERVAL_MS = 100
+INTERVAL_MS = 300
+IP_MTU = 14
+"""Linux's number; Python has no name for it."""
 PATIENCE_S = 30.0
 
 
@@ -149,6 +153,70 @@ def test_a_function_without_carrier_is_dealt_with_at_once(lab: Lab) -> None:
     finally:
         run("ip", "-n", namespace, "link", "set", interface, "up")
     until("it is back", lambda: not standing(lab, "service function has no carrier"))
+
+
+def told_mtu(destination: str, octets: int) -> int:
+    """What the kernel learns of the way from ICMP after a datagram of that many octets that must not be fragmented."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, traffic.IP_MTU_DISCOVER, traffic.IP_PMTUDISC_DO)
+        sender.connect((destination, 9))
+        with contextlib.suppress(OSError):  # it knows already
+            sender.send(bytes(octets - 28))
+        time.sleep(0.1)
+        return sender.getsockopt(socket.IPPROTO_IP, IP_MTU)
+
+
+def test_what_is_too_big_for_a_way_is_counted_and_its_sender_told(lab: Lab) -> None:
+    subscriber = lab.view.attachment(SUBSCRIBERS)
+    assert lab.view.inside(subscriber, partial(told_mtu, INTERNET_IP, 1480)) == 1500
+    host = web(lab)["paths"][0]["hops"][-1]["host"]
+    set_underlay_mtu(lab, host, 1520)
+    try:
+        lab.mano("chain", "repair", "web")
+        assert lab.api.get(f"/mano/v1/chains/{web(lab)['id']}")["mtu"] == 1520 - 74
+        until(
+            "the sender knows", lambda: lab.view.inside(subscriber, partial(told_mtu, INTERNET_IP, 1480)) == 1520 - 74
+        )
+        drops = lab.api.get(f"/mano/v1/chains/{web(lab)['id']}/statistics")["drops"]
+        assert [drop["packets"] > 0 for drop in drops if "too big" in drop["reason"]] == [True]
+        assert page(lab, "narrow.example")
+    finally:
+        set_underlay_mtu(lab, host, 1600)
+        lab.mano("chain", "repair", "web")
+
+
+def set_underlay_mtu(lab: Lab, host: str, mtu: int) -> None:
+    """What the server knows of the way to a host, as if it had been added again on another underlay."""
+    with contextlib.closing(sqlite3.connect(lab.database, timeout=10.0)) as store, store:
+        (text,) = store.execute("SELECT document FROM hosts WHERE name = ?", (host,)).fetchone()
+        document = json.loads(text)
+        document["dataplane"]["underlay_mtu"] = mtu
+        store.execute("UPDATE hosts SET document = ? WHERE name = ?", (json.dumps(document), host))
+
+
+def test_one_real_packet_is_tied_to_rules_placements_and_the_line_that_asked_for_it(lab: Lab, tmp_path: Path) -> None:
+    until("nothing is cut", partial(is_whole, lab))
+    capture = tmp_path / "packet.pcap"
+    asked = ("--source", "10.10.0.2", "--destination", INTERNET_IP, "--protocol", "tcp", "--destination-port", "80")
+    done = lab.mano("chain", "trace", "web", *asked, "--pcap", str(capture), "-o", "json")
+    found = json.loads(done.stdout)
+    sights, chain = found["sights"], web(lab)
+    assert all(sight["expected"] for sight in sights), [sight for sight in sights if not sight["expected"]]
+    decoded = run("tshark", "-r", str(capture), "-T", "fields", "-e", "frame.len").split()
+    assert decoded == [str(sight["octets"]) for sight in sights]
+    met = [sight["sfName"] for sight in sights if sight["sfName"] and sight["direction"] == "out"]
+    assert met[: len(chain["paths"][0]["hops"])] == [hop["sfName"] for hop in chain["paths"][0]["hops"]]
+    held = {flow.cookie for host in ("h1", "h2", "h3") for flow in lab.bridge(host).flows()}
+    assert {rule["cookie"] for sight in sights for rule in sight["rules"]} <= held
+    placed = {each["key"].split("/")[0]: each for each in lab.api.get("/mano/v1/placements")}
+    for function in found["functions"]:
+        assert function["host"] == placed[function["sfName"]]["host"] and function["why"]
+        assert function["placement"] == placed[function["sfName"]]["allocation"]
+    origin = found["descriptor"]
+    archives = [zipfile.ZipFile(path) for path in lab.directory.rglob("*") if zipfile.is_zipfile(path)]
+    (text,) = {each.read(origin["file"]) for each in archives if origin["file"] in each.namelist()}
+    name, kind = text.decode().splitlines()[origin["line"] - 1 : origin["line"] + 1]
+    assert origin["nfpdId"] == "web" == name.strip().rstrip(":") and "NFP" in kind
 
 
 def test_a_switch_that_is_killed_holds_everything_again_right_after_its_start(lab: Lab) -> None:
