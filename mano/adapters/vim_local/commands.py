@@ -26,7 +26,7 @@ def run(arguments: Sequence[str], *, deadline_s: float = 10.0, text: str | None 
     program = find_program(arguments[0])
     try:
         done = subprocess.run(
-            [program, *arguments[1:]],
+            tied([program, *arguments[1:]]),
             env={"PATH": SYSTEM_PATH, "LC_ALL": "C"},
             input=text,
             stdin=subprocess.DEVNULL if text is None else None,
@@ -42,6 +42,15 @@ def run(arguments: Sequence[str], *, deadline_s: float = 10.0, text: str | None 
         why = (done.stderr or done.stdout).strip()[-500:]
         raise CommandFailed(f"{' '.join(arguments)[:200]}: {why or f'exit status {done.returncode}'}")
     return done.stdout
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """The command as one that is killed when the thread that starts it ends, however that comes.
+
+    What a killed server had begun must not go on while the next one looks at what there is and mends it.
+    """
+    setpriv = shutil.which("setpriv", path=SYSTEM_PATH)
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else list(command)
 
 
 def find_program(name: str) -> str:

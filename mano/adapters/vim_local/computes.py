@@ -22,7 +22,7 @@ from typing import Any
 import mano
 from mano.adapters.vim_local import image, netns
 from mano.adapters.vim_local.cgroups import ControlGroups, Limits
-from mano.adapters.vim_local.commands import SYSTEM_PATH
+from mano.adapters.vim_local.commands import SYSTEM_PATH, tied
 from mano.adapters.vim_local.cpus import (
     CpuSet,
     pages_to_mount,
@@ -338,7 +338,7 @@ def _run_launcher(directory: Path) -> None:
     console = os.open(directory / "console", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         launcher = subprocess.Popen(
-            [sys.executable, "-S", "-m", "mano.adapters.vim_local.launcher", str(directory / "plan.json")],
+            tied([sys.executable, "-S", "-m", "mano.adapters.vim_local.launcher", str(directory / "plan.json")]),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
