@@ -193,10 +193,15 @@ class LogicalNetworks:
         with self._open_unit(read_only=True) as uow:
             unfinished = [port for port in uow.logical_ports.list() if port.point is None]
         for port in unfinished:
-            try:
-                self._realise(port)
-            except CatenaError:
-                self._forget(port)
+            with self._one_at_a_time:
+                with self._open_unit(read_only=True) as uow:
+                    present = uow.logical_ports.find(port.id)
+                if present is None or present.point is not None:
+                    continue  # whoever wanted it has been quicker
+                try:
+                    self._realise(port)
+                except CatenaError:
+                    self._forget(port)
 
     def _store_port(self, tenant_id: str, values: Document) -> LogicalPort:
         port_id = self._new_id()

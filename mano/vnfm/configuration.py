@@ -21,6 +21,9 @@ PORT = 80
 VNFM_ALONE = ("isAutohealEnabled", "isAutoscaleEnabled")
 """Configurable properties that speak to the VNFM, not to the VNF (SOL001 clause 6.2)."""
 
+LIMITED = frozenset({"SCALE", "SCALE_TO_LEVEL", "HEAL", "OPERATE", "CHANGE_EXT_CONN", "REVERT_TO_SNAPSHOT"})
+"""Operations that change no value: only VNFCs that begin anew, or have other addresses, are told theirs."""
+
 INTERNAL = ("catena", "userData")
 """Beginnings of the names of additional parameters that speak to Catena."""
 
@@ -56,9 +59,12 @@ def interface_of(flavour: Mapping[str, Any]) -> Interface | None:
     return None
 
 
-def targets(instance: VnfInstance, interface: Interface) -> Iterator[Target]:
-    """The VNFCs that run and have an address on a connection point of the interface."""
+def targets(op: LcmOpOcc, instance: VnfInstance, interface: Interface) -> Iterator[Target]:
+    """The VNFCs that run, are the operation's business, and have an address on a connection point of the interface."""
+    changed = _changed(op)
     for vnfc in instance.vnfcs:
+        if changed is not None and vnfc.compute_id not in changed:
+            continue
         points = (
             point
             for point in vnfc.connection_points
@@ -67,6 +73,14 @@ def targets(instance: VnfInstance, interface: Interface) -> Iterator[Target]:
         point = next(points, None)
         if point is not None and vnfc.state is VnfOperationalState.STARTED:
             yield Target(vnfc, point, point.addresses[0].split("/")[0])
+
+
+def _changed(op: LcmOpOcc) -> frozenset[str] | None:
+    """Processes that an operation began or changed; ``None`` where it may have something to say to all."""
+    if op.operation not in LIMITED:
+        return None
+    sides = [each["after"] for wave in op.plan.get("waves", ()) for each in wave]
+    return frozenset(str(side["compute_id"]) for side in sides if side)
 
 
 def settled(op: LcmOpOcc, instance: VnfInstance) -> VnfInstance:

@@ -64,7 +64,7 @@ class Configuring:
         wanted, former = desired(wished), dict(wished.management.get("values", {}))
         told: dict[str, Any] = {}
         try:
-            for target in targets(wished, interface):
+            for target in targets(op, wished, interface):
                 with self._management.place(op, wished, target.vnfc, target.point) as (place, reach):
                     told[target.vnfc.id] = _Conversation(self._world, wished, interface, target, place, reach).hold(
                         wanted, former

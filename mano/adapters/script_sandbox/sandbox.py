@@ -237,7 +237,7 @@ class _Watched:
             if word["kind"] == REFUSED:
                 raise SandboxUnavailable(
                     f"the script was not run, for it cannot be kept apart here: {word['detail']}",
-                    hint="the machine must allow user namespaces and seccomp (Linux 5.12 or newer); see mano doctor",
+                    hint="the machine must allow user namespaces and seccomp (Linux 5.12 or newer)",
                 )
             if word["kind"] == ENDED:
                 status = int(word["status"])

@@ -15,7 +15,7 @@ from mano.adapters.vim_simulated.management import SimulatedManagement
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState, StepState
 from mano.domain.vnf_instance import VnfInstance
-from mano.errors import SandboxUnavailable
+from mano.errors import InvalidInput, SandboxUnavailable
 from mano.ports.management import Answer, Call
 from mano.ports.scripts import ScriptOutcome, ScriptRun
 from tests.scenarios.main_job.conftest import SAMPLES, Job
@@ -123,11 +123,11 @@ class Site:
     def vnf(self, vnf_id: str) -> VnfInstance:
         return self.lifecycle.vnf_instance(vnf_id, self.job.tenant)
 
-    def told(self, vnf_id: str) -> dict[str, Any]:
+    def told(self, vnf_id: str, part: str = "vnfConfigurationData") -> Any:
         """What the VNF itself was told."""
         world = self.job.vim._world
         thing = world.get("computes", self.vnf(vnf_id).vnfcs[0].compute_id) or {}
-        return dict(thing.get("configuration", {}).get("vnfConfigurationData", {}))
+        return thing.get("configuration", {}).get(part)
 
     def remains(self) -> tuple[int, int]:
         """Ports of the VNFM that are there, as records and in the VIM's places."""
@@ -265,6 +265,15 @@ def test_values_reach_the_vnf_at_its_first_day_and_later(site: Site, runner: Run
     failing = site.change(vnf_id, "MODIFY_INFO", change)
     assert failing.state is OperationState.COMPLETED, failing.error
     assert site.told(vnf_id)["vnfSpecificData"] == {"greeting": "hello", "blockedTcpPorts": [22]}
+    vnfc = site.vnf(vnf_id).vnfcs[0].id
+    of_vnfc = [{"id": vnfc, "vnfcConfigurableProperties": {"role": "active"}}]
+    assert site.change(vnf_id, "MODIFY_INFO", {"vnfcInfoModifications": of_vnfc}).state is OperationState.COMPLETED
+    assert site.told(vnf_id, "vnfcConfigurationData") == [
+        {"vnfcInstanceId": vnfc, "vnfcSpecificData": {"role": "active"}}
+    ]
+    of_nobody = [{"id": "nobody", "vnfcConfigurableProperties": {}}]
+    with pytest.raises(InvalidInput, match="does not have"):
+        site.change(vnf_id, "MODIFY_INFO", {"vnfcInfoModifications": of_nobody})
     assert site.remains() == (0, 0)
     assert site.terminate(vnf_id).state is OperationState.COMPLETED
 
