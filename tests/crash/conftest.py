@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,3 +190,17 @@ def site_on_postgresql(
     yield make
     for name in made:
         postgresql_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+ROOM_OCTETS = 2 << 30
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory in memory where there is room for it: what is killed thousands of times need not wait for a disk."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or shutil.disk_usage(memory).free < ROOM_OCTETS:
+        yield tmp_path_factory.mktemp("roomy")
+        return
+    with tempfile.TemporaryDirectory(dir=memory, prefix="cat-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

@@ -5,27 +5,31 @@ Nothing of the server is replaced; the VIM and the engine only tell the points w
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from mano import bootstrap
 from mano.adapters.clock import SystemClock
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
-from mano.adapters.store import SqlStore
+from mano.adapters.store import Engines, SqlStore
 from mano.adapters.vim_simulated import SimulatedVim
-from mano.bootstrap import Catena, build
+from mano.bootstrap import Catena
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.ids import DEFAULT_TENANT
 from mano.placement import document_from_text
 from mano.settings import AuthMode, Settings, Tier
-from tests.crash.lives import SETTINGS, Life, settled, wait_until_quiet
+from tests.crash.lives import SETTINGS, Life, engines_at, lead, settled, wait_until_quiet
 from tests.crash.points import Points
+from tests.crash.small_service import small
 from tests.scenarios.operations.conftest import scalable
 from vnf_descriptors import build as build_package
 
@@ -34,58 +38,84 @@ SAPS = {
     "subscribers": {"attachment": "subscribers", "address": "10.10.0.2/24"},
     "internet": {"attachment": "internet", "address": "198.51.100.1/24"},
 }
+Change = Callable[[str], str]
+"""Makes a descriptor's text another one."""
+
 REQUEST = {"nsFlavourId": "simple", "additionalParamsForNs": {"catena": {"saps": SAPS}}}
+SMALL_SAPS = {name: {"attachment": name} for name in SAPS}
+SMALL_REQUEST = {"nsFlavourId": "simple", "additionalParamsForNs": {"catena": {"saps": SMALL_SAPS}}}
 
 
-def make_server(life: Life, points: Points) -> Catena:
+def make_server(life: Life, points: Points | None = None) -> Catena:
     """A server on a data directory, as the composition root builds it."""
     directory = Path(life.directory)
-    vim = SimulatedVim(directory, watcher=points.reach)
+    vim = SimulatedVim(directory, watcher=points.reach if points else None)
 
     def engine(store: SqlStore) -> DbosEngine:
-        points.watch(store.engines)
+        if points:
+            points.watch(store.engines)
         settings = replace(SETTINGS, lease_s=life.lease_s)
         return DbosEngine(store, SystemClock(), server_id=life.server_id, settings=settings)
 
     settings = Settings(
         data_dir=directory, database=life.url, auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0.02, watches=False
     )
-    return build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
+    with patch.object(bootstrap, "make_engines", engines_at):
+        return bootstrap.build(settings, vims={"local": vim}, paths=SimulatedServicePaths(), engine=engine)
 
 
 def live(life: Life) -> None:
     """One life, until its work is done."""
-    points = Points(life.kill_at)
-    catena = make_server(life, points)
+    made: list[Catena] = []
+
+    def prepare(points: Points) -> Engines:
+        made.append(make_server(life, points))
+        made[0].start()
+        return made[0].store.engines
+
+    lead(life, prepare, lambda: SCENARIOS[life.scenario](made[0], Path(life.directory)))
+
+
+def live_at_home(life: Life) -> int:
+    """A life without points, in this process; the mother keeps what it loaded."""
+    os.chdir(life.directory)
+    catena = make_server(life)
     catena.start()
-    points.is_armed = True
     SCENARIOS[life.scenario](catena, Path(life.directory))
     wait_until_quiet(catena.store.engines)
-    points.is_armed = False
-    (Path(life.directory) / "points.json").write_text(json.dumps(points.names))
+    return 0 if catena.stop() else 1
 
 
 def make_ready(catena: Catena, directory: Path) -> None:
     """Hosts, packages and an NS instance that is not instantiated."""
+    furnish(catena, ("firewall", "dpi", "nat"), {"physnet": "dc1"}, lambda text: text)
+
+
+def make_small(catena: Catena, directory: Path) -> None:
+    """The same for the service of one function."""
+    furnish(catena, ("dpi",), {"host": "h2"}, small)
+
+
+def furnish(catena: Catena, functions: Sequence[str], internet: dict[str, str], change: Change) -> None:
     services: Any = catena.services
     text = (SAMPLES / "inventory" / "gi-lan.yaml").read_text(encoding="utf-8")
     services.nfvi.add_hosts(document_from_text(text, "Inventory"), "local")
     services.nfvi.add_attachment("local", {"name": "subscribers", "host": "h1"})
-    services.nfvi.add_attachment("local", {"name": "internet", "physnet": "dc1"})
-    for name in ("firewall", "dpi", "nat"):
-        upload(services, name, DescriptorKind.VNF)
-    nsd_id = upload(services, "gi-lan", DescriptorKind.NS)
+    services.nfvi.add_attachment("local", {"name": "internet", **internet})
+    for name in functions:
+        upload(services, name, DescriptorKind.VNF, partial(scalable, vdu="dpi") if name == "dpi" else lambda text: text)
+    nsd_id = upload(services, "gi-lan", DescriptorKind.NS, change)
     services.ns_lifecycle.create(DEFAULT_TENANT, nsd_id, "gi-lan", "")
 
 
-def upload(services: Any, name: str, kind: DescriptorKind) -> str:
+def upload(services: Any, name: str, kind: DescriptorKind, change: Change) -> str:
+    """Onboard a sample with its descriptor changed; the descriptor's identifier."""
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "package.csar"
         source = Path(directory) / name
         shutil.copytree(SAMPLES / name, source)
-        if name == "dpi":
-            descriptor = source / "Definitions" / "dpi.yaml"
-            descriptor.write_text(scalable(descriptor.read_text(encoding="utf-8"), name), encoding="utf-8")
+        descriptor = source / "Definitions" / f"{name}.yaml"
+        descriptor.write_text(change(descriptor.read_text(encoding="utf-8")), encoding="utf-8")
         build_package(source, archive)
         package = services.catalogue.create(kind, DEFAULT_TENANT, {})
         onboarded = services.catalogue.upload(package.id, DEFAULT_TENANT, iter([archive.read_bytes()]))
@@ -96,6 +126,12 @@ def upload(services: Any, name: str, kind: DescriptorKind) -> str:
 def instantiate(catena: Catena, directory: Path) -> None:
     lifecycle: Any = catena.services.ns_lifecycle
     ask(catena, directory, "INSTANTIATE", lambda ns: lifecycle.instantiate(ns, DEFAULT_TENANT, REQUEST))
+
+
+def instantiate_small(catena: Catena, directory: Path) -> None:
+    """The service of one function, both of whose ends are on one network."""
+    lifecycle: Any = catena.services.ns_lifecycle
+    ask(catena, directory, "INSTANTIATE", lambda ns: lifecycle.instantiate(ns, DEFAULT_TENANT, SMALL_REQUEST))
 
 
 def terminate(catena: Catena, directory: Path) -> None:
@@ -192,7 +228,9 @@ SCENARIOS: dict[str, Callable[[Catena, Path], None]] = {
     f"service:{scenario.__name__}": scenario
     for scenario in (
         make_ready,
+        make_small,
         instantiate,
+        instantiate_small,
         terminate,
         change_chain,
         scale_out,

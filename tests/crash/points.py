@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,24 +20,42 @@ from mano.adapters.store import Engines
 WRITES = ("INSERT", "UPDATE", "DELETE")
 THREADS = ("MainThread", "dbos-executor-", "catena-vnf-operations", "catena-ns-operations", "catena-chain-operations")
 
+END_PATIENCE_S = 10.0
+
 
 class Points:
-    """Counts the points of one run; at number ``kill_at`` (from 1) the process kills itself. 0 kills never."""
+    """Counts the points of one run; at number ``kill_at`` (from 1) the process kills itself. 0 kills never.
 
-    def __init__(self, kill_at: int = 0) -> None:
+    ``visit`` is called at every point, by one thread at a time; meanwhile no other thread commits or acts on the world.
+    """
+
+    def __init__(self, kill_at: int = 0, visit: Callable[[], None] = lambda: None) -> None:
         self.names: list[str] = []
         self.is_armed = False
         self._kill_at = kill_at
+        self._visit = visit
         self._lock = threading.Lock()
 
     def reach(self, name: str) -> None:
         """A point: note it, and perhaps die here."""
-        if not self.is_armed or not threading.current_thread().name.startswith(THREADS):
-            return
         with self._lock:
+            if not self.is_armed or not threading.current_thread().name.startswith(THREADS):
+                return
             self.names.append(name)
             if len(self.names) == self._kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
+            self._visit()
+
+    def end(self) -> None:
+        """No more points, once every commit and effect that was begun has had its second one."""
+        deadline = time.monotonic() + END_PATIENCE_S
+        while True:
+            with self._lock:
+                begun = sum(name.startswith("before") for name in self.names)
+                if 2 * begun == len(self.names) or time.monotonic() > deadline:
+                    self.is_armed = False
+                    return
+            time.sleep(0.005)
 
     def watch(self, engines: Engines) -> None:
         """See every commit through these engines."""
@@ -62,7 +81,8 @@ class Points:
                 commit(connection)
                 return
             self.reach(f"before {label} commits {what}")
-            commit(connection)
+            with self._lock:
+                commit(connection)
             self.reach(f"after {label} committed {what}")
 
         def do_rollback(connection: Any) -> None:

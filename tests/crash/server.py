@@ -2,12 +2,12 @@
 
 ``python -m tests.crash.server`` is the mother of such servers: it imports everything once, reads one line of JSON for
 each life from its standard input, forks a child that lives it, and answers with how the child ended. A fork has its own
-memory, files and threads; killed, it leaves what a killed process leaves.
+memory, files, threads and working directory; killed, it leaves what a killed process leaves.
 """
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import sys
 import traceback
@@ -19,18 +19,20 @@ from typing import Any
 
 import alembic.command
 import dbos._queue
+import dbos._sys_db_sqlite
+import networkx.algorithms
 import structlog
 
 from mano.adapters.clock import SystemClock
 from mano.adapters.dbos_engine import DbosEngine
-from mano.adapters.store import SqlStore, make_engines, upgrade
+from mano.adapters.store import Engines, SqlStore, upgrade
 from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationEvent, OperationState, advance
 from tests.crash import network_service
-from tests.crash.lives import SETTINGS, Life, settled, wait_until_quiet
+from tests.crash.lives import SETTINGS, Life, engines_at, lead, settled
 from tests.crash.points import Points
 from tests.fakes.world import Assemble, Build, Raze, World, new_instance, new_operation
 
-LOADED = (alembic.command, dbos._queue)
+LOADED = (alembic.command, dbos._queue, dbos._sys_db_sqlite, networkx.algorithms)
 """What a server imports when it starts: its mother has it already."""
 
 
@@ -133,32 +135,35 @@ SCENARIOS: dict[str, Callable[[Client], None]] = {
 
 def live(life: Life) -> None:
     """One life, until its work is done; nobody stops this server, it just ends."""
-    points = Points(life.kill_at)
-    directory = Path(life.directory)
-    engines = make_engines(life.url)
-    points.watch(engines)
-    upgrade(engines)
-    store, clock = SqlStore(engines), SystemClock()
-    engine = DbosEngine(store, clock, server_id=life.server_id, settings=replace(SETTINGS, lease_s=life.lease_s))
-    world = World(directory / "world", points.reach)
-    engine.register(Build(world, store.open_unit))
-    engine.register(Raze(world, store.open_unit))
-    engine.register(Assemble(world, store.open_unit, engine, clock))
-    engine.launch()
-    points.is_armed = True
-    SCENARIOS[life.scenario](Client(life, store, engine, clock))
-    wait_until_quiet(engines)
-    points.is_armed = False
-    (directory / "points.json").write_text(json.dumps(points.names))
+    made: list[Client] = []
+
+    def prepare(points: Points) -> Engines:
+        engines = engines_at(life.url)
+        points.watch(engines)
+        upgrade(engines)
+        store, clock = SqlStore(engines), SystemClock()
+        engine = DbosEngine(store, clock, server_id=life.server_id, settings=replace(SETTINGS, lease_s=life.lease_s))
+        world = World(Path(life.directory) / "world", points.reach)
+        engine.register(Build(world, store.open_unit))
+        engine.register(Raze(world, store.open_unit))
+        engine.register(Assemble(world, store.open_unit, engine, clock))
+        engine.launch()
+        made.append(Client(life, store, engine, clock))
+        return engines
+
+    lead(life, prepare, lambda: SCENARIOS[life.scenario](made[0]))
 
 
 def bear(life: Life) -> int:
     """Fork a child that lives; its wait status."""
+    if life.at_home:
+        return network_service.live_at_home(life)
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            quiet = open(Path(life.directory) / "log", "a", encoding="utf-8")  # noqa: SIM115
+            os.chdir(life.directory)
+            quiet = open("log", "a", encoding="utf-8")  # noqa: SIM115
             os.dup2(quiet.fileno(), 1)
             os.dup2(quiet.fileno(), 2)
             structlog.configure(logger_factory=structlog.PrintLoggerFactory(quiet))
@@ -176,6 +181,8 @@ def main() -> None:
     """Read lives, answer wait statuses."""
     for line in sys.stdin:
         print(bear(Life.from_line(line)), flush=True)
+        gc.collect()
+        gc.freeze()
 
 
 if __name__ == "__main__":

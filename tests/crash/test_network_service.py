@@ -148,19 +148,19 @@ def kill_at(make: MakeSite, scenario: str, judge: Callable[[Site], None], share:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("share", [0.05, 0.35, 0.65, 0.95])
+@pytest.mark.parametrize("share", [0.35])
 def test_instantiating_the_service_survives_a_kill(copies, counts, ready: Path, share: float) -> None:
     kill_at(copies(ready), "service:instantiate", whole, share, counts["service:instantiate"])
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("share", [0.2, 0.8])
+@pytest.mark.parametrize("share", [0.8])
 def test_terminating_the_service_survives_a_kill(copies, counts, running: Path, share: float) -> None:
     kill_at(copies(running), "service:terminate", gone, share, counts["service:terminate"])
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("share", [0.3, 0.8])
+@pytest.mark.parametrize("share", [0.3])
 def test_changing_a_chain_survives_a_kill(copies, counts, running: Path, share: float) -> None:
     kill_at(copies(running), "service:change_chain", changed, share, counts["service:change_chain"])
 
