@@ -152,11 +152,11 @@ def foreign_nfvo() -> Iterator[ForeignServer]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def handle_all(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body, location = 401, {"status": 401, "detail": "who are you?"}, ""
+            answered: Answer = (401, {"status": 401, "detail": "who are you?"}, "")
             if self.headers.get("Authorization") == proof:
-                status, body, location = other.answer(
-                    self.command, self.path.partition("?")[0], json.loads(content) if content else None
-                )
+                path = self.path.partition("?")[0]
+                answered = other.answer(self.command, path, json.loads(content) if content else None)
+            status, body, location = answered
             text = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
             kind = "application/zip" if isinstance(body, bytes) else "application/json"
             self.send_response(status)
