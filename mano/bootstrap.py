@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mano.adapters.backup import RESTORED
 from mano.adapters.clock import SystemClock, random_id
 from mano.adapters.credentials_file import load_or_create
 from mano.adapters.dbos_engine import DbosEngine
@@ -129,6 +130,8 @@ class Catena:
     """What begins when operations run, in this order."""
     ends: Sequence[Callable[[], None]]
     """What ends before they stop, in this order."""
+    rebuilt: Callable[[], None]
+    """Tells subscribers that the lists which they follow come from a backup."""
     recoveries: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """What goes on with work that a dead server left, by what it is about."""
 
@@ -149,6 +152,9 @@ class Catena:
                 recover()
             except CatenaError as error:
                 _log(f"{what} could not be brought up to date at start", error)
+        if (self.settings.data_dir / RESTORED).exists():
+            self.rebuilt()
+            (self.settings.data_dir / RESTORED).unlink(missing_ok=True)
         for begin in self.beside:
             begin()
 
@@ -414,6 +420,7 @@ def _wire(
             web.close,
             peer_web.close,
         ),
+        rebuilt=alarms.rebuilt,
         recoveries=recoveries,
     )
 

@@ -19,6 +19,9 @@ from mano.errors import Conflict, InvalidInput, NotFound
 DATABASE = "catena.db"
 UNFINISHED = "incoming-"
 LEFT_OUT = (".lock", ".log", "-wal", "-shm", ".sock", ".tmp")
+RESTORED = "restored"
+"""In a data directory that came from a backup, until a server has said so to its subscribers."""
+
 MARK = "catena-backup-1"
 MAX_MEMBERS = 1_000_000
 
@@ -81,6 +84,7 @@ def restore(source: Path, data_dir: Path) -> None:
         with closing(sqlite3.connect(made / DATABASE)) as database:
             if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 raise InvalidInput("the database in the backup is damaged")
+        (made / RESTORED).touch(mode=0o600)
         os.chmod(made, 0o700)
         if data_dir.exists():
             data_dir.rmdir()

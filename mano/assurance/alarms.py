@@ -7,6 +7,9 @@ from datetime import timedelta
 
 from mano.domain.alarm import AckState, Alarm, AlarmLevel, PerceivedSeverity, acknowledge, escalate
 from mano.domain.alarm_causes import Cause, reconcile
+from mano.domain.events import Event
+from mano.domain.ids import derive_id
+from mano.domain.subscription import Interface
 from mano.errors import NotFound, StaleGeneration
 from mano.ports.clock import Clock
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -40,6 +43,23 @@ class Alarms:
         with self._open_unit() as uow:
             alarm = find(uow, id, tenant_id, AlarmLevel.VNF)
             return uow.alarms.save(escalate(alarm, severity, now=self._clock.now()))
+
+    def rebuilt(self) -> None:
+        """Tell every tenant that subscribed to alarms that its lists are to be read anew: they are from a backup."""
+        told = {Interface.VNFFM, Interface.NSFM}
+        now = self._clock.now()
+        with self._open_unit() as uow:
+            for tenant_id in sorted({one.tenant_id for one in uow.subscriptions.list() if one.interface in told}):
+                uow.outbox.append(
+                    Event(
+                        id=derive_id("alarm-list", tenant_id, now.isoformat()),
+                        noun="alarm-list",
+                        verb="rebuilt",
+                        subject=tenant_id,
+                        tenant_id=tenant_id,
+                        occurred_at=now,
+                    )
+                )
 
     def observed(self, observer: str, causes: Sequence[Cause]) -> int:
         """Make the alarms of an observer fit what it sees; the number of alarms that changed.

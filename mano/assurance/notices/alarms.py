@@ -8,6 +8,7 @@ from mano.assurance.notices.ns_life_cycle import ns_facts
 from mano.assurance.notices.vnf_life_cycle import product, vnf_facts
 from mano.domain.alarm import Alarm, AlarmLevel, alarm_document
 from mano.domain.events import Event
+from mano.domain.ids import derive_id
 from mano.domain.subscription import Interface, Notice
 from mano.ports.repositories import UnitOfWork
 
@@ -42,6 +43,20 @@ def of_alarm(uow: UnitOfWork, event: Event) -> Iterator[Notice]:
         body=told,
         links={"alarm": here},
     )
+
+
+def of_list(uow: UnitOfWork, event: Event) -> Iterator[Notice]:
+    """The alarm lists are not what subscribers followed: they read them anew (SOL003 7.5.2.7, SOL005 8.5.2.7)."""
+    for level, interface in ((AlarmLevel.VNF, Interface.VNFFM), (AlarmLevel.NS, Interface.NSFM)):
+        yield Notice(
+            id=derive_id(event.id, level.value),
+            interface=interface,
+            type="AlarmListRebuiltNotification",
+            tenant_id=event.tenant_id,
+            order_key=event.subject,
+            occurred_at=event.occurred_at,
+            links={"alarms": ROOTS[level]},
+        )
 
 
 def _object_facts(uow: UnitOfWork, alarm: Alarm) -> dict[str, tuple[str, ...]]:
