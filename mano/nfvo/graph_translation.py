@@ -444,6 +444,7 @@ def _sff(host: StoredHost) -> Sff:
         oam_ofport=int(facts["oam_ofport"]) or None,
         oam_mac=Mac.parse(facts["oam_mac"]),
         oam_ip=IPv4Address(facts["oam_ip"]),
+        lacks=frozenset(facts.get("lacks", ())),
     )
 
 

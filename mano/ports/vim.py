@@ -48,6 +48,8 @@ class Dataplane:
     oam_mac: str
     oam_ip: str
     datapath: str
+    lacks: tuple[str, ...] = ()
+    """What its datapath cannot do (:class:`sfc.limits.Feature`)."""
 
 
 @dataclass(frozen=True, slots=True)

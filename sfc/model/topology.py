@@ -103,6 +103,8 @@ class Sff:
     """Port of the local OAM responder; without one, expired packets are dropped."""
     oam_mac: Mac | None = None
     oam_ip: IPv4Address | None = None
+    lacks: frozenset[str] = frozenset()
+    """What its datapath cannot do (:class:`sfc.limits.Feature`)."""
 
     def __post_init__(self) -> None:
         check_name("SFF", self.name)

@@ -63,12 +63,12 @@ class Prover:
         if self._network is None or self._network.topology != topology:
             self._forget_all()
             network = Simulator(topology, tables)
-            impossible = self._impossible({}, network.tables)
+            impossible = self._impossible({}, network.tables, topology)
         else:
             network = self._network
             before = network.tables
             network.reprogram(tables)
-            impossible = self._impossible(before, network.tables)
+            impossible = self._impossible(before, network.tables, topology)
             self._forget_touched(_changed_spots(before, network.tables))
         self._network = network
         walked = network.injected
@@ -82,15 +82,18 @@ class Prover:
             (*impossible, *misfitting, *violations), sum(made.packets for made in found), network.injected - walked
         )
 
-    def _impossible(self, before: Mapping[str, FlowTables], after: Mapping[str, FlowTables]) -> tuple[Violation, ...]:
+    def _impossible(
+        self, before: Mapping[str, FlowTables], after: Mapping[str, FlowTables], topology: Topology
+    ) -> tuple[Violation, ...]:
         """Rules that Open vSwitch would not do; once there were none, only the new ones are looked at."""
         whole = self._faulty or not before
         found: list[Fault] = []
         for sff, tables in after.items():
             if whole:
-                found.extend(faults(tables))
+                found.extend(faults(tables, lacks=topology.sff(sff).lacks))
             elif tables is not before[sff]:
-                found.extend(faults(tables, _fresh(before[sff].flows, tables.flows)))
+                fresh = _fresh(before[sff].flows, tables.flows)
+                found.extend(faults(tables, fresh, lacks=topology.sff(sff).lacks))
         self._faulty = bool(found)
         return tuple(_impossible(fault) for fault in found)
 

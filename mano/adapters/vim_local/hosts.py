@@ -46,6 +46,7 @@ from sfc.ovs.commands import Command, EnsureBridge, EnsurePort, RemovePort
 from sfc.ovs.control import ask
 from sfc.ovs.daemon import SwitchDaemon, TunnelNeighbour, prepare_switch
 from sfc.ovs.errors import SwitchError
+from sfc.ovs.features import lacking
 from sfc.ovs.location import SwitchLocation
 from sfc.ovs.oam import ensure_responder, responder_is_alive
 from sfc.ovs.ovsdb import Database
@@ -126,6 +127,7 @@ class Hosts:
             ask(location, "version", timeout=ANSWER_DEADLINE_S)
             with Database(location, timeout=ANSWER_DEADLINE_S) as database:
                 now = database.snapshot()
+            lacks = tuple(sorted(lacking(location, INTEGRATION_BRIDGE))) if INTEGRATION_BRIDGE in now.bridges else ()
         ports = {port: now.ports[port].ofport for port in (TUNNEL_PORT, OAM_PORT) if port in now.ports}
         bridge = now.bridges.get(INTEGRATION_BRIDGE)
         if bridge is None or ports != {TUNNEL_PORT: TUNNEL_OFPORT, OAM_PORT: OAM_OFPORT}:
@@ -139,6 +141,7 @@ class Hosts:
             oam_mac=self._mac(name, OAM_PORT),
             oam_ip=facts.oam_ip,
             datapath=bridge.datapath_type,
+            lacks=lacks,
         )
 
     def _record(self, host: Host) -> HostFacts:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sfc.limits import faults
+from sfc.limits import Feature, faults
 from sfc.model import (
     Awareness,
     Bucket,
@@ -30,6 +30,7 @@ from sfc.model import (
 )
 from sfc.model.actions import Action
 from sfc.model.fields import Field
+from sfc.ovs.features import read_features
 from sfc.render import render
 from sfc.verify import Prover, Rule
 from tests.unit.sfc.gilan import gilan
@@ -106,3 +107,23 @@ def test_a_proof_tells_them_and_goes_on_telling_until_they_are_gone() -> None:
     for given, count in ((tables, 0), (bad, 1), (bad, 1), (tables, 0)):
         violations = prover.prove(lan.topology, lan.chains, given).violations
         assert [violation.rule for violation in violations] == [Rule.EXECUTABLE] * count
+
+
+@pytest.mark.parametrize("feature", Feature)
+def test_what_a_datapath_lacks_is_refused_by_name_where_it_is_needed(feature: Feature) -> None:
+    """Here h3, where the NAT's connections are marked, has one thing less than a userspace datapath."""
+    lan = gilan()
+    sffs = tuple(replace(sff, lacks=frozenset({feature})) if sff.name == "h3" else sff for sff in lan.topology.sffs)
+    topology = replace(lan.topology, sffs=sffs)
+    proof = Prover().prove(topology, lan.chains, render(topology, lan.chains))
+    told = {(violation.rule, violation.sff) for violation in proof.violations}
+    assert told == {(Rule.EXECUTABLE, "h3")}
+    assert all(feature.value in str(violation) for violation in proof.violations)
+    one_way = gilan(symmetric=False)
+    needed = {each.what for each in faults(render(topology, one_way.chains)["h3"], lacks=[feature])}
+    assert bool(needed) is (feature in (Feature.RECIRCULATION, Feature.ND_EXTENSION))
+
+
+def test_a_switch_tells_what_its_datapath_has() -> None:
+    assert read_features("Recirc: Yes\nCT mark: No\nMax VLAN headers: 1\n") == {Feature.CT_MARK}
+    assert read_features("") == frozenset()
