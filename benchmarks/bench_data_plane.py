@@ -6,6 +6,7 @@ of each counts; the figure of a benchmark is that of the rendered tables.
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,7 +77,7 @@ def place_of(made: Bench) -> Place:
     sap = world.sap("subscribers")
     firewall = next(vnfc for vnfc in world.vnfcs() if vnfc["vnfName"] == "firewall-0")
     return Place(
-        subscriber=_end(sap["host"], _of_sap(world.topology, sap), sap["addresses"]),
+        subscriber=_subscriber(made, sap),
         firewall_in=_port(world, firewall, "in"),
         firewall_out=_port(world, firewall, "out"),
         dpi=_port(world, world.vnfc("dpi"), "sfc"),
@@ -86,9 +87,15 @@ def place_of(made: Bench) -> Place:
     )
 
 
-def _of_sap(topology: Mapping[str, Any], sap: Mapping[str, Any]) -> Mapping[str, Any]:
-    ports = [port for host in topology["hosts"] for port in host["ports"]]
-    return next(port for port in ports if port["addresses"] and port["addresses"] == sap["addresses"])
+def _subscriber(made: Bench, sap: Mapping[str, Any]) -> End:
+    """The port that the chain begins at; its number is what the guard expects its MAC at."""
+    world, location = made.world, location_of(sap["host"])
+    mac = made.view.mac_of_port(world.subscriber, world.path("other", "forward")["ingress"]["port"])
+    switch = f"unix:{location.management_socket(INTEGRATION)}"
+    said = location.run("ovs-ofctl", "-O", "OpenFlow15", "dump-flows", switch, timeout=30).stdout
+    guarded = re.search(rf"in_port=(\d+),dl_src={mac}\b", said)
+    assert guarded is not None
+    return _end(sap["host"], {"ofport": guarded[1], "mac": mac}, sap["addresses"])
 
 
 def _port(world: Any, vnfc: Mapping[str, Any], cpd: str) -> End:
