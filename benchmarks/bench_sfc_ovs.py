@@ -12,19 +12,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.harness import Call, benchmark
 from benchmarks.large_network import large_network
-from sfc.model import Chain, Cookie, Kind, OnFailure, Output, PathGroup, SetField
+from sfc.model import Chain, Cookie, Kind, OnFailure, Output, PathGroup, SetField, Sff
 from sfc.model.fields import PACKET_TYPE_NSH, Field, FieldMatch
 from sfc.model.flows import Flow, FlowTables, flow
 from sfc.ovs.keeper import BridgeKeeper
 from sfc.ovs.lab import BRIDGE, Lab
 from sfc.ovs.messages import add_flows
+from sfc.ovs.network_watch import NetworkWatch
 from sfc.ovs.openflow import OpenFlow, replace_tables
+from sfc.ovs.ovsdb import Database
 from sfc.render import render
 
 MANY = 10_000
@@ -106,6 +109,47 @@ def back_after_a_kill() -> Iterator[Call]:
                     pass
 
             yield kill_and_wait
+
+
+@benchmark("sfc: ovs-vswitchd killed with 5 000 flows and started: the watch tells, and all are back")
+def back_by_the_watch() -> Iterator[Call]:
+    with a_lab() as lab, network_watch(lab) as watch:
+        tables = FlowTables("lab", tuple(many_flows(5000)))
+        replace_tables(lab.location, BRIDGE, tables)
+
+        def kill_and_wait() -> None:
+            lab.daemon.kill_vswitchd()
+            lab.daemon.start()
+            while (sight := watch.changes(10.0)) is None or not sight.anew:
+                pass
+            replace_tables(lab.location, BRIDGE, tables)
+
+        yield kill_and_wait
+
+
+@benchmark("sfc: a port loses its carrier and gets it back: the watch tells both")
+def carrier() -> Iterator[Call]:
+    with a_lab() as lab, network_watch(lab) as watch:
+        lab.station("a", "10.0.0.1")
+        namespace = str(lab.location.namespace)
+        with Database(lab.location) as database:
+            port = next(name for name in database.ports(BRIDGE) if name.startswith("p"))
+        watch.changes(1.0)
+
+        def there_and_back() -> None:
+            for state in ("down", "up"):
+                subprocess.run(["ip", "-n", namespace, "link", "set", port, state], check=True, timeout=10)
+                while watch.changes(10.0) is None:
+                    pass
+
+        yield there_and_back
+
+
+def network_watch(lab: Lab) -> NetworkWatch:
+    """A watch of a lab's one bridge, which it has reached."""
+    watch = NetworkWatch([Sff("lab", IPv4Address("10.99.0.1"), 1)], {"lab": lab.location})
+    watch.changes(0.5)
+    return watch
 
 
 class Stream:

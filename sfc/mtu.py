@@ -85,10 +85,11 @@ def limited(topology: Topology, chains: Iterable[PlannedChain], underlay_mtus: M
     limits: dict[str, int] = {}
     for planned in chains:
         carried = chain_limit(topology, planned, underlay_mtus)
-        for port in (planned.forward.start, planned.forward.end) if carried is not None else ():
-            limits[port] = min(carried, limits.get(port, MTU_MAX))
-    for port_id, carried in _network_limits(topology, underlay_mtus):
-        limits[port_id] = min(carried, limits.get(port_id, MTU_MAX))
+        if carried is not None:
+            for end in (planned.forward.start, planned.forward.end):
+                limits[end] = min(carried, limits.get(end, MTU_MAX))
+    for port_id, left in _network_limits(topology, underlay_mtus):
+        limits[port_id] = min(left, limits.get(port_id, MTU_MAX))
     if not any(limits.get(port.id, MTU_MAX) < port.mtu for port in topology.ports):
         return topology
     return replace(topology, ports=tuple(_with_limit(port, limits.get(port.id, MTU_MAX)) for port in topology.ports))

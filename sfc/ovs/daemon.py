@@ -193,7 +193,7 @@ class SwitchDaemon:
             self._await_end(pid, program, deadline)
 
     def _await_end(self, pid: int, program: str, deadline: float) -> None:
-        while self._is(pid, program):  # not by the pid file: it goes before the process does
+        while self._is(pid, program) or is_ending(pid):  # not by the pid file: it goes before the process does
             if time.monotonic() >= deadline:
                 raise SwitchTimeout(self.location.host, f"{program} did not end in time")
             time.sleep(_POLL_S)
@@ -224,6 +224,20 @@ def process_is(pid: int, mark: str) -> bool:
     except OSError:
         return False
     return state[:1] not in ("", "Z", "X") and any(mark.encode() in argument for argument in command)
+
+
+def is_ending(pid: int) -> bool:
+    """Whether this process has given its memory back, arguments and all, and still holds files and their locks.
+
+    Its first thread may be a zombie already while others end.
+    """
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].strip()
+        threads = sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return False
+    return not command and (threads > 1 or state[:1] not in ("", "Z", "X"))
 
 
 def prepare_switch(
