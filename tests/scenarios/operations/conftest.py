@@ -102,10 +102,20 @@ NS_SCALING = """  - service_aspects:
 """
 
 
+NS_LEVELS = """          default: {description: One instance of each function}
+          busy: {description: Two inspectors}
+"""
+
+
 def growing(text: str) -> str:
-    """The sample's NSD with a scaling aspect of the service: a second instance of the dpi."""
+    """The sample's NSD with a scaling aspect, and an NS level, of the service: a second instance of the dpi."""
     head, dpi, tail = text.partition("      type: catena.nodes.Dpi\n")
     tail = tail.replace("max_number_of_instances: 1", "max_number_of_instances: 3", 1)
+    tail = tail.replace("          default: {description: One instance of each function}\n", NS_LEVELS)
+    for targets, count in (("[firewall]", 1), ("[dpi]", 2), ("[nat]", 1)):
+        one = f"      targets: {targets}\n      properties: {{number_of_instances: {{default: 1"
+        assert one in tail
+        tail = tail.replace(one, f"{one}, busy: {count}")
     return (head + dpi + tail).rstrip("\n") + "\n" + NS_SCALING
 
 

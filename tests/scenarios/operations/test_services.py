@@ -40,6 +40,52 @@ def test_a_service_scaled_by_a_step_has_one_vnf_more_in_its_chain(running: Runni
     assert running.job.held() == {}
 
 
+def test_a_service_goes_to_an_instantiation_level_and_back(running: Running) -> None:
+    running.add_spare_host()
+    before = running.picture()
+    named = {"vnfProfileId": "dpi", "vnfInstanceName": "inspector", "extensions": {"depth": "all"}}
+    done(running.change_ns("SCALE", to_level("busy", additionalParamsForVnf=[named])))
+    assert names(running) == {"firewall-0", "dpi-0", "inspector", "nat-0"}
+    assert running.vnf("inspector").extensions == {"depth": "all"}
+    with running.job.catena.store.open_unit(read_only=True) as uow:
+        assert uow.ns_instances.get(running.ns_id).scale_levels == {"inspection": 1}
+    running.consistent()
+    done(running.change_ns("SCALE", to_level("default")))
+    assert running.picture() == before
+    running.consistent()
+
+
+NOBODYS: dict[str, Any] = {"additionalParamsForVnf": [{"vnfProfileId": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("level", "more", "pointer"),
+    [
+        ("huge", {}, "/scaleNsData/scaleNsToLevelData/nsInstantiationLevel"),
+        (
+            "busy",
+            {"additionalParamsForVnf": [{"vnfProfileId": "x"}]},
+            "/scaleNsData/additionalParamsForVnf/0/vnfProfileId",
+        ),
+    ],
+)
+def test_levels_and_profiles_that_there_are_not_are_refused(
+    running: Running, level: str, more: dict[str, Any], pointer: str
+) -> None:
+    try:
+        error = running.change_ns("SCALE", to_level(level, **more)).error
+        assert error is not None
+        facts = error["facts"]
+    except InvalidInput as refused:
+        facts = refused.facts
+    assert facts["pointer"] == pointer
+    running.consistent()
+
+
+def to_level(level: str, **more: Any) -> dict[str, Any]:
+    return {"scaleType": "SCALE_NS", "scaleNsData": {"scaleNsToLevelData": {"nsInstantiationLevel": level}, **more}}
+
+
 def test_a_grown_service_leaves_nothing(running: Running) -> None:
     running.add_spare_host()
     done(running.change_ns("SCALE", by_steps("SCALE_OUT")))
