@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mano.adapters.vim_simulated.faults import Fault, Kind
 from mano.adapters.vim_simulated.management import SimulatedManagement
 from mano.domain.catalogue import DescriptorKind
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState, StepState
@@ -311,3 +312,21 @@ def test_a_vnf_that_refuses_is_heard(site: Site, runner: Runner, monkeypatch: py
     assert site.remains() == (0, 0)
     site.lifecycle.rollback(op.id, site.job.tenant)
     assert site.job.operation(op.id).state is OperationState.ROLLED_BACK
+
+
+def test_a_way_to_the_vnf_that_breaks_leaves_nothing(site: Site, runner: Runner) -> None:
+    faults = site.job.faults
+    vnf_id = site.create()
+    faults.moments.clear()
+    assert site.instantiate(vnf_id).state is OperationState.COMPLETED
+    assert site.terminate(vnf_id).state is OperationState.COMPLETED
+    moments = [moment for moment in dict.fromkeys(faults.moments) if "attachment" in moment]
+    assert len(moments) >= 4
+    for moment in moments:
+        faults.planned = (Fault(moment, Kind.FAIL, times=1000),)
+        op = site.instantiate(vnf_id)
+        assert op.state is OperationState.FAILED_TEMP, (moment, op.state)
+        faults.planned = ()
+        site.lifecycle.rollback(op.id, site.job.tenant)
+        assert site.job.operation(op.id).state is OperationState.ROLLED_BACK, (moment, site.job.operation(op.id).error)
+        assert (site.remains(), site.job.vim.observe().ports) == ((0, 0), ()), moment
