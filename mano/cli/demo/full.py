@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,15 +20,15 @@ from mano.cli.demo.world import INTERNET, MANAGEMENT, DemoWorld
 SECOND = "firewall-b"
 """The firewall that stands by."""
 
-OPERATION_TIMEOUT_S = 60.0
+OPERATION_TIMEOUT_S = 180.0
 SETTLED_S, WATCHED_S = 1.0, 1.0
 """How long a flow runs before and after what is done to it; how long a function is seen alive before it dies."""
 
-ALARM_DEADLINE_S = 10.0
+ALARM_DEADLINE_S = 20.0
 OUTAGE_MAX_MS = 1500.0
-"""A dead function is found and replaced within 500 ms; a busy machine may take longer to say so."""
+"""A dead function is found and replaced within 500 ms; a machine with much else to do takes longer by as much."""
 
-ATTEMPTS = 2
+ATTEMPTS = 3
 """How often a flow is tried on a machine that loses datagrams by itself."""
 
 Path = list[dict[str, Any]]
@@ -148,7 +149,7 @@ class Scene:
         outage = max(way.longest_gap_ms for way in ways)
         if passed != [SECOND]:
             raise CheckFailed(f"packets pass {', '.join(passed)} instead of {SECOND}")
-        if outage > OUTAGE_MAX_MS or any(way.received < way.sent / 2 for way in ways):
+        if outage > OUTAGE_MAX_MS * _load() or any(way.received < way.sent / 2 for way in ways):
             raise CheckFailed(f"it took {outage:.0f} ms: {', '.join(map(str, ways))}")
         return f"{SECOND} carries on after {outage:.0f} ms; alarm {found[0]['perceivedSeverity']}, cleared afterwards"
 
@@ -275,6 +276,11 @@ def _cp(name: str) -> dict[str, Any]:
         "cpdId": name,
         "cpConfig": {"0000": {"cpProtocolData": [{"layerProtocol": "IP_OVER_ETHERNET", "ipOverEthernet": ethernet}]}},
     }
+
+
+def _load() -> float:
+    """Processes that want each CPU, 1 at least."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _set_bridge(namespace: str, state: str) -> None:

@@ -18,7 +18,7 @@ from mano.cli.client import Client
 from mano.cli.demo.errors import DemoProblem
 from mano.cli.exits import Failure
 
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.05
 LAST_LINES = 3
