@@ -13,7 +13,7 @@ from typing import Any
 
 from mano.domain.ids import derive_id
 from mano.domain.service_chain import ServiceChain
-from mano.domain.vnf_instance import ConnectionPoint, VnfcResource
+from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo import chain_reading as read
 from mano.nfvo.chain_documents import chain_from_document
@@ -111,6 +111,19 @@ def document_of(chain: ServiceChain) -> dict[str, Any]:
     spec = dict(chain.spec)
     functions = [{key: value for key, value in f.items() if key not in hidden} for f in spec.get("functions", ())]
     return spec | {"functions": functions}
+
+
+def as_it_is(spec: Mapping[str, Any], vnfs: Iterable[VnfInstance]) -> dict[str, Any]:
+    """A chain's specification with the ports that its functions have now: those of a VNFC that moved are others."""
+    ports = {
+        (vnfc.id, point.cpd_id): point.port_id for vnf in vnfs for vnfc in vnf.vnfcs for point in vnfc.connection_points
+    }
+    functions = []
+    for function in spec.get("functions", ()):
+        owner = function.get("vnfcId")
+        places = {way: (owner, function.get(f"{way}Cp")) for way in ("ingress", "egress")}
+        functions.append({**function, **{way: ports[place] for way, place in places.items() if place in ports}})
+    return {**spec, "functions": functions}
 
 
 def _inherited(before: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:

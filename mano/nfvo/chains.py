@@ -37,7 +37,7 @@ from mano.domain.lcm_op_occ import (
 )
 from mano.domain.service_chain import ChainBranch, ChainChange, ChainPhase, ChainState, ServiceChain
 from mano.errors import AlreadyExists, CatenaError, NotFound, WrongState
-from mano.nfvo.chain_files import Known, KnownPort, chain_id_of, stored_form, vnf_ports
+from mano.nfvo.chain_files import Known, KnownPort, as_it_is, chain_id_of, stored_form, vnf_ports
 from mano.nfvo.chain_limits import effective_mtu, require_room, require_tunnels
 from mano.nfvo.chain_reading import wrong
 from mano.nfvo.chain_versions import choose, next_branches, number, phases
@@ -167,7 +167,7 @@ class Chains:
         if not isinstance(patch, Mapping):
             raise wrong("", "must be an object")
         with self._open_unit(read_only=True) as uow:
-            spec = dict(uow.chains.get(id, tenant_id).spec)
+            spec = as_it_is(uow.chains.get(id, tenant_id).spec, uow.vnf_instances.list())
         merged: Mapping[str, Any] = _merged(spec, patch)
         return merged
 

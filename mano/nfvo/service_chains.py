@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from mano.domain.service_chain import ServiceChain
@@ -20,7 +20,7 @@ from mano.nfvo.chain_counts import (
     path_statistics,
     probed_path,
 )
-from mano.nfvo.chain_files import document_of
+from mano.nfvo.chain_files import as_it_is, document_of
 from mano.nfvo.chain_limits import effective_mtu
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, warnings_of
 from mano.nfvo.following import followed, with_token
@@ -89,13 +89,14 @@ class ServiceChains:
         with self._open_unit(read_only=True) as uow:
             hosts = {host.host.name: host for host in uow.hosts.list()}
             names = {other.id: other.name for other in uow.chains.list()}
+            present = replace(chain, spec=as_it_is(chain.spec, uow.vnf_instances.list()))
         ways = plane.ways.get(chain.id)
         return {
             **view(chain),
             "mtu": effective_mtu(plane.topology, ways, hosts) if ways else None,
             "warnings": list(warnings_of(plane, chain.id, names)),
             "problem": _problem(plane, chain.id),
-            "document": document_of(chain),
+            "document": document_of(present),
         }
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:

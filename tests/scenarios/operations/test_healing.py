@@ -75,7 +75,16 @@ def test_a_working_one_moves_when_asked_to(running: Running) -> None:
     before = running.vnf("dpi-0").vnfcs[0]
     op = running.change("dpi-0", "HEAL", {"additionalParams": {"catena": {"action": "move"}}})
     assert op.state is OperationState.COMPLETED, op.error
-    assert running.vnf("dpi-0").vnfcs[0].host != before.host
+    after = running.vnf("dpi-0").vnfcs[0]
+    assert after.host != before.host
+    running.consistent()
+    chains, tenant = running.job.services.chains, running.job.tenant
+    web = next(c for c in running.job.services.forwarding_graphs.list(tenant) if c["name"] == "web")
+    shown = running.job.services.forwarding_graphs.get(web["id"], tenant)["document"]["functions"]
+    ports = {cp.port_id for cp in after.connection_points}
+    assert {one["ingress"] for one in shown if one["name"] == "dpi-0"} < ports
+    op_id = chains.replace(web["id"], tenant, chains.patched(web["id"], tenant, {"name": "web-2"}))
+    assert running.job.operation(op_id).state is OperationState.COMPLETED
     running.consistent()
     assert running.job.terminate(running.ns_id).state is OperationState.COMPLETED
     assert running.job.held() == {}
