@@ -143,7 +143,9 @@ class Keeper:
         if plane is None or not plane.topology.sffs:
             return
         sffs = plane.topology.sffs
-        watch = self._paths.watch_network(plane.topology, self._reacting.recall(plane.topology))
+        known = self._reacting.recall(plane.topology)
+        self._reacting.network_seen(plane.topology, known)  # what was told of hosts and functions that are gone is over
+        watch = self._paths.watch_network(plane.topology, known)
         if watch is None:
             self._over.wait()
             return

@@ -36,10 +36,10 @@ class Seen:
 
     lives: Mapping[str, bool] = field(default_factory=dict)
     """Of functions that answered probes ever: whether they do."""
-    dark: frozenset[str] = frozenset()
-    """Functions one of whose ports has no carrier."""
-    cuts: frozenset[Cut] = frozenset()
-    """Pairs of hosts whose tunnel carries nothing."""
+    dark: frozenset[str] | None = None
+    """Functions one of whose ports has no carrier; ``None``: nobody has looked yet, what is stored holds."""
+    cuts: frozenset[Cut] | None = None
+    """Pairs of hosts whose tunnel carries nothing; ``None`` as above."""
 
 
 class Reacting:
@@ -88,11 +88,13 @@ class Reacting:
             chains = uow.chains.list()
             passed = functions_of(chains).keys()
             was = {key for alarm in standing for key in _functions((alarm.key,))}
-            self._store(uow, standing, DARK, [c for each in sorted(now.dark) for c in dark_causes(each, plane, chains)])
+            dark = _still(standing, DARK, {}) if now.dark is None else now.dark
+            self._store(uow, standing, DARK, [c for each in sorted(dark) for c in dark_causes(each, plane, chains)])
             self._store(uow, standing, DOWN, [c for each in sorted(dead) for c in dead_causes(each, plane, chains)])
-            self._store(uow, standing, CUT, tunnel_causes(now.cuts, plane, chains))
-            told = self._announce(uow, was & passed, (dead | now.dark) & passed, chains)
-            told += self._announce_cuts(uow, standing, now.cuts, plane.topology)
+            told = self._announce(uow, was & passed, (dead | dark) & passed, chains)
+            if now.cuts is not None:
+                self._store(uow, standing, CUT, tunnel_causes(now.cuts, plane, chains))
+                told += self._announce_cuts(uow, standing, now.cuts, plane.topology)
             self._behind = self._behind or bool(told)
         self._follow(plane)
         took_ms = round((time.monotonic() - begun) * 1000)

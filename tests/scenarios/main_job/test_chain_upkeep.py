@@ -225,6 +225,7 @@ def test_a_function_without_carrier_is_dead_at_once_and_alive_when_it_is_back(ru
     assert "has lost its carrier" in alarms(running, DARK)[firewall][0]
     assert "dropped" in verdict(running, "other", DNS)
     die(running, firewall)
+    assert set(alarms(running, DARK)) == {firewall}, "a server that has not looked yet leaves what is stored"
     sees(running)
     assert alarms(running, DARK) == {} and set(alarms(running, DOWN)) == {firewall}
     assert "dropped" in verdict(running, "other", DNS), "no probe came through yet"
