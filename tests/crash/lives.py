@@ -36,7 +36,9 @@ class Life:
     """What a child is to do. ``scenario`` names a client; ``directory`` is the data directory.
 
     With ``images``, a directory, an image of the server is killed at every point (:mod:`tests.crash.images`). A life
-    ``at_home`` is the mother's own and ends orderly: whatever is born after it need not learn the same again.
+    ``at_home`` is the mother's own and ends orderly: whatever is born after it need not learn the same again. ``lab``
+    names the data plane of a life on real switches (:mod:`tests.crash.real_service`), where ``turn`` tells wishes
+    apart.
     """
 
     directory: str
@@ -48,6 +50,8 @@ class Life:
     lease_s: float = 30.0
     images: str = ""
     at_home: bool = False
+    lab: str = ""
+    turn: int = 0
 
     def to_line(self) -> str:
         """One line of JSON."""

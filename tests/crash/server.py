@@ -27,7 +27,7 @@ from mano.adapters.clock import SystemClock
 from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.store import Engines, SqlStore, upgrade
 from mano.domain.lcm_op_occ import LcmOpOcc, Level, OperationEvent, OperationState, advance
-from tests.crash import network_service
+from tests.crash import network_service, real_service
 from tests.crash.lives import SETTINGS, Life, engines_at, lead, settled
 from tests.crash.points import Points
 from tests.fakes.world import Assemble, Build, Raze, World, new_instance, new_operation
@@ -154,6 +154,10 @@ def live(life: Life) -> None:
     lead(life, prepare, lambda: SCENARIOS[life.scenario](made[0]))
 
 
+LIVES: Mapping[str, Callable[[Life], None]] = {"service": network_service.live, "real": real_service.live}
+"""Lives of whole servers, by how their scenarios' names begin."""
+
+
 def bear(life: Life) -> int:
     """Fork a child that lives; its wait status."""
     if life.at_home:
@@ -167,7 +171,7 @@ def bear(life: Life) -> int:
             os.dup2(quiet.fileno(), 1)
             os.dup2(quiet.fileno(), 2)
             structlog.configure(logger_factory=structlog.PrintLoggerFactory(quiet))
-            (network_service.live if life.scenario.startswith("service:") else live)(life)
+            LIVES.get(life.scenario.partition(":")[0], live)(life)
             status = 0
         except BaseException:
             traceback.print_exc()

@@ -204,6 +204,7 @@ def play(service: Path, archives: dict[str, Path], directory: Path, seed: int, r
         game.running.job.catena.stop()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", [1])
 def test_a_few_operations_under_faults_and_deaths_leave_order(service, archives, tmp_path: Path, seed: int) -> None:
     play(service, archives, tmp_path / "play", seed, rounds=3)
