@@ -118,7 +118,8 @@ class Dispatcher:
 
     async def _serve(self, receiver: str) -> None:
         pause_s = self._policy.first_s
-        while not self._end.is_set():
+        # Asked anew for each batch: who stood still meanwhile may find that another server delivers.
+        while not self._end.is_set() and await asyncio.to_thread(self._is_ours):
             subscription, batch = await asyncio.to_thread(self._read, receiver)
             if subscription is None or not batch:
                 return
