@@ -14,7 +14,7 @@ from mano.domain.nfvi import Host, HostState, Inventory, InventoryError
 from mano.errors import CatenaError, InUse, InvalidInput, NotFound, StaleGeneration, Unreachable
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.leftovers import is_left
-from mano.nfvo.picture import picture_host, picture_network, picture_sap, picture_vnfcs
+from mano.nfvo.picture import picture_host, picture_network, picture_ns, picture_pnf, picture_sap, picture_vnfcs
 from mano.nfvo.reserving import ATTEMPTS
 from mano.nfvo.service_chains import ServiceChains
 from mano.placement import host_to_document, inventory_from_document, inventory_to_document
@@ -172,8 +172,11 @@ class Nfvi:
                 for host in inventory.hosts
             ],
             "networks": [picture_network(network) for network in networks],
-            "saps": [picture_sap(sap) for ns in services for sap in ns.saps],
-            "nsInstances": [{"id": ns.id, "name": ns.name, "state": ns.state.value} for ns in services],
+            "saps": [
+                *(picture_sap(sap) for ns in services for sap in ns.saps),
+                *(picture_pnf(pnf, cp) for ns in services for pnf in ns.pnfs for cp in pnf.cps),
+            ],
+            "nsInstances": [picture_ns(ns) for ns in services],
             "chains": self._chains.list(tenant_id),
         }
 

@@ -93,7 +93,7 @@ class ChangeNs(NsStory):
             return self._constituent_step(op, new, name, kind, subject)
         if kind == SAP:
             sap = next(s for s in new.saps if s.sapd_id == subject)
-            return Step(name, lambda: self._attach_sap(op, new, sap), lambda: self._detach_sap(op, new, sap))
+            return Step(name, lambda: self._add_sap(op, new, sap), lambda: self._detach_sap(op, new, sap))
         if kind == VNF:
             vnf = next(v for v in new.vnfs if v.name == subject)
             return Step(name, lambda: self._start_vnf(op, new, vnf), lambda: self._withdraw_vnf(op, vnf))
@@ -112,7 +112,7 @@ class ChangeNs(NsStory):
         parts = self._constituents
         if kind == PNF:
             pnf = new.pnf(key)
-            return Step(name, lambda: parts.add_pnf(op, new, pnf), lambda: parts.remove_pnf(op, new, pnf))
+            return Step(name, lambda: self._add_pnf(op, new, pnf), lambda: parts.remove_pnf(op, new, pnf))
         if kind == NESTED:
             nested = new.nested_ns(key)
             return Step(name, lambda: parts.add_nested(op, nested), lambda: self._undo_nested(op, nested))
@@ -122,6 +122,17 @@ class ChangeNs(NsStory):
             lambda: parts.change_pnf(op, new, before, after),
             lambda: parts.change_pnf(op, new, after, before),
         )
+
+    def _add_sap(self, op: LcmOpOcc, new: NsPlan, sap: PlannedSap) -> Mapping[str, Any]:
+        """Attach it, and let its bridge take its packets: no later step may come to that."""
+        result = self._attach_sap(op, new, sap)
+        self._world.graphs.refresh({sap.host} if sap.host else ())
+        return result
+
+    def _add_pnf(self, op: LcmOpOcc, new: NsPlan, pnf: PlannedPnf) -> Mapping[str, Any]:
+        result = self._constituents.add_pnf(op, new, pnf)
+        self._world.graphs.refresh({cp.host for cp in pnf.cps if cp.host})
+        return result
 
     def _late_step(self, op: LcmOpOcc, change: NsChange, name: str, kind: str, subject: str) -> Step:
         """What follows once everything new is there."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mano.domain.nfvi import Host, NumaNode
-from mano.domain.ns_instance import Network, SapInstance
+from mano.domain.ns_instance import Network, NsInstance, PnfCp, PnfInstance, SapInstance
 from mano.domain.vnf_instance import ConnectionPoint, VnfcResource
 from mano.nfvo.graph_translation import LiveVnf
 from mano.ports.vim import HostStatus
@@ -139,4 +139,31 @@ def picture_sap(sap: SapInstance) -> dict[str, Any]:
         "networkId": point.network_id,
         "interface": point.interface,
         "ofport": point.ofport,
+    }
+
+
+def picture_pnf(pnf: PnfInstance, cp: PnfCp) -> dict[str, Any]:
+    """One connection point of a PNF: a place outside, as a SAP is."""
+    point = cp.connection_point
+    return {
+        "id": point.port_id,
+        "name": f"{pnf.name} ({cp.cpd_id})",
+        "attachment": cp.attachment,
+        "host": point.host,
+        "addresses": list(point.addresses),
+        "networkId": point.network_id,
+        "interface": point.interface,
+        "ofport": point.ofport,
+        "pnfId": pnf.pnf_id,
+    }
+
+
+def picture_ns(ns: NsInstance) -> dict[str, Any]:
+    """One NS instance, with those that it nests."""
+    return {
+        "id": ns.id,
+        "name": ns.name,
+        "state": ns.state.value,
+        "nested": [nested.ns_instance_id for nested in ns.nested],
+        "nestedIn": list(ns.parents),
     }

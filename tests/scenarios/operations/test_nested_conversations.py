@@ -106,6 +106,9 @@ def test_the_service_shows_what_it_is_made_of(api: Api, mobile: Mobile) -> None:
     assert nested["catena"]["nestedIn"] == [mobile.ns.id]
     refused = api.post(f"/nslcm/v2/ns_instances/{inner['nsInstanceId']}/terminate", {})
     assert (refused.status, refused.problem()["code"]) == (409, "IN_USE")
+    picture = api.get("/mano/v1/topology").json
+    assert "subscribers (sgi)" in {sap["name"] for sap in picture["saps"]}
+    assert {ns["name"]: ns["nestedIn"] for ns in picture["nsInstances"]}["mobile-gi_lan-0"] == [mobile.ns.id]
     output = (
         CliRunner().invoke(mano, ["ns", "show", "mobile"], env={"CATENA_URL": f"http://127.0.0.1:{api.port}"}).output
     )

@@ -149,3 +149,36 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(ready: Mobile) -> 
         assert op.error is not None
         assert words in op.error["detail"], op.error
     assert ready.job.held() == {}
+
+
+@pytest.mark.deep
+def test_what_is_given_up_is_taken_down_later(ready: Mobile) -> None:
+    lifecycle = ready.job.services.ns_lifecycle
+    ready.job.faults.planned = (Fault("before compute.process", Kind.FAIL, times=1000),)
+    op = ready.instantiate()
+    assert op.state is OperationState.FAILED_TEMP
+    lifecycle.continue_(op.id, ready.job.tenant)
+    assert ready.job.operation(op.id).state is OperationState.FAILED_TEMP
+    lifecycle.fail(op.id, ready.job.tenant)
+    assert ready.ns.state is InstantiationState.INSTANTIATED
+    ready.job.faults.planned = ()
+    done(ready.job.terminate(ready.ns.id))
+    assert (ready.job.held(), set(ready.services())) == ({}, {"mobile"})
+
+
+@pytest.mark.deep
+def test_an_update_that_fails_is_undone_or_done_again(mobile: Mobile) -> None:
+    lifecycle, before = mobile.job.services.ns_lifecycle, mobile.ns
+    second = {**PNF, "pnfId": "pgw-2", "pnfName": "elsewhere", "cpData": []}
+    mobile.job.faults.planned = (Fault("before port.record", Kind.FAIL, times=2),)
+    op = mobile.update("ADD_PNF", addPnfData=[second])
+    assert op.state is OperationState.FAILED_TEMP
+    lifecycle.rollback(op.id, mobile.job.tenant)
+    assert mobile.job.operation(op.id).state is OperationState.ROLLED_BACK
+    assert (mobile.ns.plan, mobile.ns.pnfs) == (before.plan, before.pnfs)
+    op = mobile.update("ADD_PNF", addPnfData=[second])
+    assert op.state is OperationState.FAILED_TEMP
+    lifecycle.retry(op.id, mobile.job.tenant)
+    assert mobile.job.operation(op.id).state is OperationState.COMPLETED
+    assert len(mobile.ns.pnfs) == 2
+    mobile.proven()

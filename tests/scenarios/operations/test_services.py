@@ -159,6 +159,8 @@ def test_saps_come_and_go(running: Running) -> None:
     with running.job.catena.store.open_unit(read_only=True) as uow:
         (ns,) = uow.ns_instances.list()
     assert {sap.sapd_id: sap.connection_point.addresses for sap in ns.saps}["subscribers"] == ("10.10.0.2/24",)
+    plane = running.job.catena.graphs
+    assert not plane.drift(plane.data_plane(), ["h1"])  # its bridge takes its packets
     running.consistent()
 
 
