@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from math import gcd
 
 from sfc.classifier import ranking
 from sfc.errors import RenderError
 from sfc.model.actions import Action, EncapNsh, Resubmit, SetField
-from sfc.model.chains import Chain, Direction, PlannedChain, Rsp
+from sfc.model.chains import Chain, Direction, Hop, PlannedChain, Rsp
 from sfc.model.classifiers import PortRange
 from sfc.model.cookies import Cookie, Kind
 from sfc.model.fields import Field, FieldMatch
@@ -49,6 +49,24 @@ class Route:
     def mark(self) -> int:
         """Connection mark of the chain, the same in both directions."""
         return self.planned.forward.spi
+
+    @cached_property
+    def stops_at(self) -> dict[str, list[tuple[Stop, str | None]]]:
+        """The stops that each bridge has a part in, with the bridge that it sends on to; None where it serves them."""
+        found: dict[str, list[tuple[Stop, str | None]]] = {}
+        for stop in self.stops:
+            for here, there in zip_longest(stop.places, stop.places[1:]):
+                found.setdefault(here, []).append((stop, there))
+        return found
+
+    @cached_property
+    def hops_at(self) -> dict[str, list[Hop]]:
+        """The hops whose functions are behind each bridge; of those out of reach, none is."""
+        found: dict[str, list[Hop]] = {}
+        for hop in self.rsp.hops:
+            if hop.function not in self.planned.cut_off:
+                found.setdefault(hop.sff, []).append(hop)
+        return found
 
     @property
     def is_dead(self) -> bool:
@@ -159,7 +177,7 @@ class World:
         """Routes that touch each bridge."""
         touched: dict[str, list[Route]] = {}
         for route in self.routes:
-            for sff in sorted({place for stop in route.stops for place in (stop.from_sff, *stop.places)}):
+            for sff in sorted(route.stops_at):
                 touched.setdefault(sff, []).append(route)
         return touched
 

@@ -74,11 +74,11 @@ def render_path_misses(bridge: Bridge) -> None:
 
 def render_path(bridge: Bridge, route: Route) -> None:
     """Table 10: each planned (SPI, SI) of this bridge goes on, to its function or out of the chain."""
-    for stop in route.stops:
-        if stop.sff == bridge.sff.name:
+    for stop, onward in route.stops_at.get(bridge.sff.name, ()):
+        if onward is None:
             _serve(bridge, route, stop)
-        elif bridge.sff.name in stop.places:
-            peer = bridge.world.topology.sff(stop.places[stop.places.index(bridge.sff.name) + 1])
+        else:
+            peer = bridge.world.topology.sff(onward)
             _at(bridge, route, stop, to_peer(bridge, peer, VNI_NSH), Kind.TO_PEER)
 
 

@@ -46,7 +46,7 @@ def render_function_misses(bridge: Bridge) -> None:
 
 def render_functions_of(bridge: Bridge, route: Route) -> None:
     """Every function that a route meets on the bridge, and its end."""
-    for hop in _met_here(bridge, route):
+    for hop in route.hops_at.get(bridge.sff.name, ()):
         _hop(bridge, route, hop)
     if route.rsp.end_sff == bridge.sff.name and bridge.world.before(route) is None:
         _end(bridge, route)
@@ -66,16 +66,10 @@ def functions_here(bridge: Bridge) -> list[tuple[ServiceFunction, tuple[Route, .
     """Functions on the bridge that some chain passes, with the routes; the most general that takes packets last."""
     passing: dict[str, dict[Route, None]] = {}
     for route in bridge.routes:
-        for hop in _met_here(bridge, route):
+        for hop in route.hops_at.get(bridge.sff.name, ()):
             passing.setdefault(hop.function, {})[route] = None
     topology = bridge.world.topology
     return [(topology.function(name), tuple(sorted(passing[name], key=_generality))) for name in sorted(passing)]
-
-
-def _met_here(bridge: Bridge, route: Route) -> list[Hop]:
-    """Hops whose functions are behind the bridge; of those out of reach, none is."""
-    here, cut_off = bridge.sff.name, route.planned.cut_off
-    return [hop for hop in route.rsp.hops if hop.sff == here and hop.function not in cut_off]
 
 
 def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
