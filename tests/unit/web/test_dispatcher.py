@@ -29,7 +29,7 @@ class Post:
     waiting: list[Delivery] = field(default_factory=list)
     received: list[dict[str, Any]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
-    signal: None = None
+    engines: Any = field(default_factory=lambda: SimpleNamespace(is_sqlite=True))
 
     # The store
 
