@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mano.cli.client import Client
+from mano.cli.exits import Exit, Failure
 from mano.cli.operations import follow
 from mano.cli.output import note
 from mano.cli.resolve import VNF
@@ -30,7 +31,14 @@ def evacuate(client: Client, host: str, budget: int, timeout: float) -> list[str
     plan = evacuation(client, host, budget)
     stayed = [f"{name_of(step)}: {step['why']}" for step in plan["stays"]]
     for wave in plan["waves"]:
-        started = [(step, _start(client, step, host)) for step in wave]
+        started = []
+        for step in wave:
+            try:
+                started.append((step, _start(client, step, host)))
+            except Failure as failure:
+                if failure.exit_code != int(Exit.BAD):
+                    raise
+                stayed.append(f"{name_of(step)}: {failure.message}")  # another operation of the VNF runs, for example
         for step, path in started:
             op = follow(client, path, timeout)
             if op["operationState"] == "COMPLETED":

@@ -45,7 +45,7 @@ class Evacuation:
             "host": host,
             "state": stored.host.state.value,
             "budget": budget,
-            "waves": [possible[first : first + budget] for first in range(0, len(possible), budget)],
+            "waves": waves_of(possible, budget),
             "stays": [step for step in steps if not step["possible"]],
         }
 
@@ -84,6 +84,20 @@ class Evacuation:
         (unplaced,) = result.unplaced.values()
         reasons = ", ".join(f"{code} on {count}" for code, count in unplaced.reasons.items())
         return {"possible": False, "why": f"no other host takes it: {reasons}", "to": None}
+
+
+def waves_of(steps: Sequence[Mapping[str, Any]], budget: int) -> list[list[Mapping[str, Any]]]:
+    """The steps in their order, at most ``budget`` at a time and never two of one VNF."""
+    waves: list[list[Mapping[str, Any]]] = []
+    left = list(steps)
+    while left:
+        wave: dict[str, Mapping[str, Any]] = {}
+        for step in left:
+            if len(wave) < budget:
+                wave.setdefault(step["vnfInstanceId"], step)
+        waves.append(list(wave.values()))
+        left = [step for step in left if step not in waves[-1]]
+    return waves
 
 
 def _elsewhere(vnf: VnfInstance, host: str) -> int:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from mano.api.config import ApiConfig
 from mano.cli.commands import mano
 from mano.errors import InvalidInput, NotFound
+from mano.nfvo.evacuating import waves_of
 from mano.settings import AuthMode
 from tests.api.conftest import Api, serving
 from tests.scenarios.operations.conftest import Running
@@ -39,6 +40,16 @@ def test_a_vnf_with_others_elsewhere_goes_first_and_one_at_a_time(running: Runni
     host = running.vnf("dpi-0").vnfcs[0].host
     plan = running.job.services.evacuation.plan(host, 1)
     assert all(len(wave) == 1 for wave in plan["waves"])
+
+
+def test_a_wave_has_as_many_vnfs_as_the_budget_and_each_once() -> None:
+    steps = [{"vnfInstanceId": vnf, "vnfcInstanceId": f"{vnf}{n}"} for vnf in "ab" for n in range(2)]
+    steps.append({"vnfInstanceId": "c", "vnfcInstanceId": "c0"})
+    named = [[step["vnfcInstanceId"] for step in wave] for wave in waves_of(steps, 2)]
+    assert named == [["a0", "b0"], ["a1", "b1"], ["c0"]]
+    assert [len(wave) for wave in waves_of(steps, 1)] == [1] * 5
+    assert [len(wave) for wave in waves_of(steps, 10)] == [3, 2]
+    assert waves_of([], 3) == []
 
 
 def test_unknown_hosts_and_impossible_budgets_are_refused(running: Running) -> None:
