@@ -227,7 +227,7 @@ class Settings:
     """Whether the server looks after functions and bridges, mends what differs and remembers counters."""
     drain_s: float = 1.0
     """How long what is on a chain's old path may take to come out of it before the path goes (seconds)."""
-    bfd_interval_ms: int = 500
+    bfd_interval_ms: int = 1000
     """How often two hosts of the local VIM tell each other by BFD that their tunnel carries (ms); 0: never. A tunnel
     that breaks is noticed after three times that."""
     limits: Limits = field(default_factory=Limits)

@@ -114,7 +114,7 @@ class ListenerType(click.ParamType[Listener]):
     "--bfd-interval",
     type=click.IntRange(min=0, max=60_000),
     envvar="CATENA_BFD_INTERVAL",
-    default=500,
+    default=1000,
     show_default=True,
     help="Milliseconds between two messages by which hosts watch their tunnels; 0: they do not.",
 )
