@@ -150,6 +150,8 @@ class SimulatedServicePaths:
         return self._bridges[host]
 
     def _drift_of(self, host: str, tables: FlowTables) -> Drift:
+        if host in self._bridges and self._bridges[host].tables.flows == tables.flows:
+            return Drift(host, (), ())
         wanted = set(tables.flow_text().splitlines())
         present = set(self._bridges[host].tables.flow_text().splitlines()) if host in self._bridges else set[str]()
         return Drift(host, tuple(sorted(wanted - present)), tuple(sorted(present - wanted)))
