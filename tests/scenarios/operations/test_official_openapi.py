@@ -99,15 +99,16 @@ def document(name: str) -> dict[str, Any]:
     _correct_types(content["components"]["schemas"])
     for path, item in content["paths"].items():
         for method, operation in item.items():
+            if method not in ("get", "post", "put", "patch", "delete"):
+                continue  # parameters, a description
             if method == "put" and "application/binary" in json.dumps(operation):
                 operation.pop("requestBody", None)  # an archive: no generator of JSON makes one
             # What is accepted has no body yet (SOL003 clause 5.4.3.3.4); one document promises the changes themselves.
             operation.get("responses", {}).get("202", {}).pop("content", None)
             if method == "get":
                 _correct_form(path, operation["responses"])
-            if method in ("get", "post", "put", "patch", "delete"):
-                for status in GENERAL:
-                    operation["responses"].setdefault(str(status), {"description": "SOL013"})
+            for status in GENERAL:
+                operation["responses"].setdefault(str(status), {"description": "SOL013"})
     return content
 
 

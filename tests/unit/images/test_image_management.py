@@ -34,7 +34,8 @@ class Function:
         self.applied.append(values)
 
     def ask(self, method: str, path: str = RESOURCE, body: Any = None, **headers: str) -> tuple[int, Any, str | None]:
-        connection = http.client.HTTPConnection(*self.server.server_address[:2], timeout=10)
+        host, port = self.server.server_address[:2]
+        connection = http.client.HTTPConnection(host, port, timeout=10)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Authorization": "Bearer secret"} | {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, content, sent)
