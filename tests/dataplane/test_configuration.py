@@ -20,7 +20,7 @@ from mano.settings import AuthMode, Settings, Tier
 from tests.scenarios.main_job.conftest import SAMPLES, InlineEngine
 from tests.scenarios.operations.test_package_actions import ADDRESS, SCRIPTS, Site, scripted_package
 
-pytestmark = pytest.mark.dataplane
+pytestmark = [pytest.mark.dataplane, pytest.mark.deep]
 
 ASKS_THE_VNF = f"""#!/usr/bin/python3
 import json, urllib.error, urllib.request

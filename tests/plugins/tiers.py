@@ -18,8 +18,6 @@ import pytest
 
 from tests.plugins.postgresql import server_programs
 
-# Each capability is one group of tests that run one after the other, on one worker of pytest-xdist.
-# A test with several marks belongs to the first group here.
 CAPABILITIES = ("dataplane", "browser", "postgresql")
 DATA_PLANE_PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ovs-ofctl", "ip", "nft", "tshark", "unshare")
 BROWSERS = ("chromium", "google-chrome")
@@ -48,11 +46,7 @@ def what_is_missing(capability: str) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group what shares a capability; the data plane's tests come first, for they take longest."""
-    for item in items:
-        needed = [name for name in CAPABILITIES if item.get_closest_marker(name)]
-        if needed:
-            item.add_marker(pytest.mark.xdist_group(needed[0]))
+    """The data plane's tests come first, for they take longest."""
     items.sort(key=lambda item: item.get_closest_marker("dataplane") is None)
 
 
