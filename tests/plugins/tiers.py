@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -26,6 +27,13 @@ BROWSERS = ("chromium", "google-chrome")
 def skips_are_failures() -> bool:
     """Whether a test that needs the machine must run."""
     return os.environ.get("REQUIRE_TIER") == "root"
+
+
+def skip_for_want_of(what: str) -> NoReturn:
+    """Skip the present test; fail it where everything must run."""
+    if skips_are_failures():
+        pytest.fail(f"REQUIRE_TIER=root, but there is no {what}")
+    pytest.skip(f"no {what}")
 
 
 @functools.cache

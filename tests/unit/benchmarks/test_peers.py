@@ -18,6 +18,7 @@ from benchmarks.run import main
 from benchmarks.virne_adapter import Embedding, node_of
 from dpdk_helpers.sysfs import discover
 from mano.placement import inventory_from_document
+from tests.plugins.tiers import skip_for_want_of
 from tests.unit.dpdk_helpers.fake_sysfs import FakeSysfs
 from tests.unit.dpdk_helpers.test_sysfs import two_nodes
 
@@ -79,7 +80,7 @@ def test_captures_are_compared_field_by_field(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which(against_lstopo.LSTOPO) is None:
-        pytest.skip("needs lstopo of the package hwloc")
+        skip_for_want_of("lstopo of the package hwloc")
     fake = two_nodes(FakeSysfs(tmp_path / "made"))
     fake.pci("0000:3b:00.0", node=1, driver="i40e", interfaces=["ens1f0"], total_vfs=64)
     fake.vf("0000:3b:00.0", 0, "0000:3b:02.0", driver="iavf")

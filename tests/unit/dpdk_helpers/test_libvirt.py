@@ -11,6 +11,7 @@ import pytest
 from dpdk_helpers.libvirt import LibvirtError, read_capabilities
 from dpdk_helpers.sysfs import discover
 from dpdk_helpers.topology import HostTopology
+from tests.plugins.tiers import skip_for_want_of
 from tests.unit.dpdk_helpers.fake_sysfs import FakeSysfs
 from tests.unit.dpdk_helpers.libvirt_xml import capabilities_of, devices_of
 from tests.unit.dpdk_helpers.test_sysfs import two_nodes
@@ -144,10 +145,10 @@ def test_impossible_devices_are_refused(host, old, new, message):
 
 def test_the_test_driver_of_libvirt_is_understood():
     if shutil.which("virsh") is None:
-        pytest.skip("needs virsh of the package libvirt-clients")
+        skip_for_want_of("virsh of the package libvirt-clients")
     run = subprocess.run(["virsh", "-c", "test:///default", "capabilities"], capture_output=True, text=True, timeout=60)
     if run.returncode:
-        pytest.skip(f"virsh's test driver does not answer: {run.stderr.strip()}")
+        skip_for_want_of(f"answer of virsh's test driver: {run.stderr.strip()}")
     found = read_capabilities(run.stdout)
     assert [len(node.cpus) for node in found.numa_nodes] == [8, 8]
     assert [node.memory_kib for node in found.numa_nodes] == [2097152, 4194304]

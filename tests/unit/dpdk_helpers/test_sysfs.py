@@ -14,6 +14,7 @@ from dpdk_helpers.cpuset import parse_mask
 from dpdk_helpers.hugepages import HugepagePool
 from dpdk_helpers.pci import PciAddress
 from dpdk_helpers.sysfs import SysfsError, discover
+from tests.plugins.tiers import skip_for_want_of
 from tests.unit.dpdk_helpers.fake_sysfs import FakeSysfs
 
 
@@ -365,7 +366,7 @@ def test_what_is_no_sysfs_is_refused(tmp_path, name):
 
 def test_this_machine_agrees_with_lstopo():
     if shutil.which("lstopo-no-graphics") is None:
-        pytest.skip("needs lstopo of the package hwloc")
+        skip_for_want_of("lstopo of the package hwloc")
     run = subprocess.run(
         ["lstopo-no-graphics", "--of", "xml", "--disallowed"], capture_output=True, text=True, timeout=60, check=True
     )  # fmt: skip

@@ -21,6 +21,7 @@ from mano.adapters.script_sandbox import ScriptSandbox
 from mano.adapters.script_sandbox.groups import ScriptGroups
 from mano.errors import InvalidInput, SandboxUnavailable
 from mano.ports.scripts import ScriptLanguage, ScriptLimits, ScriptOutcome, ScriptRun
+from tests.plugins.tiers import skip_for_want_of
 
 Attack = Callable[..., ScriptOutcome]
 
@@ -49,7 +50,7 @@ def possible(tmp_path_factory: pytest.TempPathFactory) -> None:
     try:
         _run(tmp_path_factory.mktemp("probe"), "exit 0", ScriptLanguage.SHELL, {})
     except SandboxUnavailable as error:
-        pytest.skip(str(error))
+        skip_for_want_of(f"sandbox: {error}")
 
 
 @pytest.fixture

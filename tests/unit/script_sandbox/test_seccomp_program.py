@@ -10,6 +10,7 @@ import struct
 import pytest
 
 from mano.adapters.script_sandbox import seccomp
+from tests.plugins.tiers import skip_for_want_of
 
 ENCODED = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -74,7 +75,7 @@ def test_what_it_does_not_know_is_not_there(machine: str) -> None:
 def test_the_numbers_are_those_of_libseccomp() -> None:
     name = ctypes.util.find_library("seccomp")
     if name is None:
-        pytest.skip("no libseccomp to compare with")
+        skip_for_want_of("libseccomp to compare with")
     resolve = ctypes.CDLL(name).seccomp_syscall_resolve_name_arch
     resolve.argtypes = [ctypes.c_uint32, ctypes.c_char_p]
     wrong = {}

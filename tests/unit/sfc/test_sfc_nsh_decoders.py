@@ -14,6 +14,7 @@ import pytest
 
 from sfc.nsh import ContextTlv, NextProtocol, NshHeader
 from sfc.nsh_batch import NshBatch
+from tests.plugins.tiers import skip_for_want_of
 
 COUNT = 80
 FRAME = bytes.fromhex("020000000001 020000000002 894f")
@@ -64,7 +65,7 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]
 
 def output_of(*command: str) -> str:
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+        skip_for_want_of(command[0])
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
