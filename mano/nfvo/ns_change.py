@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from mano.domain.ns_instance import NsInstance
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.plan import NsPlan
-from vnf_descriptors.model import Nsd, NsFlavour
+from vnf_descriptors.model import NestedNsProfile, Nsd, NsFlavour, VnfProfile
 
 Request = Mapping[str, Any]
 
@@ -103,30 +103,38 @@ class Service:
 
 def keep_bounds(flavour: NsFlavour, plan: NsPlan, add: Mapping[str, int], remove: Sequence[str]) -> None:
     """Numbers of VNF instances stay within the VNF profiles' bounds (IFA 014 clause 6.3.3)."""
+    hint = "change the NSD's vnf_profile, or scale the VNF itself"
     for profile in flavour.vnf_profiles:
-        mine = [vnf.vnf_instance_id for vnf in plan.vnfs if vnf.profile_id == profile.id]
-        gone = len(set(mine) & set(remove))
-        count = len(mine) - gone + add.get(profile.id, 0)
-        if (gone and count < profile.min_instances) or (add.get(profile.id) and count > profile.max_instances):
-            raise InvalidInput(
-                f"VNF profile {profile.id} may have {profile.min_instances} to {profile.max_instances} instances, "
-                f"not {count} (IFA 014 clause 6.3.3)",
-                hint="change the NSD's vnf_profile, or scale the VNF itself",
-            )
+        mine = {vnf.vnf_instance_id for vnf in plan.vnfs if vnf.profile_id == profile.id}
+        _keep_within(profile, "VNF profile", "6.3.3", hint, mine, add.get(profile.id, 0), remove)
 
 
 def keep_nested_bounds(flavour: NsFlavour, ns: NsInstance, add: Mapping[str, int], remove: Sequence[str]) -> None:
     """Numbers of nested NSs stay within the bounds of their profiles (IFA 014 clause 6.3.11)."""
     for profile in flavour.nested_ns_profiles:
-        mine = [nested.ns_instance_id for nested in ns.nested if nested.profile_id == profile.id]
-        gone = len(set(mine) & set(remove))
-        count = len(mine) - gone + add.get(profile.id, 0)
-        if (gone and count < profile.min_instances) or (add.get(profile.id) and count > profile.max_instances):
-            raise InvalidInput(
-                f"nested NS profile {profile.id} may have {profile.min_instances} to {profile.max_instances} "
-                f"instances, not {count} (IFA 014 clause 6.3.11)",
-                hint="change the NSD's ns_profile",
-            )
+        mine = {nested.ns_instance_id for nested in ns.nested if nested.profile_id == profile.id}
+        hint = "change the NSD's ns_profile"
+        _keep_within(profile, "nested NS profile", "6.3.11", hint, mine, add.get(profile.id, 0), remove)
+
+
+def _keep_within(
+    profile: VnfProfile | NestedNsProfile,
+    noun: str,
+    clause: str,
+    hint: str,
+    mine: Set[str],
+    added: int,
+    remove: Sequence[str],
+) -> None:
+    """Too few matters only where some go, too many only where some come: what is out of bounds already may stay so."""
+    gone = len(mine & set(remove))
+    count = len(mine) - gone + added
+    if (gone and count < profile.min_instances) or (added and count > profile.max_instances):
+        raise InvalidInput(
+            f"{noun} {profile.id} may have {profile.min_instances} to {profile.max_instances} instances, "
+            f"not {count} (IFA 014 clause {clause})",
+            hint=hint,
+        )
 
 
 def known_vnf(service: Service, vnf_id: str, pointer: str) -> str:
