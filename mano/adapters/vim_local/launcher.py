@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mano.adapters.vim_local import image, state
+from mano.adapters.vim_local.console import ConsoleKeeper
 from mano.adapters.vim_local.kernel import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -79,11 +80,10 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun")
 PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 PROC_HIDDEN = ("kcore", "keys", "timer_list", "sched_debug", "latency_stats")
 
-CONSOLE_MAX = 2 << 20
-CONSOLE_KEPT = 1 << 20
 FILE_MAX = 64 << 20
 LAST_WORDS = 2000
 _TICK_S = 1.0
+_LAST_WORDS_DEADLINE_S = 1.0
 _OOM_SCORE = -900
 
 
@@ -166,11 +166,13 @@ def _first_process(plan: Plan, kernel: Kernel) -> int:
         _build_root(plan, kernel)
         kernel.set_hostname(plan.name)
         kernel.keep_capabilities(set(CAPABILITIES_KEPT.values()))
-        child = _start_entry_point(plan)
+        keeper = ConsoleKeeper(console=1)
+        child = _start_entry_point(plan, keeper.writer)
+        keeper.start()
     except (OSError, CatenaError, KeyError, tarfile.TarError) as error:
         _say(f"cannot start: {error}")
         return 125
-    return _watch(child, signals)
+    return _watch(child, signals, keeper)
 
 
 def _build_root(plan: Plan, kernel: Kernel) -> None:
@@ -257,12 +259,14 @@ def _make_mount_point(source: str, target: str) -> None:
         Path(target).touch()
 
 
-def _start_entry_point(plan: Plan) -> int:
+def _start_entry_point(plan: Plan, output: int) -> int:
     child = os.fork()
     if child:
         return child
     try:
         os.setsid()
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         _set_oom_score(0)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -287,7 +291,7 @@ def _set_oom_score(score: int) -> None:
         file.write(str(score))
 
 
-def _watch(child: int, signals: set[signal.Signals]) -> int:
+def _watch(child: int, signals: set[signal.Signals], keeper: ConsoleKeeper) -> int:
     """Pass signals on, reap whatever ends, and return the entry point's exit status."""
     while True:
         found = signal.sigtimedwait(signals, _TICK_S)
@@ -295,10 +299,10 @@ def _watch(child: int, signals: set[signal.Signals]) -> int:
             os.killpg(child, signal.SIGTERM)
         status = _reap(child)
         if status is not None:
+            keeper.finish(_LAST_WORDS_DEADLINE_S)
             _copy_last_words()
             _say(f"{image.ENTRY_POINT} ended {_how(status)}")
             return status if status >= 0 else 128 - status
-        _trim_console()
 
 
 def _reap(child: int) -> int | None:
@@ -312,15 +316,6 @@ def _reap(child: int) -> int | None:
             return None
         if pid == child:
             return os.waitstatus_to_exitcode(status)
-
-
-def _trim_console() -> None:
-    """Keep the end of a console that has grown too long."""
-    size = os.fstat(1).st_size
-    if size > CONSOLE_MAX:
-        end = os.pread(1, CONSOLE_KEPT, size - CONSOLE_KEPT)
-        os.ftruncate(1, 0)
-        os.write(1, end)
 
 
 def _copy_last_words() -> None:
