@@ -57,6 +57,10 @@ class ConnectionPoint:
     realisation: Realisation = Realisation.ENFORCED
     trunk: bool = False
     """It may send frames with a VLAN tag (``trunk_mode``, SOL001 clause 6.8.1)."""
+    link_id: str = ""
+    """The VNFD's name of the virtual link inside the VNF that it is on; empty for an external one."""
+    bit_rate_bps: int = 0
+    """What may pass it in each direction, in bit/s; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

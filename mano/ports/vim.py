@@ -82,7 +82,8 @@ class PortSpec:
 
     ``vnic_type`` is SOL001's value; a ``direct`` port names the PF's ``pci`` address and the ``vf`` (from 0).
     ``addresses`` are interface addresses (``10.10.0.2/24``). ``attachment`` names the place outside where a SAP's
-    other end goes; without it a compute takes the port. ``mtu`` in octets of the L3 packet.
+    other end goes; without it a compute takes the port. ``mtu`` in octets of the L3 packet. ``bit_rate_bps`` is what
+    may pass it in each direction, in bit/s; 0 sets no limit.
     """
 
     id: str
@@ -96,6 +97,7 @@ class PortSpec:
     vf: int | None = None
     attachment: str = ""
     gateway: str = ""
+    bit_rate_bps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,14 @@ from mano.ports.or_vnfm import Leftover
 from mano.ports.repositories import UnitOfWork
 from mano.ports.vim import PortStatus
 from mano.ports.workflows import Step
+from mano.vnfm.bit_rates import rates_at, with_rates
 from mano.vnfm.changes import (
     COMPUTE,
     FREE,
     GRANT,
     LEAVE,
     PORTS,
+    RATE,
     RELEASE,
     STOP,
     Action,
@@ -40,6 +42,7 @@ from mano.vnfm.resources import (
     removal_of,
     signature,
 )
+from mano.vnfm.scaling import present_size
 from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan, vnfc_resource, vnfd_of
 from vnf_descriptors.model import Vnfd, VnfFlavour
 
@@ -214,12 +217,12 @@ class ChangeVnf:
         links: Sequence[Mapping[str, Any]] | None = None,
     ) -> tuple[PlannedCompute, ...]:
         """The granted VNFCs as they will be: connected as the grant says, else as the VNF is."""
-        op = situation.op
+        op, own = situation.op, flavour or situation.flavour
         known = situation.instance.ext_virtual_links if links is None else links
-        return plan_vnf(
+        new = plan_vnf(
             PlanInputs(
                 op_id=op.id,
-                flavour=flavour or situation.flavour,
+                flavour=own,
                 level_id="",
                 package_id=package_id or situation.standing.package_id,
                 definitions=tuple(definition_of(op.id, vdu_id, index) for vdu_id, index in add),
@@ -228,6 +231,7 @@ class ChangeVnf:
                 parameters=op.parameters.get("additionalParams") or {},
             )
         ).computes
+        return new if flavour else with_rates(new, rates_at(own, present_size(situation.instance, own)))
 
 
 def stored_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,7 +251,7 @@ class _Doing:
         self._world = world
         self._op = op
         self._change = change
-        self._wave = change.waves[action.wave]
+        self._wave = tuple(each for each in change.waves[action.wave] if not each.is_tuned)
         self._action = action
 
     def both(self) -> tuple[Callable[[], Mapping[str, Any] | None], Callable[[], None]]:
@@ -255,6 +259,8 @@ class _Doing:
         verb, each = self._action.verb, self._action.transition
         if each is None:
             return (self._leave, self._return) if verb == LEAVE else (self._join, self._part)
+        if verb == RATE:
+            return lambda: self._tune(each.after), lambda: self._tune(each.before)
         if verb == STOP:
             return lambda: self._stop(each), lambda: self._revive(each)
         if verb == FREE:
@@ -315,6 +321,17 @@ class _Doing:
         return sorted({side.host for side in sides} - dead)
 
     # Processes and ports
+
+    def _tune(self, compute: PlannedCompute | None) -> None:
+        """Its ports have the bit rates of this plan, and the record tells so."""
+        assert compute is not None
+        found = self._world.vnfc(compute)
+        with self._world.open_unit() as uow:
+            instance = uow.vnf_instances.get(self._op.instance_id)
+            present = {vnfc.id: vnfc for vnfc in instance.vnfcs}.get(found.id)
+            if present is not None and present.connection_points != found.connection_points:
+                tuned = replace(present, connection_points=found.connection_points)
+                uow.vnf_instances.save(replace(instance, vnfcs=tuple(_with(instance.vnfcs, [tuned]))))
 
     def _stop(self, each: Transition) -> Mapping[str, Any] | None:
         assert each.before is not None

@@ -4,6 +4,7 @@ A VNFC comes, goes, starts anew where it is, or moves. What is new is made befor
 it, what is old goes only afterwards, so that a chain never points at nothing:
 
     leave:<wave>    VNFCs that go, or start anew, leave networks and chains
+    rate:<vnfc>     bit rates of its ports change while it goes on
     stop:<vnfc>     a process ends
     free:<vnfc>     its virtual functions are let go, for a port that takes their place needs them
     ports:<vnfc>    ports are made
@@ -25,6 +26,7 @@ from mano.vnfm.resources import PlannedCompute, PlannedPort, VnfPlan, compute_fr
 
 GRANT, RELEASE = "grant", "release"
 LEAVE, STOP, FREE, PORTS, COMPUTE, JOIN, UNPLUG = "leave", "stop", "free", "ports", "compute", "join", "unplug"
+LINK, RATE = "link", "rate"
 """Actions; a step is called ``<action>:<VNFC or wave>``."""
 
 BYPASSING = frozenset({"direct", "macvtap", "direct-physical"})
@@ -74,6 +76,15 @@ class Transition:
         return self.before is not None and self.after is not None and self.before.compute_id != self.after.compute_id
 
     @property
+    def is_tuned(self) -> bool:
+        """True when nothing changes but bit rates of its ports: it goes on, or stays stopped."""
+        if self.before is None or self.after is None or self.before == self.after:
+            return False
+        if self.litter or self.snapshot or self.stop:
+            return False
+        return _without_rates(self.before) == _without_rates(self.after)
+
+    @property
     def change_type(self) -> ChangeType:
         """What becomes of the VNFC."""
         if self.before is None:
@@ -103,6 +114,11 @@ class Transition:
         if self.before is None or self.after is None:
             return self.before is not None
         return not self.moves or any(port.spec.vnic_type in BYPASSING for port in self.before.ports)
+
+
+def _without_rates(one: PlannedCompute) -> PlannedCompute:
+    ports = (replace(port, spec=replace(port.spec, bit_rate_bps=0)) for port in one.ports)
+    return replace(one, ports=tuple(ports))
 
 
 def _without(one: PlannedCompute | None, other: PlannedCompute | None) -> tuple[PlannedPort, ...]:
@@ -204,6 +220,9 @@ def _free(name: str, taken: Mapping[str, Action]) -> str:
 
 
 def _wave_actions(wave: Sequence[Transition]) -> Iterator[tuple[str, Transition | None]]:
+    tuned = [each for each in wave if each.is_tuned]
+    yield from ((RATE, each) for each in tuned)
+    wave = [each for each in wave if each not in tuned]
     if any(leaves(each) for each in wave):
         yield LEAVE, None
     for each in wave:
@@ -228,7 +247,7 @@ def _wave_actions(wave: Sequence[Transition]) -> Iterator[tuple[str, Transition 
 
 def leaves(transition: Transition) -> bool:
     """True when networks and chains must let go of the VNFC before anything else happens."""
-    if transition.before is None or transition.moves:
+    if transition.before is None or transition.moves or transition.is_tuned:
         return False
     return transition.after is None or not transition.stopped
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mano.domain.vnf_instance import VnfInstance
+from mano.vnfm.bit_rates import rates_at
 from mano.vnfm.connectivity_story import judge_connectivity
 from mano.vnfm.heal_story import judge_heal
 from mano.vnfm.operate_story import judge_operate
@@ -20,7 +21,8 @@ Judge = Callable[[VnfInstance, Vnfd, Mapping[str, Any]], None]
 
 def judge_scale(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
     """ScaleVnfRequest: the aspect exists, and the level lies within it."""
-    scaled(instance, vnfd, flavour_of(vnfd, instance.flavour_id), request)
+    flavour = flavour_of(vnfd, instance.flavour_id)
+    rates_at(flavour, scaled(instance, vnfd, flavour, request))
 
 
 def judge_scale_to_level(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
@@ -28,7 +30,7 @@ def judge_scale_to_level(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str
     flavour = flavour_of(vnfd, instance.flavour_id)
     if not flavour.scaling_aspects:
         aspect_of(flavour, "")
-    scaled_to_level(instance, flavour, request)
+    rates_at(flavour, scaled_to_level(instance, flavour, request))
 
 
 JUDGES: Mapping[str, Judge] = {

@@ -11,6 +11,7 @@ from typing import Any
 from mano.domain.grant import Grant
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput, Refused
+from mano.vnfm.bit_rates import rates_at, with_rates
 from mano.vnfm.change_story import ChangeVnf, Situation
 from mano.vnfm.changes import VnfChange, between
 from mano.vnfm.links import merged_links, renamed_cps
@@ -76,7 +77,8 @@ class _Become(ChangeVnf):
         )
         new = self.made(situation, grant, add, flavour=successor.flavour, package_id=successor.package_id, links=links)
         heirs = [replace(c, vnfc_id=old[c.vdu_id, c.index].vnfc if (c.vdu_id, c.index) in old else "") for c in new]
-        after = VnfPlan(successor.flavour.id, successor.size.level_id, successor.package_id, in_order((*kept, *heirs)))
+        computes = with_rates(in_order((*kept, *heirs)), rates_at(successor.flavour, successor.size))
+        after = VnfPlan(successor.flavour.id, successor.size.level_id, successor.package_id, computes)
         waves = between(situation.plan, after, situation.live, rolling=rolling)
         links = merged_links(links, grant.ext_virtual_links)
         return VnfChange(situation.plan, after, waves, _facts(situation.instance, successor, links, parameters)), grant

@@ -26,13 +26,14 @@ NSH_OVERHEAD = 38
 
 @dataclass(frozen=True, slots=True)
 class PlannedPort:
-    """A port with the names that it has in the descriptor."""
+    """A port with the names that it has in the descriptor; ``link_id`` is that of a virtual link inside the VNF."""
 
     cpd_id: str
     ext_cpd_id: str
     network_id: str
     spec: PortSpec
     gateway: str
+    link_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,8 @@ def _port_on(
         pci=str(attached.get("pci") or ""),
         vf=int(vfs[0]) if vfs else None,
     )
-    return PlannedPort(cp.id, ext.id if ext else "", network_id, spec, _gateway(facts["gateways"], addresses))
+    inner = "" if ext else str(cp.virtual_link_id)
+    return PlannedPort(cp.id, ext.id if ext else "", network_id, spec, _gateway(facts["gateways"], addresses), inner)
 
 
 def internal_addresses(flavour: VnfFlavour, cp: VduCp, index: int, facts: Mapping[str, Any]) -> tuple[str, ...]:

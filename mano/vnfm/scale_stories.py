@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from mano.domain.grant import Grant
+from mano.vnfm.bit_rates import rates_at, with_rates
 from mano.vnfm.change_story import ChangeVnf, Situation
 from mano.vnfm.changes import VnfChange, between
 from mano.vnfm.links import merged_links
@@ -27,7 +28,8 @@ class _Resize(ChangeVnf):
         gone = {compute.compute_id for compute in remove}
         kept = [compute for compute in before.computes if compute.compute_id not in gone]
         new = self.made(situation, grant, add)
-        after = VnfPlan(before.flavour_id, size.level_id, before.package_id, in_order((*kept, *new)))
+        computes = with_rates(in_order((*kept, *new)), rates_at(situation.flavour, size))
+        after = VnfPlan(before.flavour_id, size.level_id, before.package_id, computes)
         links = merged_links(situation.instance.ext_virtual_links, grant.ext_virtual_links)
         facts = {
             "scale_levels": dict(size.levels),

@@ -14,10 +14,12 @@ from mano.domain.vnf_snapshot import VnfcSnapshot, VnfSnapshot
 from mano.errors import WrongState
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
+from mano.vnfm.bit_rates import rates_at, with_rates
 from mano.vnfm.change_story import ChangeVnf, Situation
 from mano.vnfm.changes import GRANT, RELEASE, Transition, VnfChange, change_from_json
 from mano.vnfm.resources import PlannedCompute, VnfPlan
 from mano.vnfm.scale_stories import in_order
+from mano.vnfm.scaling import present_size
 from mano.vnfm.snapshots import CREATE, REVERT, SECURED, TAKEN, keeper_of
 from mano.vnfm.world import VnfmWorld, grant_request, standing_plan
 
@@ -148,15 +150,18 @@ class RevertToSnapshot(ChangeVnf):
         grant = self.ask(situation, then.instantiation_level_id, add=add, remove=remove)
         made = [replace(one, vnfc_id=wanted[one.vdu_id, one.index].vnfc_id) for one in self.made(situation, grant, add)]
         kept = [one for one in before.computes if one not in remove]
-        after = VnfPlan(before.flavour_id, then.instantiation_level_id, before.package_id, in_order((*kept, *made)))
+        rates = rates_at(situation.flavour, present_size(then, situation.flavour))
+        computes = with_rates(in_order((*kept, *made)), rates)
+        after = VnfPlan(before.flavour_id, then.instantiation_level_id, before.package_id, computes)
+        old = {one.vnfc: one for one in kept}
         states = {vnfc.id: vnfc.state.value for vnfc in situation.instance.vnfcs}
         wave = (
             *(Transition(one, None) for one in remove),
             *(
                 Transition(
-                    one if one in kept else None,
+                    old.get(one.vnfc),
                     one,
-                    stopped=one in kept and states.get(one.vnfc) == "STOPPED",
+                    stopped=one.vnfc in old and states.get(one.vnfc) == "STOPPED",
                     snapshot=wanted[one.vdu_id, one.index].id,
                 )
                 for one in after.computes

@@ -12,6 +12,7 @@ from mano.errors import CatenaError
 from mano.ports.repositories import UnitOfWork
 from mano.ports.vim import PortStatus
 from mano.ports.workflows import Step
+from mano.vnfm.bit_rates import rates_at, with_rates
 from mano.vnfm.resources import (
     PlanInputs,
     PlannedCompute,
@@ -21,7 +22,7 @@ from mano.vnfm.resources import (
     removal_of,
     resource_definitions,
 )
-from mano.vnfm.scaling import initial_levels, max_levels
+from mano.vnfm.scaling import at_level, initial_levels, max_levels
 from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan, vnfc_resource, vnfd_of
 
 GRANT, LINK, PORTS, COMPUTE, NETWORKS, RELEASE = "grant", "link:", "ports:", "compute:", "networks", "release"
@@ -102,7 +103,9 @@ class InstantiateVnf:
             parameters=op.parameters.get("additionalParams") or {},
         )
         try:
-            plan = plan_vnf(inputs)
+            planned = plan_vnf(inputs)
+            rates = rates_at(flavour, at_level(flavour, level_id))
+            plan = replace(planned, computes=with_rates(planned.computes, rates))
         except CatenaError:
             self._world.nfvo.release(op.id, op.tenant_id)
             raise

@@ -155,6 +155,8 @@ def _connection_point(compute: PlannedCompute, index: int, status: PortStatus) -
         pci=port.spec.pci,
         vf=port.spec.vf,
         realisation=Realisation(status.realisation),
+        link_id=port.link_id,
+        bit_rate_bps=port.spec.bit_rate_bps,
     )
 
 

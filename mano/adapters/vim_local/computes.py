@@ -36,7 +36,7 @@ from mano.adapters.vim_local.cpus import (
 )
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.hosts import Hosts
-from mano.adapters.vim_local.lab import Lab
+from mano.adapters.vim_local.lab import COMPUTE_PREFIX, Lab
 from mano.adapters.vim_local.launcher import Plan, process_start
 from mano.adapters.vim_local.ports import Ports
 from mano.adapters.vim_local.records import read_record, read_records, remove_tree, write_record
@@ -167,7 +167,7 @@ class Computes:
         records = {path.parent.name: str(record["id"]) for path, record in self._records()}
         found = set(records.values())
         directories = {path.name for path in (self._lab.run / "computes").glob("v-*")}
-        namespaces = {name.removeprefix(self._lab.prefix) for name in netns.names(self._lab.prefix + "v-")}
+        namespaces = {name.removeprefix(self._lab.prefix) for name in netns.names(self._lab.prefix + COMPUTE_PREFIX)}
         return found | ((directories | namespaces | set(self._groups.members())) - set(records))
 
     def on_host(self, host: str) -> list[str]:

@@ -43,6 +43,9 @@ OAM_OFPORT = 2
 FIRST_PORT_OFPORT = 256
 LAST_PORT_OFPORT = 0xFEFF
 
+COMPUTE_PREFIX = "v-"
+"""What the keys of VNFCs begin with; names of hosts and attachments do not."""
+
 FABRIC = "fabric"
 """The namespace that holds the underlay's switch and the physical networks."""
 
@@ -60,7 +63,7 @@ def lab_id_of(data_directory: Path) -> str:
 
 def check_name(kind: str, name: str) -> str:
     """``name`` if it may become part of a namespace's name; :class:`~mano.errors.InvalidInput` otherwise."""
-    if not _NAME.fullmatch(name) or name == FABRIC or name.startswith("v-"):
+    if not _NAME.fullmatch(name) or name == FABRIC or name.startswith(COMPUTE_PREFIX):
         raise InvalidInput(
             f"the {kind} name {name!r:.80} is not possible in the local VIM",
             hint=f"1 to 63 letters, digits and . _ -, not {FABRIC!r} and not beginning with 'v-'",
@@ -114,7 +117,7 @@ class Lab:
 
     def compute_key(self, compute_id: str) -> str:
         """``v-`` and ten characters of a hash: the VNFC's part of its namespace, control group and directory."""
-        return "v-" + interface_name(self.id, "compute", compute_id)[3:]
+        return COMPUTE_PREFIX + interface_name(self.id, "compute", compute_id)[3:]
 
     def interface(self, *parts: str) -> str:
         """The name of a network interface for this purpose."""

@@ -35,6 +35,8 @@ class Link:
     master: str
     addresses: frozenset[str]
     alternative_names: frozenset[str]
+    qdisc: str = ""
+    """How what it sends is queued, such as ``noqueue`` or ``tbf``."""
 
 
 def label(kind: str, identifier: str) -> str:
@@ -118,4 +120,5 @@ def _link(message: Any, names: Mapping[int, str], addresses: Iterable[str]) -> L
         master=names.get(int(master), "") if master else "",
         addresses=frozenset(addresses),
         alternative_names=frozenset(str(name) for name in alternatives),
+        qdisc=str(message.get("qdisc") or ""),
     )

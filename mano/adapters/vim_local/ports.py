@@ -19,7 +19,7 @@ from mano.adapters.vim_local.attachments import Attachments
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.fabric import Fabric
 from mano.adapters.vim_local.hosts import Hosts
-from mano.adapters.vim_local.lab import INTEGRATION_BRIDGE, UNDERLAY_MTU, Lab, choose_ofport
+from mano.adapters.vim_local.lab import COMPUTE_PREFIX, INTEGRATION_BRIDGE, UNDERLAY_MTU, Lab, choose_ofport
 from mano.adapters.vim_local.pairs import Ends, Pairs, find, port_of
 from mano.adapters.vim_local.records import read_record, read_records, write_record
 from mano.adapters.vim_local.specification import EMULATED_VF, check_place, check_port, check_vf
@@ -63,11 +63,11 @@ class Ports:
             ofport = self._claim(port, ends)
             if ends.physical_network:
                 bridge = self._fabric.ensure_physical_network(ends.physical_network, port.network.segment)
-                self._pairs.ensure(port, ends)
+                self._pairs.ensure(port, ends, self._users)
                 self._pairs.join(ends, bridge)
             else:
                 self._check_switch(port.host)
-                self._pairs.ensure(port, ends)
+                self._pairs.ensure(port, ends, self._users)
                 self._join_integration_bridge(port, ends, ofport)
             if port.attachment:
                 self._attach(port, ends)
@@ -187,6 +187,10 @@ class Ports:
             wait = answers(location)
             with Database(location, timeout=ANSWER_DEADLINE_S) as database:
                 database.apply(RemovePort(outer), wait=wait)
+
+    def _users(self) -> list[str]:
+        """Namespaces of VNFCs."""
+        return netns.names(self._lab.prefix + COMPUTE_PREFIX)
 
     def _attach(self, port: PortSpec, ends: Ends) -> None:
         namespace = self._attachments.ensure_namespace(port.attachment)

@@ -22,6 +22,7 @@ TUNNEL_OVERHEAD = 50
 """Octets of outer IPv4, UDP, VXLAN-GPE and the inner Ethernet header (RFC 7348 section 4.3)."""
 
 MEMORY_MIN_MIB = 32
+BIT_RATE_MAX_BPS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def check_port(port: PortSpec) -> None:
         )
     if not 68 <= port.mtu <= UNDERLAY_MTU:
         raise InvalidInput(f"port {port.id}: MTU {port.mtu} is not in 68..{UNDERLAY_MTU}, what the underlay carries")
+    if not 0 <= port.bit_rate_bps <= BIT_RATE_MAX_BPS:
+        raise InvalidInput(f"port {port.id}: a bit rate of {port.bit_rate_bps} bit/s is not in 0..{BIT_RATE_MAX_BPS}")
     provider = port.network.kind is NetworkKind.PROVIDER
     if (port.vnic_type in EMULATED_VF) is not provider and not (provider and port.attachment):
         raise InvalidInput(
@@ -171,4 +174,6 @@ def digest(compute: ComputeSpec) -> str:
     """Of everything whose change makes it another VNFC; the place where its image lies makes none."""
     document = asdict(compute)
     del document["image_path"]
+    for interface in document["interfaces"]:
+        del interface["port"]["bit_rate_bps"]  # changes while it runs
     return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()

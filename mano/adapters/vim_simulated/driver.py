@@ -181,6 +181,10 @@ class SimulatedVim(VimDriver):
         """The way to VNFs; implements :class:`mano.ports.management.ManagementWay`."""
         return SimulatedManagement(self._world)
 
+    def bit_rate_bps(self, port_id: str) -> int:
+        """For tests: what a port may carry; 0 without a limit."""
+        return int((self._world.get("ports", port_id) or {}).get("bitRateBps", 0))
+
     def write(self, compute_id: str, content: str) -> None:
         """For tests: let a running VNFC write its state."""
         with self._world.locked():
@@ -341,7 +345,14 @@ class SimulatedVim(VimDriver):
         if on_switch and not present["ofport"]:
             taken = {int(other["ofport"]) for other in others.values() if other["host"] == port.host}
             present["ofport"] = choose_ofport(port.id, taken)
-        facts = {"host": port.host, "network": port.network.id, "interface": interface, "attachment": port.attachment}
+        facts: dict[str, Any] = {
+            "host": port.host,
+            "network": port.network.id,
+            "interface": interface,
+            "attachment": port.attachment,
+        }
+        if port.bit_rate_bps or present.get("bitRateBps"):
+            facts["bitRateBps"] = port.bit_rate_bps
         return self._world.put("port.record", "ports", port.id, **{**present, **facts})
 
     def _connect(self, compute: ComputeSpec) -> None:

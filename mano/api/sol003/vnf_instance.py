@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_interface
 from typing import Any
 
@@ -104,8 +104,40 @@ def _instantiated(instance: VnfInstance, *, sol003: bool) -> dict[str, Any]:
         "extCpInfo": [_ext_cp(point, sol003=sol003) for point in points if point.ext_cpd_id],
         "extVirtualLinkInfo": [ext_link(item, points, sol003=sol003) for item in instance.ext_virtual_links],
         "vnfcResourceInfo": [_vnfc(instance, vnfc, sol003=sol003) for vnfc in instance.vnfcs],
+        **_inner_links(instance, points),
         **({"vnfcInfo": [_vnfc_info(instance, vnfc) for vnfc in instance.vnfcs]} if sol003 else {}),
     }
+
+
+def _inner_links(instance: VnfInstance, points: Iterable[ConnectionPoint]) -> dict[str, Any]:
+    """``vnfVirtualLinkResourceInfo`` (SOL003 clause 5.5.3.6): networks that the VNF has for itself."""
+    links: dict[str, list[ConnectionPoint]] = {}
+    for point in points:
+        if point.link_id:
+            links.setdefault(point.network_id, []).append(point)
+    found = [_inner_link(instance, network_id, on_it) for network_id, on_it in links.items()]
+    return {"vnfVirtualLinkResourceInfo": found} if found else {}
+
+
+def _inner_link(instance: VnfInstance, network_id: str, points: Sequence[ConnectionPoint]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "id": network_id,
+        "vnfVirtualLinkDescId": points[0].link_id,
+        "vnfdId": instance.vnfd_id,
+        "networkResource": {"resourceId": network_id, "vimLevelResourceType": "network"},
+        "vnfLinkPorts": [
+            {
+                "id": point.port_id,
+                "resourceHandle": {"resourceId": point.port_id, "vimLevelResourceType": "port"},
+                "cpInstanceId": point.id,
+                "cpInstanceType": "VNFC_CP",
+            }
+            for point in points
+        ],
+    }
+    if rate := max(point.bit_rate_bps for point in points):
+        document["metadata"] = {"catena": {"bitRateBps": rate}}
+    return document
 
 
 def _vnfc_info(instance: VnfInstance, vnfc: VnfcResource) -> dict[str, Any]:
