@@ -192,12 +192,22 @@ class Stream:
 _GAPS: list[float] = []
 
 
-@benchmark("sfc: silence of a stream while a leg of its function has no carrier", clock=lambda: sum(_GAPS))
+@benchmark("sfc: silence of a stream while a leg of its function has no carrier: open", clock=lambda: sum(_GAPS))
 def carrier_loss() -> Iterator[Call]:
+    yield from _carrier_loss(OnFailure.OPEN)
+
+
+@benchmark("sfc: silence of a stream while a leg of its function has no carrier: next", clock=lambda: sum(_GAPS))
+def carrier_loss_with_a_spare() -> Iterator[Call]:
+    yield from _carrier_loss(OnFailure.NEXT)
+
+
+def _carrier_loss(policy: OnFailure) -> Iterator[Call]:
+    """Nobody tells the bridge: whatever runs beside it, its own tables bring the packets back."""
     with a_lab() as lab:
         ends = lab.station("a", "10.0.0.1/24"), lab.station("b", "10.0.0.2/24")
-        lab.bridging_function("fw", on_failure=OnFailure.OPEN)
-        lab.program(Chain("all", ends[0], (PathGroup.of("fw"),), egress=ends[1]))
+        instances = [lab.bridging_function(name, on_failure=policy) for name in ("fw", "spare")]
+        lab.program(Chain("all", ends[0], (PathGroup.of("fw", *instances),), egress=ends[1]))
         stream = Stream(lab)
         time.sleep(0.5)
 

@@ -18,8 +18,8 @@ Counts = Iterable[tuple[int, int, int]]
 Marks = Mapping[int, Mapping[int, int]]
 """Connections by mark, of each conntrack zone of a bridge."""
 
-_HANDED = frozenset({Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF, Kind.TO_TAP})
-_BACK = frozenset({Kind.PROXY_RETURN, Kind.SF_RETURN, Kind.MARK_RETURN})
+_HANDED = frozenset({Kind.HAND_OFF, Kind.HAND_OFF_ERROR, Kind.TO_SF, Kind.TO_TAP, Kind.STAND_IN})
+_BACK = frozenset({Kind.PROXY_RETURN, Kind.SF_RETURN, Kind.MARK_RETURN, Kind.STAND_IN_BACK})
 _ANSWERED = frozenset({Kind.TOO_BIG, Kind.TTL_OUT})
 """They go no further; their senders are told."""
 _LEFT = frozenset({Kind.END, Kind.END_ERROR})
@@ -48,7 +48,7 @@ class HopCount:
     sff: str
     function: str
     handed: Count
-    """Into the function."""
+    """Into the function, or the one that stands in for it."""
     back: Count
     """Out of it; a tap gives nothing back."""
     passed_by: Count

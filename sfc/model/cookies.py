@@ -85,6 +85,9 @@ class Kind(IntEnum):
     SIZE_RIGHT = 67
     TOO_BIG = 68
     TOO_BIG_ANSWER = 69
+    TO_STAND_IN = 70
+    STAND_IN = 71
+    STAND_IN_BACK = 72
 
     DROP_GUARD = 96
     DROP_FORGED_NSH = 97
@@ -147,6 +150,9 @@ _OF_A_CHAIN = frozenset(
             Kind.TAP_COPY,
             Kind.FAIL_OPEN,
             Kind.TO_LIVING,
+            Kind.TO_STAND_IN,
+            Kind.STAND_IN,
+            Kind.STAND_IN_BACK,
             Kind.DROP_REVERSE_MISS,
             Kind.DROP_FAILED,
         ),
@@ -187,7 +193,10 @@ _MEANINGS = MappingProxyType(
         Kind.BRANCH: "on by the next chain of the graph",
         Kind.TO_TAP: "past the tap, a copy to it",
         Kind.TAP_COPY: "the tap's copy",
-        Kind.TO_LIVING: "to the function while its legs have carrier, else past it",
+        Kind.TO_LIVING: "to the function while its legs have carrier, else past it or to the next",
+        Kind.TO_STAND_IN: "a leg of the function has no carrier: to the next instance",
+        Kind.STAND_IN: "handed to the instance that stands in",
+        Kind.STAND_IN_BACK: "back from the instance that stands in: NSH on again",
         Kind.ENTRY: "SFF entry: TTL decremented",
         Kind.ENTRY_TTL_ZERO: "SFF entry: TTL 0 counts as 64",
         Kind.TTL_OUT_OAM: "TTL ran out under an OAM packet: to the responder",

@@ -32,6 +32,7 @@ from sfc.render.tables import (
     SFF_MAC,
     Table,
 )
+from sfc.stand_in import stand_in
 from sfc.walk import TTL_IMPOSED, Stop, imposed_context
 
 
@@ -107,6 +108,10 @@ def _serve(bridge: Bridge, route: Route, stop: Stop) -> None:
         _at(bridge, route, stop, _past(route, stop, function), Kind.FAIL_OPEN, Table.PASS_BY)
     elif hop.function in route.failed:
         _at(bridge, route, stop, (), Kind.DROP_FAILED)
+    elif (other := stand_in(bridge.world.topology, route.chain, route.rsp, hop)) is not None:
+        _at(bridge, route, stop, (ToGroup(living_group(bridge, hop)),), Kind.TO_LIVING)
+        _into(bridge, route, stop, hop, function, Table.SERVE)
+        _instead(bridge, route, stop, other)
     else:
         _into(bridge, route, stop, hop, function, Table.SFF)
 
@@ -138,13 +143,20 @@ def _into(bridge: Bridge, route: Route, stop: Stop, hop: Hop, function: ServiceF
         _at(bridge, route, stop, _to_function(bridge, hop), Kind.TO_SF, table)
 
 
+def _instead(bridge: Bridge, route: Route, stop: Stop, other: Hop) -> None:
+    if bridge.world.topology.function(other.function).is_proxied:
+        _at(bridge, route, stop, _off(stop, Table.STAND_IN), Kind.TO_STAND_IN, Table.PASS_BY)
+    else:
+        _at(bridge, route, stop, _to_function(bridge, other), Kind.STAND_IN, Table.PASS_BY)
+
+
 def living_group(bridge: Bridge, hop: Hop) -> int:
     """Number of the group that decides whether a function's legs have carrier, by the leg that packets go in by."""
     return bridge.ofport(hop.port_in) << 1
 
 
 def render_living(bridge: Bridge, function: ServiceFunction) -> None:
-    """Groups of a function whose policy is open: served when both legs have carrier, in each direction."""
+    """Groups of a function that is served while both legs have carrier, in each direction; else by table 12."""
     tunnel = bridge.sff.tunnel_ofport  # always up
     past = Bucket((Resubmit(Table.PASS_BY),), watch_port=tunnel)
     for leg_in, leg_out in {function.legs(True), function.legs(False)}:

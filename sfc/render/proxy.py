@@ -35,11 +35,13 @@ from sfc.render.matches import (
 )
 from sfc.render.networks import answer_proxy_arp
 from sfc.render.tables import NEIGHBOUR_EGRESS, NEIGHBOUR_INGRESS, SFF_MAC, Table, mac_tag, vlan_tag
+from sfc.stand_in import stand_in
 
 
 def render_function_misses(bridge: Bridge) -> None:
     """What no function and no end takes."""
     bridge.add(Table.HAND_OFF, 0, (), (), Kind.DROP_HAND_OFF_MISS)
+    bridge.add(Table.STAND_IN, 0, (), (), Kind.DROP_HAND_OFF_MISS, 1)
     bridge.add(Table.MARK_RETURN, 0, (), (), Kind.DROP_MARK_MISS)
     bridge.add(Table.END, 0, (), (), Kind.DROP_END_MISS)
 
@@ -48,6 +50,9 @@ def render_functions_of(bridge: Bridge, route: Route) -> None:
     """Every function that a route meets on the bridge, and its end."""
     for hop in route.hops_at.get(bridge.sff.name, ()):
         _hop(bridge, route, hop)
+        other = stand_in(bridge.world.topology, route.chain, route.rsp, hop)
+        if other is not None:
+            _hop_instead(bridge, route, other)
     if route.rsp.end_sff == bridge.sff.name and bridge.world.before(route) is None:
         _end(bridge, route)
 
@@ -56,10 +61,20 @@ def render_function(bridge: Bridge, function: ServiceFunction, through: Sequence
     """What a function needs for all routes together."""
     if function.is_proxied and function.awareness is Awareness.NONE and function.layer is Layer.L3:
         _track_legs(bridge, function, through)
-    if function.on_failure is OnFailure.OPEN and not function.is_tap:
+    if _by_carrier(bridge, function, through):
         render_living(bridge, function)
     if function.own_address is not None and function.layer is Layer.L2:
         _own_errors(bridge, function, through)
+
+
+def _by_carrier(bridge: Bridge, function: ServiceFunction, through: Sequence[Route]) -> bool:
+    """True when the bridge itself decides by its legs' carrier what becomes of its packets."""
+    if function.on_failure is OnFailure.OPEN:
+        return not function.is_tap
+    return any(
+        stand_in(bridge.world.topology, route.chain, route.rsp, _meeting(route, function)) is not None
+        for route in through
+    )
 
 
 def functions_here(bridge: Bridge) -> list[tuple[ServiceFunction, tuple[Route, ...]]]:
@@ -84,6 +99,14 @@ def _hop(bridge: Bridge, route: Route, hop: Hop) -> None:
         _tagged(bridge, route, hop)
     else:
         _marked(bridge, route, hop, function)
+
+
+def _hop_instead(bridge: Bridge, route: Route, hop: Hop) -> None:
+    """The same for the instance that stands in."""
+    if bridge.world.topology.function(hop.function).is_proxied:
+        _tagged(bridge, route, hop, Table.STAND_IN, Kind.STAND_IN, Kind.STAND_IN_BACK)
+    else:
+        _nsh_return(bridge, route, hop, Kind.STAND_IN_BACK)
 
 
 def _copied(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) -> None:
@@ -117,7 +140,7 @@ def _in_vlan(bridge: Bridge, route: Route, hop: Hop, function: ServiceFunction) 
             bridge.add_for(route, hop.si, Table.GUARD, 320, answer, turned, Kind.SF_ANSWER)
 
 
-def _nsh_return(bridge: Bridge, route: Route, hop: Hop) -> None:
+def _nsh_return(bridge: Bridge, route: Route, hop: Hop, kind: Kind = Kind.SF_RETURN) -> None:
     port = bridge.world.topology.port(hop.port_out)
     match = (
         in_port(port.ofport),
@@ -127,10 +150,17 @@ def _nsh_return(bridge: Bridge, route: Route, hop: Hop) -> None:
         FieldMatch(Field.NSH_SI, hop.si - 1),
     )
     actions = (FORGET_IN_PORT, Decap(), ENTER)
-    bridge.add_for(route, hop.si, Table.GUARD, 200, match, actions, Kind.SF_RETURN)
+    bridge.add_for(route, hop.si, Table.GUARD, 200, match, actions, kind)
 
 
-def _tagged(bridge: Bridge, route: Route, hop: Hop) -> None:
+def _tagged(
+    bridge: Bridge,
+    route: Route,
+    hop: Hop,
+    table: Table = Table.HAND_OFF,
+    there: Kind = Kind.HAND_OFF,
+    back_again: Kind = Kind.PROXY_RETURN,
+) -> None:
     """Hand-off by MAC tag: stateless and exact per packet, also in the middle of a change."""
     tag = mac_tag(route.rsp.position(hop.si))
     leg_in, leg_out = bridge.ofport(hop.port_in), bridge.ofport(hop.port_out)
@@ -138,9 +168,9 @@ def _tagged(bridge: Bridge, route: Route, hop: Hop) -> None:
     for version in route.versions:
         handed = (reg0(route.rsp.position(hop.si).word), FAMILY[version])
         actions = (SetField(Field.ETH_SRC, int(tag)), Output(leg_in))
-        bridge.add_for(route, hop.si, Table.HAND_OFF, 100, handed, actions, Kind.HAND_OFF)
+        bridge.add_for(route, hop.si, table, 100, handed, actions, there)
         back = (in_port(leg_out), FAMILY[version], eth_src(tag))
-        bridge.add_for(route, hop.si, Table.GUARD, 200, back, route.impose(hop.si - 1), Kind.PROXY_RETURN)
+        bridge.add_for(route, hop.si, Table.GUARD, 200, back, route.impose(hop.si - 1), back_again)
         if other is not None:
             # A reset made by the bridge itself comes back where the packet went in, its MACs swapped.
             answer = (in_port(leg_in), FAMILY[version], eth_dst(tag))

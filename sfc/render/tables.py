@@ -25,11 +25,13 @@ class Table(IntEnum):
     SFF = 10
     """Lookup of (SPI, SI)."""
     SERVE = 11
-    """A function whose policy is open, while its legs have carrier."""
+    """A function whose policy is open, or that another stands in for, while its legs have carrier."""
     PASS_BY = 12
     """The same function, while one of them has not."""
     HAND_OFF = 20
     """Behind the proxy's decap: to the function."""
+    STAND_IN = 21
+    """The same, to the next instance: a leg of the function has no carrier."""
     MARK_RETURN = 25
     """Back from a routing function, by connection mark."""
     END = 30

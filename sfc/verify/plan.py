@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from sfc.model.chains import Hop, PathPosition, PlannedChain
-from sfc.model.topology import Port, PortRole, Topology
+from sfc.model.topology import OnFailure, Port, PortRole, Topology
+from sfc.stand_in import stand_in
 
 FOREIGN_MAX = 16
 """Foreign positions tried at one leg."""
@@ -150,7 +151,19 @@ class Plan:
         rsps = (rsp for planned in self.chains for rsp in planned.rsps)
         taps = {function.id for function in self.topology.functions if function.is_tap}
         back = ((rsp, hop) for rsp in rsps for hop in rsp.hops if hop.function not in taps and self._is_met(hop))
-        return _grouped((hop.port_out, (rsp.spi, hop.si)) for rsp, hop in back)
+        handed = [(hop.port_out, (rsp.spi, hop.si)) for rsp, hop in back]
+        return _grouped((*handed, *self._handed_instead()))
+
+    def _handed_instead(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """The same for instances that stand in where a leg has no carrier."""
+        left = {function.id for function in self.topology.functions if function.on_failure is OnFailure.NEXT}
+        for planned in self.chains if left else ():
+            for rsp in planned.rsps:
+                for hop in rsp.hops:
+                    if hop.function in left and self._is_met(hop):
+                        other = stand_in(self.topology, planned.chain, rsp, hop)
+                        if other is not None:
+                            yield other.port_out, (rsp.spi, hop.si)
 
     def _is_met(self, hop: Hop) -> bool:
         """False of a function out of reach, for which another forwarder stands in."""

@@ -17,6 +17,7 @@ from sfc.simulator import Simulator
 from sfc.simulator.footprint import Spot, spot_of_flow, spot_of_group
 from sfc.simulator.packets import Ethernet, Raw
 from sfc.verify.besides import BesidesCheck
+from sfc.verify.carrier import carrier_checks
 from sfc.verify.chain_check import ChainCheck
 from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
 from sfc.verify.classified import Misfit, misfits
@@ -154,6 +155,7 @@ def _checks(plan: Plan) -> Iterator[Check]:
         yield ChainCheck(branches, rivals, heirs, down, graph)
         if first.share is None and not graph.followers and not down:
             yield BesidesCheck(first, rivals)
+            yield from carrier_checks(topology, first, rivals)
     for planned in plan.chains:
         for rsp in planned.rsps:
             yield OamCheck(rsp, plan.failed(planned, (hop.function for hop in rsp.hops)))

@@ -16,6 +16,7 @@ from sfc.model import (
     Cookie,
     Kind,
     Match,
+    OnFailure,
     PathGroup,
     PortRange,
 )
@@ -125,3 +126,16 @@ def test_a_graph_branches_by_the_packet_and_by_the_context_word(lab: Lab):
             if each.packets and Cookie.decode(each.cookie).kind is Kind.HAND_OFF
         }
         assert handed >= {lab.chains[0].forward.spi, lab.chains[-1].forward.spi}
+
+
+def test_the_bridge_itself_gives_packets_to_the_next_instance_when_a_leg_loses_its_carrier(lab: Lab):
+    ends = lab.station("client", "10.0.0.1/24"), lab.station("server", "10.0.0.2/24")
+    both = [lab.bridging_function(name, on_failure=OnFailure.NEXT) for name in ("first", "second")]
+    lab.program(Chain("web", ends[0], (PathGroup.of("firewall", *both),), egress=ends[1]))
+    assert not compare_tables(lab.location, BRIDGE, lab.tables)
+    with listening(lab, "second") as packets:
+        connect(lab)
+        assert not any(b"question" in octets for octets, _ in frames(packets))
+        lab.run("first", "ip", "link", "set", "out", "down")
+        connect(lab)
+        assert any(b"question" in octets for octets, _ in frames(packets))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from sfc.change import differences
-from sfc.model import Kind, Layer, OnFailure, PlannedChain, Topology
+from sfc.model import Kind, Layer, Mac, OnFailure, PlannedChain, Topology, WeightedInstance
+from sfc.model.flows import Flow, FlowTables
 from sfc.path import choose_instances, plan_branches, plan_chain
-from sfc.render import Renderer, render
+from sfc.render import Renderer, Table, render
 from sfc.simulator import Simulator
 from sfc.simulator.packets import Ethernet, answer_to
+from sfc.statistics import path_counts
 from sfc.verify import Prover, Rule, verify
 from tests.unit.sfc.gilan import gilan
 from tests.unit.sfc.spreading import FIREWALLS, firewall_of, planned, spread_chain, syn, three_firewalls
@@ -173,6 +176,77 @@ def test_a_leg_without_carrier_is_passed_by_at_once_where_the_policy_is_open(lay
     network = Simulator(topology, render(topology, chains), down_ports={"h1": frozenset({leg})})
     assert network.inject("sub", tcp()).functions == ("dpi", "nat")
     assert network.inject("nat-in", answer_to(tcp(), "A")).functions == ("dpi",)
+
+
+def with_a_second(name: str, layer: Layer = Layer.L2) -> tuple[Topology, PlannedChain]:
+    """The Gi-LAN with another instance of a function behind the same bridge, which is the next of its group."""
+    topology, (chain, *_) = with_policy(OnFailure.NEXT, layer)
+    first = topology.function(name)
+    legs = {leg: replace(topology.port(leg), id=f"{leg}-b", ofport=80 + n) for n, leg in enumerate(first.legs(True))}
+    second = replace(first, id="second", ingress=f"{first.ingress}-b", egress=first.egress and f"{first.egress}-b")
+    ports = (*topology.ports, *(replace(port, mac=Mac(int(port.mac) + 0x100)) for port in legs.values()))
+    topology = replace(topology, ports=ports, functions=(*topology.functions, second))
+    spare = (WeightedInstance(name), WeightedInstance("second", 0))
+    path = tuple(replace(each, instances=spare) if each.name == name else each for each in chain.chain.path)
+    return topology, plan_chain(topology, replace(chain.chain, path=path), 100, 101)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "leg", "met"),
+    [
+        ("fw", "h1", 11, ("second", "dpi", "nat")),
+        ("fw", "h1", 12, ("second", "dpi", "nat")),
+        ("dpi", "h2", 21, ("fw", "second", "nat")),
+    ],
+)
+def test_the_bridge_itself_gives_packets_to_the_next_instance_when_a_leg_loses_its_carrier(
+    name: str, host: str, leg: int, met: tuple[str, ...]
+) -> None:
+    topology, chain = with_a_second(name)
+    tables = render(topology, (chain,))
+    assert verify(topology, (chain,), tables) == ()
+    assert "second" not in Simulator(topology, tables).inject("sub", tcp()).functions
+    network = Simulator(topology, tables, down_ports={host: frozenset({leg})})
+    walk = network.inject("sub", tcp())
+    assert walk.functions == met and not walk.drops
+    assert network.inject("nat-in", answer_to(tcp(), "A")).functions == met[-2::-1]
+    flows = {host: [(*each, 64) for each in counted(network, tables, host)] for host in tables}
+    (there, _) = path_counts((chain,), flows)
+    (hop,) = (hop for hop in there.hops if hop.function == name)
+    assert hop.handed.packets == hop.back.packets == 1
+
+
+@pytest.mark.parametrize("policy", [OnFailure.OPEN, OnFailure.NEXT])
+@pytest.mark.parametrize("gone", [Kind.FAIL_OPEN, Kind.STAND_IN, Kind.STAND_IN_BACK, Kind.TO_STAND_IN])
+def test_a_proof_looks_at_what_a_bridge_does_without_carrier(policy: OnFailure, gone: Kind) -> None:
+    topology, chain = with_a_second("fw")
+    topology = replace(topology, functions=tuple(replace(each, on_failure=policy) for each in topology.functions))
+    tables = render(topology, (chain,))
+    assert verify(topology, (chain,), tables) == ()
+    flows = tuple(flow for flow in tables["h1"].flows if flow.cookie.kind is not gone)
+    found = verify(topology, (chain,), {**tables, "h1": replace(tables["h1"], flows=flows)})
+    told = {violation.rule for violation in found}
+    assert (Rule.FAILURE in told) == ((gone is Kind.FAIL_OPEN) == (policy is OnFailure.OPEN))
+
+
+def counted(network: Simulator, tables: Mapping[str, FlowTables], host: str) -> Iterator[tuple[int, int]]:
+    cookies = {flow.cookie.encode() for flow in tables[host].flows}
+    return ((cookie, network.packets(host, cookie)) for cookie in sorted(cookies))
+
+
+def test_a_next_instance_elsewhere_or_behind_a_mark_is_left_to_who_programs_the_bridges() -> None:
+    topology, chain = with_a_second("fw", Layer.L3)
+    assert Table.STAND_IN not in {each.table for each in added(topology, chain)}
+    chains = planned(three_firewalls(), spread_chain())
+    assert Table.STAND_IN not in {each.table for each in added(three_firewalls(), *chains)}
+    topology, chain = with_a_second("fw")
+    assert Table.STAND_IN in {each.table for each in added(topology, chain)}
+
+
+def added(topology: Topology, *chains: PlannedChain) -> list[Flow]:
+    """Flows that are there for the chains."""
+    gained = differences(render(topology), render(topology, chains))
+    return [each for change in gained.values() for each in change.add]
 
 
 def test_what_a_change_says_of_groups_leads_from_one_set_to_the_other() -> None:
