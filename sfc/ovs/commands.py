@@ -167,6 +167,58 @@ class RemovePort:
     def operations(self, now: Snapshot) -> Iterator[Operation]:
         if present := now.ports.get(self.name):
             yield delete_reference("Bridge", named(present.bridge), "ports", present.uuid)
+            if present.max_rate_bps:
+                yield from _forget_limit(self.name)
+                yield _set_limit(self.name, _NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPort:
+    """What the switch sends to a port of the system's is no more than a bit rate (QoS ``linux-htb``); 0: no limit."""
+
+    name: str
+    max_rate_bps: int
+
+    def __post_init__(self) -> None:
+        _check_device("port", self.name)
+        if self.max_rate_bps < 0:
+            raise ValueError(f"port {self.name}: a rate of {self.max_rate_bps} bit/s is less than nothing")
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        return ()
+
+    def operations(self, now: Snapshot) -> Iterator[Operation]:
+        present = now.ports.get(self.name)
+        if present is None or present.max_rate_bps == self.max_rate_bps:
+            return
+        yield expect("Port", self.name, exists=True)
+        yield from _forget_limit(self.name)
+        limit = _NONE
+        if self.max_rate_bps:
+            rate = {"other_config": to_map({"max-rate": str(self.max_rate_bps)}), "external_ids": _limit_of(self.name)}
+            queues = ["map", [[0, _handle("q", self.name)]]]
+            yield insert("Queue", _handle_name("q", self.name), rate)
+            yield insert("QoS", _handle_name("l", self.name), {**rate, "type": "linux-htb", "queues": queues})
+            limit = _handle("l", self.name)
+        yield _set_limit(self.name, limit)
+
+
+_NONE: list[Any] = ["set", []]
+
+
+def _set_limit(name: str, limit: list[Any]) -> Operation:
+    return {"op": "update", "table": "Port", "where": named(name), "row": {"qos": limit}}
+
+
+def _limit_of(name: str) -> list[Any]:
+    return to_map({"limits-port": name})
+
+
+def _forget_limit(name: str) -> Iterator[Operation]:
+    """Rows of the tables QoS and Queue stay until they are deleted."""
+    for table in ("QoS", "Queue"):
+        yield {"op": "delete", "table": table, "where": [["external_ids", "includes", _limit_of(name)]]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class PortState:
     """Configuration of bidirectional forwarding detection; empty without."""
     statistics: Mapping[str, int] = field(default_factory=dict)
     """As of the switch's last update, up to 5 s old; :func:`sfc.ovs.stats.port_counters` is exact."""
+    max_rate_bps: int = 0
+    """What the switch sends to it at most, in bit/s; 0 without a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +69,17 @@ def snapshot_operations() -> list[Operation]:
     """The reads that :func:`read_snapshot` understands the results of."""
     return [
         select("Bridge", *_BRIDGE_COLUMNS.split()),
-        select("Port", "_uuid", "name", "interfaces"),
+        select("Port", "_uuid", "name", "interfaces", "qos"),
         select("Interface", *_INTERFACE_COLUMNS.split()),
         select("Open_vSwitch", "other_config"),
+        select("QoS", "_uuid", "other_config"),
     ]
 
 
 def read_snapshot(results: list[dict[str, Any]]) -> Snapshot:
     """Join the tables. Bonds (ports of several interfaces) are none of ours: their first interface stands for all."""
-    bridges, ports, interfaces, switch = (result["rows"] for result in results)
+    bridges, ports, interfaces, switch, qualities = (result["rows"] for result in results)
+    rates = {uuid_of(row["_uuid"]): int(from_map(row["other_config"]).get("max-rate", 0)) for row in qualities}
     interface_by_uuid = {uuid_of(row["_uuid"]): row for row in interfaces}
     port_by_uuid = {uuid_of(row["_uuid"]): row for row in ports}
     port_states: dict[str, PortState] = {}
@@ -85,7 +89,7 @@ def read_snapshot(results: list[dict[str, Any]]) -> Snapshot:
         bridge_states[bridge["name"]] = _bridge(bridge, tuple(sorted(str(port["name"]) for port in members)))
         for port in members:
             row = interface_by_uuid[uuid_of(from_set(port["interfaces"])[0])]
-            port_states[port["name"]] = _port(port, row, str(bridge["name"]))
+            port_states[port["name"]] = _port(port, row, str(bridge["name"]), rates)
     return Snapshot(bridge_states, port_states, from_map(switch[0]["other_config"]) if switch else {})
 
 
@@ -102,7 +106,8 @@ def _bridge(row: Row, ports: tuple[str, ...]) -> BridgeState:
     )
 
 
-def _port(port: Row, row: Row, bridge: str) -> PortState:
+def _port(port: Row, row: Row, bridge: str, rates: Mapping[str, int]) -> PortState:
+    quality = optional(port["qos"])
     ofport = optional(row["ofport"])
     link = optional(row["link_state"])
     return PortState(
@@ -121,4 +126,5 @@ def _port(port: Row, row: Row, bridge: str) -> PortState:
         external_ids=from_map(row["external_ids"]),
         bfd=from_map(row["bfd"]),
         statistics=from_map(row["statistics"]),
+        max_rate_bps=rates.get(uuid_of(quality), 0) if quality else 0,
     )

@@ -7,7 +7,7 @@ one without a label was left by a crash and is done again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
@@ -15,7 +15,7 @@ from mano.adapters.vim_local import links, netns
 from mano.adapters.vim_local.commands import run
 from mano.adapters.vim_local.effects import Effects
 from mano.adapters.vim_local.lab import UNDERLAY_MTU
-from mano.adapters.vim_local.shaping import is_shaped, shape
+from mano.adapters.vim_local.shaping import shape
 from mano.adapters.vim_local.specification import EMULATED_VF
 from mano.errors import InUse
 from mano.ports.vim import PortSpec
@@ -38,8 +38,8 @@ class Pairs:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
 
-    def ensure(self, port: PortSpec, ends: Ends, users: Callable[[], Iterable[str]]) -> None:
-        """Both ends are there; the inner one is parked unless its user has it, in a namespace of ``users``."""
+    def ensure(self, port: PortSpec, ends: Ends) -> None:
+        """Both ends are there; the inner one is parked unless its user has it."""
         outer = links.read_links(ends.outer_namespace).get(ends.outer)
         if outer is None:
             add = ["link", "add", "name", ends.outer, "type", "veth", "peer", "name", ends.inner, "netns", ends.parking]
@@ -48,11 +48,17 @@ class Pairs:
         if outer is None or outer.alias != label(port.id) or not outer.up:
             with self._effects("port.outer"):
                 _configure_outer(port, ends, outer)
-        self._shape(port, ends, outer, users)
         inner = links.read_links(ends.parking).get(ends.inner)
         if inner is not None and (inner.alias, inner.mac, inner.mtu) != (label(port.id), port.mac, port.mtu):
             with self._effects("port.inner"):
                 _configure_inner(port, ends)
+
+    def tune(self, port: PortSpec, users: Iterable[str]) -> None:
+        """The inner end, in whichever of the namespaces its user has it, sends no more than the port may carry."""
+        for namespace in users:
+            inner = find(namespace, port.id) if netns.exists(namespace) else None
+            if inner is not None:
+                shape(self._effects, namespace, inner, port.bit_rate_bps)
 
     def remove(self, namespace: str, outer: str) -> None:
         """Both ends are gone, wherever the inner one was."""
@@ -95,19 +101,6 @@ class Pairs:
                 ]
                 with self._effects("port.park"):
                     links.change(namespace, commands)
-
-    def _shape(self, port: PortSpec, ends: Ends, outer: links.Link | None, users: Callable[[], Iterable[str]]) -> None:
-        """Both ends carry what the port may; the outer one last, for by it the next call sees that all is done."""
-        if outer is None and not port.bit_rate_bps:
-            return
-        present = outer or links.read_links(ends.outer_namespace)[ends.outer]
-        if is_shaped(ends.outer_namespace, present, port.bit_rate_bps):
-            return
-        for namespace in users():
-            inner = find(namespace, port.id) if netns.exists(namespace) else None
-            if inner is not None:
-                shape(self._effects, namespace, inner, port.bit_rate_bps)
-        shape(self._effects, ends.outer_namespace, present, port.bit_rate_bps)
 
     def _configure(self, port: PortSpec, namespace: str, device: str) -> None:
         """MAC address, MTU, addresses and gateway; IPv6 only where it has an address."""

@@ -35,9 +35,10 @@ from mano.domain.ns_instance import NetworkKind
 from mano.domain.vnf_instance import Realisation
 from mano.errors import InUse, Unreachable
 from mano.ports.vim import MEND_HINT, PortSpec, PortStatus
-from sfc.ovs.commands import EnsurePort, RemovePort
+from sfc.ovs.commands import EnsurePort, LimitPort, RemovePort
 from sfc.ovs.errors import SwitchError
 from sfc.ovs.ovsdb import Database
+from sfc.ovs.switch_state import Snapshot
 
 _VF_NOTE = "a pair of virtual interfaces stands for the VF; it bypasses Open vSwitch"
 _SAP_NOTE = "the physical network is a Linux bridge on this machine"
@@ -63,11 +64,11 @@ class Ports:
             ofport = self._claim(port, ends)
             if ends.physical_network:
                 bridge = self._fabric.ensure_physical_network(ends.physical_network, port.network.segment)
-                self._pairs.ensure(port, ends, self._users)
+                self._pairs.ensure(port, ends)
                 self._pairs.join(ends, bridge)
             else:
                 self._check_switch(port.host)
-                self._pairs.ensure(port, ends, self._users)
+                self._pairs.ensure(port, ends)
                 self._join_integration_bridge(port, ends, ofport)
             if port.attachment:
                 self._attach(port, ends)
@@ -173,10 +174,14 @@ class Ports:
         )
         location = location_of(self._lab, port.host)
         with switch_errors(), Database(location, timeout=ANSWER_DEADLINE_S) as database:
-            if wish_is_true(wish, database):
-                return
-            with self._effects("port.bridge"):
-                database.apply(wish)
+            now = database.snapshot()
+            if not wish_is_true(wish, now):
+                with self._effects("port.bridge"):
+                    now = database.apply(wish)
+            if now.ports[ends.outer].max_rate_bps != port.bit_rate_bps:
+                self._pairs.tune(port, self._users())
+                with self._effects("port.rate"):
+                    database.apply(LimitPort(ends.outer, port.bit_rate_bps))
 
     def _leave_integration_bridge(self, host: str, outer: str) -> None:
         location = location_of(self._lab, host)
@@ -217,9 +222,8 @@ class Ports:
         return self._lab.run / "ports" / f"{self._lab.interface('port', port_id)}.json"
 
 
-def wish_is_true(wish: EnsurePort, database: Database) -> bool:
+def wish_is_true(wish: EnsurePort, now: Snapshot) -> bool:
     """Whether the switch has the port as wished, with its number and without an error."""
-    now = database.snapshot()
     port = now.ports.get(wish.name)
     return port is not None and port.ofport == wish.ofport and not port.error and not list(wish.operations(now))
 

@@ -1,6 +1,7 @@
-"""Bit rates of ports: a token bucket at each end of a port's pair (tc-tbf), so that both directions are limited.
+"""What a VNFC may send through a port: a token bucket at the port's inner end (tc-tbf).
 
-Open vSwitch's own policing would not see these packets: its userspace datapath takes them before the kernel polices.
+What it may get is limited by Open vSwitch's own quality of service. Its policing would not see what comes in: the
+userspace datapath takes packets before the kernel polices them.
 """
 
 from __future__ import annotations
@@ -18,17 +19,10 @@ _QUEUE_S = 0.05
 
 def shape(effects: Effects, namespace: str, link: links.Link, bit_rate_bps: int) -> None:
     """What the interface sends is limited to a bit rate; 0 takes the limit away. Nothing happens where that is so."""
-    if is_shaped(namespace, link, bit_rate_bps):
+    if bit_rate_bps == (bit_rate(namespace, link.name) if link.qdisc == KIND else 0):
         return
     with effects("port.rate"):
         run(["tc", "-n", namespace, "qdisc", *_bucket(link.name, bit_rate_bps)])
-
-
-def is_shaped(namespace: str, link: links.Link, bit_rate_bps: int) -> bool:
-    """True when the interface has this limit; of 0 bit/s, when it has none."""
-    if not bit_rate_bps or link.qdisc != KIND:
-        return not bit_rate_bps and link.qdisc != KIND
-    return bit_rate(namespace, link.name) == bit_rate_bps // 8 * 8  # the kernel counts octets
 
 
 def bit_rate(namespace: str, name: str) -> int:

@@ -133,6 +133,22 @@ def test_the_ports_of_a_removed_vnfc_serve_another(world: World) -> None:
     take_host_down(driver)
 
 
+def test_a_ports_bit_rate_changes_while_its_vnfc_runs(world: World) -> None:
+    driver = world.driver()
+    driver.ensure_host(host("h1"))
+    limited = replace(inside(), bit_rate_bps=2_000_000)
+    vnfc = compute(serving_image(world), (limited,))
+    driver.ensure_compute(vnfc)
+    assert world.bit_rates(limited.id) == {2_000_000}
+    for rate in (8_000_000, 0, 3_000_000):
+        driver.ensure_port(replace(limited, bit_rate_bps=rate))
+        assert world.bit_rates(limited.id) == {rate}
+    assert driver.compute_status(vnfc.id, "h1").state == "running"
+    driver.remove_compute(vnfc.id, "h1")
+    driver.remove_port(limited)
+    driver.remove_host("h1")
+
+
 def test_a_vnfc_with_another_specification_replaces_the_first(world: World) -> None:
     driver = world.driver()
     driver.ensure_host(host("h1"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from mano.adapters.vim_local import LocalVim
+from mano.adapters.vim_local import LocalVim, netns
 from mano.adapters.vim_local.cleanup import cleanup, find_remains
+from mano.adapters.vim_local.commands import run
 from mano.adapters.vim_local.effects import Watcher
 from mano.adapters.vim_local.launcher import process_start
 from mano.adapters.vim_simulated import SimulatedVim
@@ -36,6 +39,9 @@ class World(Protocol):
 
     def read(self, compute_id: str) -> str:
         """What it finds written; empty when there is nothing."""
+
+    def bit_rates(self, port_id: str) -> set[int]:
+        """The limits of what goes through a port in either direction, in bit/s; 0 for none."""
 
     def remains(self) -> list[str]:
         """An independent look: everything that is left, in words."""
@@ -74,11 +80,30 @@ class LocalWorld:
         directory = self.driver().lab.compute_directory(compute_id)
         return Path(f"/proc/{(directory / 'pid').read_text().split()[0]}/root/var/lib/state")
 
+    def bit_rates(self, port_id: str) -> set[int]:
+        found = set()
+        for namespace in netns.names(f"cat-{self.lab}-"):
+            shown = run(["ip", "-n", namespace, "-json", "link", "show"])
+            for link in json.loads(shown):
+                if link.get("ifalias") == f"catena:port={port_id}":
+                    queues = run(["tc", "-n", namespace, "-json", "qdisc", "show", "dev", link["ifname"]])
+                    found.add(_limit(json.loads(queues), namespace, link["ifname"]))
+        return found
+
     def remains(self) -> list[str]:
         return find_remains(self.lab)
 
     def clean_up(self) -> None:
         cleanup(self.lab)
+
+
+def _limit(queues: list[dict[str, Any]], namespace: str, device: str) -> int:
+    """By tc: a token bucket, or the class of an hierarchical one that everything falls into."""
+    if any(queue["kind"] == "htb" for queue in queues):
+        shown = run(["tc", "-n", namespace, "class", "show", "dev", device, "classid", "1:1"])
+        amount, unit = re.findall(r"ceil (\d+)([KMG]?)bit", shown)[0]
+        return int(amount) * {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}[unit]
+    return sum(8 * int(queue["options"]["rate"]) for queue in queues if queue["kind"] == "tbf")
 
 
 class SimulatedWorld:
@@ -101,6 +126,9 @@ class SimulatedWorld:
 
     def read(self, compute_id: str) -> str:
         return self.driver().read(compute_id)
+
+    def bit_rates(self, port_id: str) -> set[int]:
+        return {self.driver().bit_rate_bps(port_id)}
 
     def remains(self) -> list[str]:
         observed = self.driver().observe()

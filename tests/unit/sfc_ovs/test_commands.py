@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sfc.ovs.commands import EnsureBridge, EnsurePort, RemoveBridge, RemovePort, SetSwitchConfig, WrongBridge
+from sfc.ovs.commands import EnsureBridge, EnsurePort, LimitPort, RemoveBridge, RemovePort, SetSwitchConfig, WrongBridge
 from sfc.ovs.switch_state import Snapshot, read_snapshot
 
 UUID = "00000000-0000-0000-0000-00000000000{}"
 
 
-def rows(mtu: int | list[Any] = 1600) -> list[dict[str, Any]]:
+def rows(mtu: int | list[Any] = 1600, *, limited: bool = False) -> list[dict[str, Any]]:
     """One bridge with its own port and one more, as ovsdb-server gives them."""
 
     def interface(number: int, name: str, kind: str, ofport: int, request: object) -> dict[str, Any]:
@@ -35,7 +35,13 @@ def rows(mtu: int | list[Any] = 1600) -> list[dict[str, Any]]:
         }
 
     def port(number: int, name: str, of: int) -> dict[str, Any]:
-        return {"_uuid": ["uuid", UUID.format(number)], "name": name, "interfaces": ["uuid", UUID.format(of)]}
+        limit = ["uuid", UUID.format(7)] if name == "p1" and limited else ["set", []]
+        return {
+            "_uuid": ["uuid", UUID.format(number)],
+            "name": name,
+            "interfaces": ["uuid", UUID.format(of)],
+            "qos": limit,
+        }
 
     bridge = {
         "_uuid": ["uuid", UUID.format(9)],
@@ -53,6 +59,7 @@ def rows(mtu: int | list[Any] = 1600) -> list[dict[str, Any]]:
         {"rows": [port(1, "br-int", 3), port(2, "p1", 4)]},
         {"rows": interfaces},
         {"rows": [{"other_config": ["map", [["a", "1"]]]}]},
+        {"rows": [{"_uuid": ["uuid", UUID.format(7)], "other_config": ["map", [["max-rate", "1000"]]]}]},
     ]
 
 
@@ -105,6 +112,25 @@ def test_only_columns_that_differ_are_updated_and_foreign_keys_stay():
 def test_removal_takes_the_reference_away():
     (removal,) = operations(RemovePort("p1"))
     assert removal["mutations"] == [["ports", "delete", ["uuid", UUID.format(2)]]]
+
+
+def test_a_limit_takes_the_place_of_another_and_goes_with_its_port():
+    limited = read_snapshot(rows(limited=True))
+    assert (NOW.ports["p1"].max_rate_bps, limited.ports["p1"].max_rate_bps) == (0, 1000)
+    assert operations(LimitPort("p1", 0)) == operations(LimitPort("p1", 1000), limited) == []
+    changed = operations(LimitPort("p1", 5000), limited)
+    assert [(each["op"], each["table"]) for each in changed[1:]] == [
+        ("delete", "QoS"),
+        ("delete", "Queue"),
+        ("insert", "Queue"),
+        ("insert", "QoS"),
+        ("update", "Port"),
+    ]
+    assert changed[4]["row"]["other_config"] == ["map", [["max-rate", "5000"]]]
+    for gone in (operations(LimitPort("p1", 0), limited), operations(RemovePort("p1"), limited)):
+        assert gone[-1]["row"] == {"qos": ["set", []]}
+    with pytest.raises(ValueError, match="less than nothing"):
+        LimitPort("p1", -1)
 
 
 def test_a_port_of_another_bridge_is_not_stolen():
