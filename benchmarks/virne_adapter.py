@@ -32,6 +32,7 @@ from mano.domain.nfvi import Host, Inventory, Link, NumaNode
 from mano.placement import request_from_document
 from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine
+from mano.placement.parts import Parts
 
 SOLVER = "catena"
 HEURISTICS = ("order_rank", "random_rank", "grc_rank", "ffd_rank", "nrm_rank", "pl_rank", "rw_rank")
@@ -125,7 +126,7 @@ class Embedding:
 
     def plan(self, inventory: Inventory) -> Plan | None:
         """What the engine makes of these hosts; None when a VDU found no place."""
-        with Board(Fleet(inventory), self.request) as board:
+        with Board(Fleet(inventory), self.request, Parts.installed()) as board:
             if SwiftEngine(board).solve(self.request.vdus):
                 return None
             places = dict(board.places)

@@ -183,6 +183,33 @@ class NotConfigured(Refused):
     code = "VNF_CONFIGURATION"
 
 
+class CoordinationAborted(Refused):
+    """Whoever coordinates a life-cycle operation with this server refused, aborted or cancelled its part of it.
+
+    ``facts`` has the coordination action's name and, where there is one, its identifier on the other side. A retry of
+    the operation asks anew.
+    """
+
+    code = "COORDINATION_ABORTED"
+
+
+class PluginError(CatenaError):
+    """A part of placement that an installed package registers cannot be loaded, fails, or answers what it must not.
+
+    The message names the part and its package. Decisions on placement are refused as long as it is there, for leaving
+    a filter out might place what it forbids; everything else goes on. Mend or uninstall the package and restart.
+    """
+
+    code = "PLACEMENT_PLUGIN"
+
+    @classmethod
+    def of(cls, group: str, name: str, distribution: str, what: str) -> PluginError:
+        """Said of the entry point ``name`` in ``group``, which ``distribution`` registers."""
+        facts = {"group": group, "entryPoint": name, "distribution": distribution}
+        hint = f"mend or uninstall the package {distribution}, then restart"
+        return cls(f"placement plug-in {name!r} ({group}) of {distribution} {what}", hint=hint, facts=facts)
+
+
 class Unreachable(CatenaError):
     """A host, VIM, VNFM, NFVO or database does not answer."""
 

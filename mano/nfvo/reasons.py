@@ -31,6 +31,7 @@ SCORES = {
     "brokenCores": "broken cores",
     "strandedPagesMib": "MiB of stranded pages",
     "strandedVfs": "stranded VFs",
+    "packing": "fit for what is still to be placed",
 }
 
 
@@ -75,10 +76,12 @@ def _comparison(decision: Mapping[str, Any]) -> str:
 
 
 def _differing(mine: Mapping[str, int], other: Mapping[str, int]) -> str:
-    """The first score by which the two differ; empty when they do not."""
-    for name, label in SCORES.items():
+    """The first score by which the two differ; empty when they do not. Those of third parties count behind groups."""
+    first, *last = SCORES
+    others = sorted({*mine, *other} - set(SCORES))
+    for name in (first, last[0], *others, *last[1:]):
         if mine.get(name, 0) != other.get(name, 0):
-            return f"{label} {mine.get(name, 0)} against {other.get(name, 0)}"
+            return f"{SCORES.get(name, name)} {mine.get(name, 0)} against {other.get(name, 0)}"
     return ""
 
 

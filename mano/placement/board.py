@@ -19,6 +19,7 @@ from mano.placement.arrays import FleetArrays
 from mano.placement.free import FreeHost, FreeHosts
 from mano.placement.groups import GroupBook, Seat
 from mano.placement.numa import Fit
+from mano.placement.parts import Parts
 from mano.placement.paths import Chains, ChainState, Underlay, graph_of, hop_cost
 from mano.placement.request import PlacementRequest, VduRequest
 from mano.placement.result import Code, Objective
@@ -108,10 +109,13 @@ class Snapshot:
 class Board:
     """One request's placements on a fleet. Close it, or use it in a `with` statement."""
 
-    def __init__(self, fleet: Fleet, request: PlacementRequest, *, standing: bool = False) -> None:
+    def __init__(
+        self, fleet: Fleet, request: PlacementRequest, parts: Parts, *, standing: bool = False
+    ) -> None:  # fmt: skip
         """`standing` says that the request's chains run already: their hops hold what they take of the links."""
         self.fleet = fleet
         self.request = request
+        self.parts = parts
         self.vdus: dict[str, VduRequest] = {vdu.id: vdu for vdu in request.vdus}
         self.groups = GroupBook(request.groups, fleet.tagged)
         self.chains = Chains(request.chains, fleet.underlay() if request.chains else Underlay(()))

@@ -18,15 +18,15 @@ import numpy.typing as npt
 from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
 from mano.placement.complete import Complete
-from mano.placement.filters import BEFORE_GROUPS, Filter, first_refusal, installed_filters
+from mano.placement.filters import first_refusal
 from mano.placement.groups import Bounds
 from mano.placement.nics import Effort, NicRules
-from mano.placement.numa import Fit, FitRules, fit
+from mano.placement.numa import Fit, FitRules
 from mano.placement.packing import Demand, demands_behind, packing_keys
 from mano.placement.paths import OTHER_ZONE, SAME_ZONE
 from mano.placement.request import NumaAffinity, VduRequest
 from mano.placement.result import CHAIN_HOP_COST, CROSS_NUMA_COST, HOST_OPENED_COST, Code
-from mano.placement.scores import Score, ScoreFunction, installed_scores, marginal_cost, total, waste
+from mano.placement.scores import Proposal, Score
 from mano.placement.screen import Screen, screen
 
 EXACT_CANDIDATES = 8
@@ -78,25 +78,13 @@ class Turn:
     underlay: dict[int, tuple[Code, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Extensions:
-    """Filters and scores of third parties."""
-
-    filters: tuple[Filter, ...] = ()
-    scores: tuple[ScoreFunction, ...] = ()
-
-    @classmethod
-    def installed(cls) -> Extensions:
-        return cls(installed_filters(), installed_scores())
-
-
 class Engine:
     """Places the VDUs of one request on a board."""
 
-    def __init__(self, board: Board, extensions: Extensions = Extensions()) -> None:
+    def __init__(self, board: Board) -> None:
         self.board = board
         self.fleet: Fleet = board.fleet
-        self.extensions = extensions
+        self.parts = board.parts
         self.turns: dict[str, Turn] = {}
         self.effort: Effort | None = None
         """One effort for all fits to come, in the place of one for each."""
@@ -159,7 +147,7 @@ class Engine:
     def attempt(self, vdu: VduRequest, position: int) -> Fit | None:
         """The fit on one given host, None where anything forbids it."""
         host = self.fleet.hosts[position]
-        if host.storage_gib < vdu.storage_gib or first_refusal(BEFORE_GROUPS, host, vdu) is not None:
+        if host.storage_gib < vdu.storage_gib or first_refusal(self.parts.before_groups, host, vdu) is not None:
             return None
         bounds = self.board.groups.bounds(vdu.id, self.board.seats)
         if not bounds.allows(position, host.host.zone):
@@ -171,29 +159,27 @@ class Engine:
     def _fit(self, vdu: VduRequest, position: int, bounds: Bounds) -> Fit | None:
         """The fit that keeps the strict rules, and the soft ones too if it can; third parties may refuse it."""
         host = self.fleet.hosts[position]
-        if first_refusal(self.extensions.filters, host, vdu) is not None:
+        if first_refusal(self.parts.foreign_filters, host, vdu) is not None:
             return None
         rules = bounds.rules_at(position)
         if any(not group.strict for group in self.board.groups.groups_of(vdu.id)):
             soft = self.board.groups.bounds(vdu.id, self.board.seats, soft=True).rules_at(position)
-            found = fit(host, vdu, both(rules, soft), effort=self.effort) if soft else None
+            found = self.parts.fit(host, vdu, both(rules, soft), effort=self.effort) if soft else None
             if found is not None:
                 return found
-        return fit(host, vdu, rules, effort=self.effort)
+        return self.parts.fit(host, vdu, rules, effort=self.effort)
 
     def _score(self, vdu: VduRequest, position: int, found: Fit, packing: npt.NDArray[np.int64] | None) -> Score:
         host = self.fleet.hosts[position]
-        wasted = waste(host, host.take(found.allocation))
-        soft = self.board.groups.violations(vdu, position, host.host.zone, found, self.board.seats)
-        return Score(
-            cost=marginal_cost(host.opened, found.crosses_numa, self.board.hops_to(vdu.id, position)),
-            soft_groups=soft,
-            others=total(self.extensions.scores, host, vdu, found),
-            broken_cores=wasted.broken_cores,
-            stranded_pages_mib=wasted.stranded_pages_mib,
-            stranded_vfs=wasted.stranded_vfs,
-            packing=0 if packing is None else int(packing[position]),
-            name=host.host.name,
+        return self.parts.score(
+            Proposal(
+                host,
+                vdu,
+                found,
+                hops=self.board.hops_to(vdu.id, position),
+                soft_groups_broken=self.board.groups.violations(vdu, position, host.host.zone, found, self.board.seats),
+                packing=0 if packing is None else int(packing[position]),
+            )
         )
 
     # ---- all VDUs

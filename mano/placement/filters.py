@@ -1,13 +1,14 @@
 """Why a host cannot take a VDU: one small function per reason, in the order in which reasons count.
 
 Each says what is short and by how much. CPUs, memory and pages are first summed over the whole host; whether they lie
-on the right nodes is NUMA_CELLS. A filter assumes that those before it passed. A third party adds one through the
-entry point group `catena.placement.filters`: a function of a `FreeHost` and a `VduRequest` that returns a `Refusal`
-with a code of its own, or None; it is asked about hosts that pass all of ours.
+on the right nodes is NUMA_CELLS. A filter assumes that those before it passed. All of them are entry points of the
+group `catena.placement.filters`, ours by the name of their code; a third party's is a function of a `FreeHost` and a
+`VduRequest` that returns a `Refusal` with a code of its own, or None, and is asked about hosts that pass all of ours.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,12 +17,13 @@ from mano.placement.cells import rooms_of
 from mano.placement.free import FreeHost
 from mano.placement.nics import NicDemand, attach, eligible, on_physnet
 from mano.placement.numa import fit, fits_cells
-from mano.placement.plugins import installed
 from mano.placement.request import EmulatorThreads, PageClass, ThreadPolicy, VduRequest, VnicType
 from mano.placement.result import Code, pages_code
 
-ENTRY_POINT_GROUP = "catena.placement.filters"
+GROUP = "catena.placement.filters"
 DEFAULT_HUGE_PAGE_KIB = 2048
+
+_CODE = re.compile(r"[A-Z0-9_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Refusal:
 
     code: str
     short: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.code):
+            raise ValueError(f"a code is 1 to 64 capital letters, digits and underscores, not {self.code!r:.60}")
 
 
 Filter = Callable[[FreeHost, VduRequest], Refusal | None]
@@ -148,33 +154,9 @@ def _mbps_short(host: FreeHost, vdu: VduRequest) -> int:
     return missing
 
 
-BEFORE_GROUPS: tuple[Filter, ...] = (host_state, label, zone)
-"""What is examined before groups are."""
-
-RESOURCES: tuple[Filter, ...] = (
-    cpu_dedicated,
-    cpu_shared,
-    thread_policy,
-    memory,
-    pages,
-    numa_cells,
-    storage,
-    physnet,
-    vf,
-    nic_numa,
-    bandwidth,
-)
-"""What is examined after them."""
-
-
 def first_refusal(filters: Sequence[Filter], host: FreeHost, vdu: VduRequest) -> Refusal | None:
     for one in filters:
         refusal = one(host, vdu)
         if refusal is not None:
             return refusal
     return None
-
-
-def installed_filters() -> tuple[Filter, ...]:
-    """The filters of third parties, by the name of their entry point."""
-    return installed(ENTRY_POINT_GROUP)

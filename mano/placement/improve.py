@@ -17,7 +17,7 @@ import numpy as np
 
 from mano.placement.engine import FILL_FROM, Engine
 from mano.placement.neighbourhood import Limits, Model, Solution
-from mano.placement.numa import Fit, FitRules, fit
+from mano.placement.numa import Fit, FitRules
 from mano.placement.packing import Demand, packing_keys
 from mano.placement.request import VduRequest
 from mano.placement.walk import Walk, is_free_to_walk
@@ -247,7 +247,8 @@ class _Search:
             return None
         rules = bounds.rules_at(position)
         if rules.exact_nodes is None and len(nodes) == 1:
-            found = fit(host, vdu, replace(rules, exact_nodes=nodes) if rules else FitRules(exact_nodes=nodes))
+            there = replace(rules, exact_nodes=nodes) if rules else FitRules(exact_nodes=nodes)
+            found = self.engine.parts.fit(host, vdu, there)
             if found is not None:
                 return found
         return self.engine.attempt(vdu, position)

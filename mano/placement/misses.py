@@ -14,7 +14,6 @@ from mano.placement.cpus import room
 from mano.placement.engine import Engine, Turn
 from mano.placement.filters import (
     DEFAULT_HUGE_PAGE_KIB,
-    RESOURCES,
     bandwidth,
     cpu_dedicated,
     cpu_shared,
@@ -69,7 +68,7 @@ def codes_of_all(engine: Engine, vdu: VduRequest, turn: Turn) -> list[str]:
         host = engine.fleet.hosts[position]
         special = position in turn.bounds.rules or position in turn.underlay
         key = (host.host.zone, host.storage_gib, host.host.vswitch, *map(id, host.nodes), *map(id, host.nics))
-        if special or engine.extensions.filters or engine.board.chains.of(vdu.id):
+        if special or engine.parts.foreign_filters or engine.board.chains.of(vdu.id):
             codes.append(code_of(engine, vdu, turn, position))
             continue
         if key not in known:
@@ -84,13 +83,13 @@ def code_of(engine: Engine, vdu: VduRequest, turn: Turn, position: int) -> str:
     if number:
         return turn.screen.name_of(number)
     host = engine.fleet.hosts[position]
-    refusal = first_refusal(RESOURCES, host, vdu)
+    refusal = first_refusal(engine.parts.resources, host, vdu)
     if refusal is not None:
         return str(refusal.code)
     rules = turn.bounds.rules_at(position)
     if rules and fit(host, vdu, rules) is None:
         return Code.AFFINITY
-    refusal = first_refusal(engine.extensions.filters, host, vdu)
+    refusal = first_refusal(engine.parts.foreign_filters, host, vdu)
     if refusal is not None:
         return str(refusal.code)
     underlay = engine.board.chains.refusal(vdu.id, host.host.name, engine.board.places)

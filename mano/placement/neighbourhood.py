@@ -16,10 +16,10 @@ from typing import Any
 from mano.domain.nfvi import SMALL_PAGE_KIB, Allocation, InterfacePlacement
 from mano.placement.board import Board
 from mano.placement.cells import equal, takes
-from mano.placement.filters import BEFORE_GROUPS, first_refusal
+from mano.placement.filters import first_refusal
 from mano.placement.free import FreeHost
 from mano.placement.nics import NicDemand, attach
-from mano.placement.numa import FitRules, fit, node_after
+from mano.placement.numa import FitRules, node_after
 from mano.placement.paths import OTHER_ZONE, hop_cost
 from mano.placement.request import GroupKind, Scope, VduRequest
 from mano.placement.result import CHAIN_HOP_COST, CROSS_NUMA_COST, HOST_OPENED_COST
@@ -56,7 +56,7 @@ class Limits:
 def options_of(board: Board, vdu: VduRequest, position: int) -> Iterator[Option]:
     """The ways to place `vdu` on a host as it is now, VDUs that are to be placed anew not being on it."""
     host = board.fleet.hosts[position]
-    if first_refusal(BEFORE_GROUPS, host, vdu) is not None:
+    if first_refusal((*board.parts.before_groups, *board.parts.foreign_filters), host, vdu) is not None:
         return
     bounds = board.groups.bounds(vdu.id, board.seats)
     if not bounds.allows(position, host.host.zone):
@@ -67,7 +67,7 @@ def options_of(board: Board, vdu: VduRequest, position: int) -> Iterator[Option]
     if found:
         yield from found
     else:
-        block = fit(host, vdu, rules)
+        block = board.parts.fit(host, vdu, rules)
         if block is not None:
             uses = dict(_uses_of(host, position, block.allocation))
             yield Option(vdu.id, position, frozenset(block.allocation.nodes), uses, block.crosses_numa)

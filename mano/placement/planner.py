@@ -9,7 +9,8 @@ from typing import Literal
 
 from mano.domain.nfvi import Inventory
 from mano.placement.board import Board, Fleet
-from mano.placement.engine import Engine, Extensions, Turn
+from mano.placement.engine import Engine, Turn
+from mano.placement.parts import Parts
 from mano.placement.reading import DocumentError, Fault, pointer_of
 from mano.placement.relax import explained
 from mano.placement.request import PlacementRequest, Scope, VduRequest
@@ -31,7 +32,7 @@ def plan(
     optimize: Optimize = "fast",
     time_limit_s: float = 10.0,
     iterations: int | None = None,
-    extensions: Extensions | None = None,
+    parts: Parts | None = None,
 ) -> PlacementResult:
     """Where each VDU of `request` goes on `inventory`, which is not changed.
 
@@ -39,17 +40,18 @@ def plan(
     deserves) and at most `time_limit_s` seconds. The same input gives the same result, but for its `decision_ms`, and
     but for `best` when the time limit ends it. Raises DocumentError when the request names what is nowhere.
     """
-    planner = Planner(inventory, extensions)
+    planner = Planner(inventory, parts)
     return planner.plan(request, optimize=optimize, time_limit_s=time_limit_s, iterations=iterations)
 
 
 class Planner:
     """Decides over one inventory. One decision runs at a time; threads may share a planner."""
 
-    def __init__(self, inventory: Inventory, extensions: Extensions | None = None) -> None:
+    def __init__(self, inventory: Inventory, parts: Parts | None = None) -> None:
+        """Without `parts` those that are installed decide; they are looked for when there is something to decide."""
         self._lock = threading.Lock()
         self._fleet = Fleet(inventory)
-        self._extensions = Extensions.installed() if extensions is None else extensions
+        self._parts = parts
 
     @property
     def fleet(self) -> Fleet:
@@ -77,8 +79,8 @@ class Planner:
         with self._lock:
             started = time.perf_counter()
             check_names(self._fleet, request)
-            with Board(self._fleet, request) as board:
-                engine = Engine(board, self._extensions)
+            with Board(self._fleet, request, self._parts or Parts.installed()) as board:
+                engine = Engine(board)
                 missing = engine.solve(_ordered(request))
                 if optimize == "best":
                     from mano.placement.improve import improve

@@ -13,10 +13,11 @@ from typing import Any
 
 from mano.domain.nfvi import Allocation, HostState, Inventory
 from mano.placement.board import Board, Fleet
-from mano.placement.engine import Engine, Extensions
+from mano.placement.engine import Engine
 from mano.placement.improve import improve
 from mano.placement.nics import crosses_numa
 from mano.placement.numa import Fit
+from mano.placement.parts import Parts
 from mano.placement.reading import DocumentError, Fault
 from mano.placement.relax import explained
 from mano.placement.request import PlacementRequest, VduRequest
@@ -68,7 +69,7 @@ def rebalance(
     *,
     time_limit_s: float = 10.0,
     iterations: int | None = None,
-    extensions: Extensions | None = None,
+    parts: Parts | None = None,
     evacuate: Sequence[str] = (),
 ) -> Rebalance:
     """Moves of `movable`'s VDUs, each of which has an allocation in `inventory`, that make their plan cheaper.
@@ -79,8 +80,8 @@ def rebalance(
     """
     held = _held(inventory, movable)
     fleet = Fleet(_evacuated(_without(inventory, held), evacuate))
-    with Board(fleet, movable, standing=True) as board:
-        engine = Engine(board, Extensions.installed() if extensions is None else extensions)
+    with Board(fleet, movable, parts or Parts.installed(), standing=True) as board:
+        engine = Engine(board)
         _seat_as_is(board, held)
         before = board.objective()
         deadline = time.perf_counter() + time_limit_s

@@ -11,7 +11,11 @@ from mano.placement.free import FreeHost, FreeHosts
 
 def has_room(host: Host, allocation: Allocation) -> bool:
     """Whether every CPU, page, VF and GiB of `allocation` is free on the host as it is now."""
-    free = FreeHosts().of(host)
+    return has_room_on(FreeHosts().of(host), allocation)
+
+
+def has_room_on(free: FreeHost, allocation: Allocation) -> bool:
+    """The same of what is left of a host."""
     return allocation.storage_gib <= free.storage_gib and _nodes(free, allocation) and _nics(free, allocation)
 
 

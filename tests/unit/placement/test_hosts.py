@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mano.placement import Code
-from mano.placement.engine import Extensions
 from mano.placement.filters import Refusal
+from mano.placement.parts import Parts
+from mano.placement.scores import Proposal
 from tests.unit.placement.world import allocation, direct, host, nic, node, placed, reasons, solve, vdu
 
 
@@ -68,18 +69,19 @@ def test_vfs_on_the_cell_s_node_are_worth_fifty():
     assert placed([far, near], vdu(interfaces=[direct(numaAffinity="preferred")]))["host"] == "b"
 
 
-def test_third_parties_can_forbid_hosts_and_rank_them():
+def test_a_caller_can_forbid_hosts_and_rank_them():
     world = [host(name, allocations=[allocation(f"o{name}")]) for name in "abc"]
 
     def not_a(free: Any, _: Any) -> Refusal | None:
         return Refusal("MY_RULE") if free.host.name == "a" else None
 
-    def c_first(free: Any, *_: Any) -> int:
-        return -(free.host.name == "c")
+    def c_first(proposal: Proposal) -> int:
+        return -(proposal.host.host.name == "c")
 
-    ranked = solve(world, vdu(), extensions=Extensions((not_a,), (c_first,)))
+    parts = Parts.installed().and_also([not_a])
+    ranked = solve(world, vdu(), parts=parts.and_also(scores_too=[c_first]))
     assert ranked["placements"]["v"]["host"] == "c"
-    alone = solve(world[:1], vdu(), extensions=Extensions((not_a,)))
+    alone = solve(world[:1], vdu(), parts=parts)
     assert alone["unplaced"]["v"]["reasons"] == {"MY_RULE": 1}
 
 

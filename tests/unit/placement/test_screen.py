@@ -9,8 +9,9 @@ import pytest
 from mano.placement import inventory_from_document, request_from_document, vdu_from_document
 from mano.placement.board import Board, Fleet
 from mano.placement.engine import Engine
-from mano.placement.filters import BEFORE_GROUPS, RESOURCES, first_refusal
+from mano.placement.filters import first_refusal
 from mano.placement.groups import Bounds
+from mano.placement.parts import Parts
 from mano.placement.screen import screen
 from tests.unit.placement.cases import random_host, random_vdu
 
@@ -40,7 +41,7 @@ def test_arrays_and_filters_agree_on_every_host(seed, nodes):
         vdu = vdu_from_document(document)
         verdicts = screen(fleet.arrays, vdu, Bounds())
         for position, host in enumerate(fleet.hosts):
-            refusal = first_refusal((*BEFORE_GROUPS, *RESOURCES), host, vdu)
+            refusal = first_refusal(Parts.installed().ours().filters, host, vdu)
             number = int(verdicts.code[position])
             expected = str(refusal.code) if refusal else ""
             if number:
@@ -65,7 +66,7 @@ def test_arrays_follow_what_is_placed_and_come_back(seed):
     inventory = random_fleet(random, 30)
     request = request_from_document({"vdus": [random_vdu(random, f"v{n}") for n in range(8)]})
     fleet = Fleet(inventory)
-    with Board(fleet, request) as board:
+    with Board(fleet, request, Parts.installed()) as board:
         Engine(board).solve(request.vdus)
         for vdu, fit in board.fits.items():
             inventory = inventory.with_allocation(board.places[vdu], fit.allocation)
