@@ -18,6 +18,7 @@ from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
+from mano.adapters.lcm_coordination import ns_operations, vnf_operations
 from mano.adapters.or_vnfm_http import ForeignNfvo, ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
 from mano.adapters.or_vnfm_http.management import HttpManagement
 from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers, scaler_of
@@ -300,13 +301,13 @@ def _wire(
     ports = ManagementPorts(open_unit, logical_networks)
     ours = None if foreign_nfvo else settings.peers.nfvo
     networks = HttpManagement(PeerClient(peer_web, ours)) if ours else ports
-    around = _package_actions(settings, vnfm_world, networks, vims).around
+    around = _package_actions(settings, vnfm_world, networks, vims, peer_web)
+    asking = ns_operations(settings, peer_web, open_unit, clock)
     plain: list[Story] = [InstantiateVnf(vnfm_world), TerminateVnf(vnfm_world), *change_stories(vnfm_world)]
     of_vnfm: tuple[Story, ...] = tuple(around(story) for story in plain)
     of_nfvo: tuple[Story, ...] = (
-        InstantiateNs(ns_world),
-        TerminateNs(ns_world),
-        *(ChangeNs(ns_world, following, operation) for operation in ("SCALE", "HEAL", "UPDATE")),
+        *(asking(story) for story in (InstantiateNs(ns_world), TerminateNs(ns_world))),
+        *(asking(ChangeNs(ns_world, following, operation)) for operation in ("SCALE", "HEAL", "UPDATE")),
         ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
     )
     stories = {Role.ALL: of_vnfm + of_nfvo, Role.VNFM: of_vnfm, Role.NFVO: of_nfvo}[settings.role]
@@ -447,11 +448,14 @@ def _vnfms(
 
 
 def _package_actions(
-    settings: Settings, world: VnfmWorld, networks: ManagementNetworks, vims: Mapping[str, VimDriver]
-) -> PackageActions:
+    settings: Settings, world: VnfmWorld, networks: ManagementNetworks, vims: Mapping[str, VimDriver], web: WebClient
+) -> Callable[[Story], Story]:
     ways = {name: vim.management() for name, vim in vims.items() if isinstance(vim, ManagementWay)}
     hidden = tuple(path for path in (settings.data_dir, settings.vim_dir) if path is not None)
-    return PackageActions(world, Management(networks, ways.get), ScriptSandbox(hidden), token_urlsafe)
+    management = Management(networks, ways.get)
+    package = PackageActions(world, management, ScriptSandbox(hidden), token_urlsafe)
+    asking = vnf_operations(settings, web, world, management)
+    return lambda story: asking(package.around(story))
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:
@@ -472,11 +476,7 @@ def _simulated_paths() -> ServicePaths:
 def _log(what: str, error: CatenaError) -> None:
     import structlog
 
-    structlog.get_logger(__name__).error(what, **_facts(error))
-
-
-def _facts(error: CatenaError) -> dict[str, Any]:
-    return {"code": error.code, "detail": error.detail, "hint": error.hint}
+    structlog.get_logger(__name__).error(what, code=error.code, detail=error.detail, hint=error.hint)
 
 
 def lab_view(lab: str, data_directory: Path) -> LabView:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mano.domain.coordination import CoordinationAction, Stage
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9890
 
@@ -189,6 +191,63 @@ class Peers:
 
 
 @dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """Somebody whom operations are coordinated with: an OSS (network services) or an element manager (VNFs).
+
+    ``descriptors`` are the NSDs, or VNFDs, whose instances it cares for; empty: all. ``actions`` are what an OSS is
+    asked for, which no NSD tells; those of VNFs are in their VNFDs, and what stands here comes besides.
+    """
+
+    peer: Peer
+    level: str
+    descriptors: tuple[str, ...] = ()
+    actions: tuple[CoordinationAction, ...] = ()
+
+    @classmethod
+    def from_document(cls, level: str, document: Any) -> CoordinatorSettings:
+        """Of an object with url, descriptors and actions; :class:`ValueError` says what is wrong."""
+        if not isinstance(document, Mapping):
+            raise ValueError("a coordinator is an object with url, and perhaps descriptors and actions")
+        own = {"descriptors", "actions"}
+        descriptors, actions = (document.get(name, ()) for name in ("descriptors", "actions"))
+        if not isinstance(descriptors, list | tuple) or not isinstance(actions, list | tuple):
+            raise ValueError("descriptors and actions of a coordinator are lists")
+        return cls(
+            peer=Peer.from_document({name: value for name, value in document.items() if name not in own}),
+            level=level,
+            descriptors=tuple(str(each) for each in descriptors),
+            actions=tuple(_coordination_action(each) for each in actions),
+        )
+
+    @classmethod
+    def all_from_document(cls, document: Any) -> tuple[CoordinatorSettings, ...]:
+        """Of ``{"ns": [coordinator, ...], "vnf": [...]}``; :class:`ValueError` says what is wrong."""
+        if not isinstance(document, Mapping) or not {"ns", "vnf"} >= document.keys():
+            raise ValueError("the coordinators are an object with ns or vnf")
+        found = []
+        for level, items in document.items():
+            if not isinstance(items, list | tuple):
+                raise ValueError(f"{level} is a list of coordinators")
+            found += [cls.from_document(level, item) for item in items]
+        return tuple(found)
+
+
+def _coordination_action(document: Any) -> CoordinationAction:
+    known = {"name", "operations", "stage", "inputParams"}
+    if not isinstance(document, Mapping) or not known >= document.keys() or not document.get("name"):
+        raise ValueError("an action of a coordinator is an object with name, operations, stage and perhaps inputParams")
+    operations, inputs = document.get("operations", ()), document.get("inputParams", {})
+    if not isinstance(operations, list | tuple) or not isinstance(inputs, Mapping):
+        raise ValueError(f"action {document['name']}: operations is a list, inputParams an object")
+    return CoordinationAction(
+        name=str(document["name"]),
+        operations=tuple(str(each).upper() for each in operations),
+        stage=Stage(str(document.get("stage", "start"))),
+        inputs=dict(inputs),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PackagePolicy:
     """What packages must fulfil to be on-boarded.
 
@@ -233,6 +292,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     packages: PackagePolicy = field(default_factory=PackagePolicy)
     peers: Peers = field(default_factory=Peers)
+    coordinators: tuple[CoordinatorSettings, ...] = ()
+    """Who is asked before and after operations (``/lcmcoord/v1``)."""
     vim_dir: Path | None = None
     """Where the VIM's driver keeps its records; the data directory unless said. NFVO and VNFM share it."""
     outbound: Outbound | None = None

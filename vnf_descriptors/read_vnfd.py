@@ -21,6 +21,7 @@ from vnf_descriptors.model import (
     VnfVirtualLink,
 )
 from vnf_descriptors.read_containers import containers_of, mciops
+from vnf_descriptors.read_coordination import coordination_actions
 from vnf_descriptors.read_facts import (
     configurable_properties,
     indicators,
@@ -199,6 +200,7 @@ def _flavour(context: Context, topology: Topology) -> VnfFlavour:
         indicators=tuple(indicators(topology)),
         package_changes=tuple(package_changes(topology)),
         mciops=tuple(mciops(context, topology)),
+        coordination_actions=tuple(coordination_actions(topology)),
         initial_link_bitrates=initial_link_bitrates(topology),
         monitoring_parameters=tuple(
             monitoring_parameters(topology.property_of(own, "monitoring_parameters") if own else None)

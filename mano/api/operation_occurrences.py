@@ -10,6 +10,7 @@ from mano.api.links import link
 from mano.api.problem_details import problem_of_document
 from mano.api.resource_routes import timestamp
 from mano.api.sol003.vnf_instance import ext_link
+from mano.domain.coordination import Coordination
 from mano.domain.lcm_op_occ import RUNNING, LcmOpOcc, OperationState, StepRecord
 from mano.nfvo.ns_resource_changes import ns_resource_changes
 from mano.vnfm import resource_changes as vnf_changes
@@ -69,6 +70,7 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         "changedInfo": vnf_changes.changed_info(op, _MODIFIABLE),
         **_further(op),
         **_snapshot(op),
+        **_coordinations(op),
         "catena": progress(op),
         "_links": _links(op, f"{root}{VNF_OP_OCCS}/{op.id}", _VNF_TASKS)
         | {"vnfInstance": link(f"{root}/vnflcm/v2/vnf_instances/{op.instance_id}")},
@@ -100,6 +102,7 @@ def ns_lcm_op_occ(op: LcmOpOcc, root: str, vnfs: Mapping[str, Mapping[str, str]]
         **_cancel_mode(op),
         **_error(op),
         **_resources(ns_resource_changes(op, vnfs)),
+        **_coordinations(op),
         "catena": {"operationParams": dict(op.parameters), **progress(op)},
         "_links": _links(op, f"{root}{NS_OP_OCCS}/{op.id}", _NS_TASKS)
         | {"nsInstance": link(f"{root}/nslcm/v2/ns_instances/{op.instance_id}")},
@@ -134,6 +137,33 @@ def _snapshot(op: LcmOpOcc) -> dict[str, Any]:
     """Which VNF snapshot the operation makes or goes back to."""
     about = op.operation in ("CREATE_SNAPSHOT", "REVERT_TO_SNAPSHOT")
     return {"vnfSnapshotInfoId": op.parameters["vnfSnapshotInfoId"]} if about else {}
+
+
+def _coordinations(op: LcmOpOcc) -> dict[str, Any]:
+    """``lcmCoordinations``, ``rejectedLcmCoordinations`` and the coordinators' ``warnings``."""
+    taken = [_coordination(one) for one in op.coordinations if not one.rejected]
+    rejected = [_rejection(one) for one in op.coordinations if one.rejected]
+    warnings = [one.warnings for one in op.coordinations if one.warnings]
+    found = {"lcmCoordinations": taken, "rejectedLcmCoordinations": rejected, "warnings": warnings}
+    return {name: documents for name, documents in found.items() if documents}
+
+
+def _coordination(one: Coordination) -> dict[str, Any]:
+    document = {"id": one.id, "coordinationActionName": one.action, "startTime": timestamp(one.started_at)}
+    if one.result is not None:
+        document["coordinationResult"] = one.result.value
+    if one.ended_at is not None:
+        document["endTime"] = timestamp(one.ended_at)
+    if one.delay_until is not None and one.result is None:
+        document["delay"] = timestamp(one.delay_until)
+    return document | {"endpointType": one.endpoint.value}
+
+
+def _rejection(one: Coordination) -> dict[str, Any]:
+    delay = timestamp(one.delay_until or one.started_at)
+    asked = timestamp(one.started_at)
+    named = {"coordinationActionName": one.action, "rejectionTime": asked, "delay": delay}
+    return named | {"endpointType": one.endpoint.value}
 
 
 def _cancel_mode(op: LcmOpOcc) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import click
 from mano.cli.exits import Exit, Failure, told
 from mano.cli.outbound import outbound_options
 from mano.cli.output import note
-from mano.cli.peers import read_peers
+from mano.cli.peers import read_coordinators, read_peers
 from mano.cli.places import default_data_dir
 from mano.settings import DEFAULT_HOST, DEFAULT_PORT, AuthMode, Listener, Outbound, PackagePolicy, Role, Settings, Tier
 
@@ -60,6 +60,12 @@ class ListenerType(click.ParamType[Listener]):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     envvar="CATENA_PEERS",
     help="JSON file (mode 0600) that names the NFVO, or the VNFMs, in other processes.",
+)
+@click.option(
+    "--coordinators",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="CATENA_COORDINATORS",
+    help="JSON file (mode 0600) that names whom operations are coordinated with: OSS and element managers.",
 )
 @click.option(
     "--vim-dir",
@@ -132,6 +138,7 @@ class ListenerType(click.ParamType[Listener]):
 def serve(
     role: str,
     peers: Path | None,
+    coordinators: Path | None,
     vim_dir: Path | None,
     listen: Listener,
     data_dir: Path | None,
@@ -163,6 +170,7 @@ def serve(
             database=database,
             role=Role(role),
             peers=read_peers(peers),
+            coordinators=read_coordinators(coordinators),
             vim_dir=vim_dir.absolute() if vim_dir else None,
             listen=listen,
             auth=AuthMode(auth),

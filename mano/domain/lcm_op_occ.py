@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from mano.domain.coordination import Coordination
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
 from mano.errors import OperationInProgress, WrongState
@@ -176,6 +177,8 @@ class LcmOpOcc:
     steps: tuple[StepRecord, ...] = ()
     step_names: tuple[str, ...] | None = None
     """Every step of the operation in order, done or to come; ``None`` until it was prepared."""
+    coordinations: tuple[Coordination, ...] = ()
+    """What others were asked on its way."""
     generation: int = 0
 
     @property

@@ -72,6 +72,21 @@ class SupportedInterface:
 
 
 @dataclass(frozen=True, slots=True)
+class CoordinationAction:
+    """What others are asked for around operations of the VNF (SOL001 clauses 6.10.25 and 6.10.26)."""
+
+    name: str
+    #: `instantiate`, `scale`, …, in the words of the policy's `vnf_lcm_operation`.
+    operations: tuple[str, ...]
+    #: `mgmt`, `vnf`, or empty where the deployment decides.
+    endpoint_type: str = ""
+    #: `start`, `end`, or empty for a moment that a script chooses.
+    stage: str = ""
+    #: The input parameters as a JSON object.
+    inputs: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class VnfIndicator:
     """An indicator that the VNF or its EM gives; `source` is `vnf`, `em` or `both_vnf_and_em`."""
 

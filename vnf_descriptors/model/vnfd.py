@@ -21,6 +21,7 @@ from vnf_descriptors.model.scaling import AffinityRule, InstantiationLevel, Scal
 from vnf_descriptors.model.vdu import Vdu
 from vnf_descriptors.model.vnf_facts import (
     ConfigurableProperties,
+    CoordinationAction,
     LcmConfiguration,
     MonitoringParameter,
     PackageChange,
@@ -74,6 +75,7 @@ class VnfFlavour:
     monitoring_parameters: tuple[MonitoringParameter, ...] = ()
     #: Packages for container platforms.
     mciops: tuple[Mciop, ...] = ()
+    coordination_actions: tuple[CoordinationAction, ...] = ()
     #: Virtual link -> its bit rates at scale level 0.
     initial_link_bitrates: FrozenMap[str, Bitrate] = EMPTY
 

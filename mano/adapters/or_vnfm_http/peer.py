@@ -120,6 +120,16 @@ class PeerClient:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
+    def once(self, method: str, location: str, body: Any, headers: Mapping[str, str]) -> Answer:
+        """One exchange, whatever the status; raises Unreachable and DeadlineExceeded where there is no answer."""
+        try:
+            answer = self.web.submit(self._once(method, self.uri(location), body, headers)).result()
+        except CancelledError:
+            raise Unreachable("this server stops") from None
+        if answer.status == 401:
+            self.web.forget_token(self.authentication)
+        return answer
+
     async def _once(self, method: str, uri: str, body: Any, headers: Mapping[str, str]) -> Answer:
         deadline = DEADLINE_S
         async with self.web.request(

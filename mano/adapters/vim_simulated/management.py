@@ -1,4 +1,4 @@
-"""VNFs of the simulated VIM take every configuration: they keep it, and show it when asked. Nothing follows from it."""
+"""VNFs of the simulated VIM take every configuration and keep it, and agree to whatever they are asked for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from mano.adapters.vim_simulated.world import World
 from mano.errors import Unreachable
 from mano.ports.management import Answer, Call, ManagementReach
 
 CONFIGURATION = "/vnfconfig/v1/configuration"
+COORDINATIONS = "/lcmcoord/v1/coordinations"
 
 
 class SimulatedManagement(ManagementReach):
@@ -32,6 +34,8 @@ class SimulatedManagement(ManagementReach):
             thing = self._world.get("computes", call.compute_id)
             if thing is None or thing["state"] == "failed":
                 raise Unreachable(f"{call.address} cannot be reached: nothing runs there")
+            if call.path.endswith(COORDINATIONS) and call.method == "POST":
+                return _agreed(call)
             if not call.path.endswith(CONFIGURATION):
                 return Answer(404)
             present: dict[str, Any] = thing.get("configuration") or {"vnfConfigurationData": {}}
@@ -41,6 +45,13 @@ class SimulatedManagement(ManagementReach):
                 present = _merged(present, call.document)
                 self._world.put("compute.configuration", "computes", call.compute_id, configuration=present)
         return Answer(200, {"etag": _tag(present)}, present if call.method == "GET" else dict(call.document or {}))
+
+
+def _agreed(call: Call) -> Answer:
+    """LcmCoord (SOL002 clause 10.5.2.3) of an action that is over at once."""
+    made = str(uuid5(NAMESPACE_URL, f"{call.compute_id}{json.dumps(call.document, sort_keys=True)}"))
+    document = {**(call.document or {}), "id": made, "coordinationResult": "CONTINUE"}
+    return Answer(201, {"location": f"{call.path}/{made}"}, document)
 
 
 def _tag(document: dict[str, Any]) -> str:

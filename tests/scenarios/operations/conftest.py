@@ -149,12 +149,13 @@ def inline(store: SqlStore) -> Any:
     return InlineEngine(store, SystemClock())
 
 
-def job_at(directory: Path, archives: dict[str, Path], engine: Callable[[SqlStore], Any] = inline) -> Job:
-    """One server over what the directory holds."""
+def job_at(directory: Path, archives: dict[str, Path], engine: Callable[[SqlStore], Any] = inline, **more: Any) -> Job:
+    """One server over what the directory holds; ``more`` are settings."""
     watch = Faults(sleep=lambda _: None)
     (directory / "vim").mkdir(exist_ok=True, parents=True)
     vim = SimulatedVim(directory / "vim", watcher=watch.watch)
-    settings = Settings(data_dir=directory / "data", auth=AuthMode.NONE, tier=Tier.SIMULATED, drain_s=0, watches=False)
+    fixed = {"auth": AuthMode.NONE, "tier": Tier.SIMULATED, "drain_s": 0, "watches": False}
+    settings = Settings(data_dir=directory / "data", **{**fixed, **more})
     catena = build(
         settings,
         vims={"local": vim},
