@@ -67,6 +67,11 @@ class Plan:
         return _grouped((planned.forward.start, planned) for planned in self.classified if not planned.chain.after)
 
     @cached_property
+    def not_closed(self) -> frozenset[str]:
+        """Functions whose bridges may have something else to do with their packets when they fail."""
+        return frozenset(each.id for each in self.topology.functions if each.on_failure is not OnFailure.CLOSED)
+
+    @cached_property
     def _following(self) -> tuple[PlannedChain, ...]:
         return tuple(planned for planned in self.classified if planned.chain.after)
 
@@ -156,11 +161,10 @@ class Plan:
 
     def _handed_instead(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """The same for instances that stand in where a leg has no carrier."""
-        left = {function.id for function in self.topology.functions if function.on_failure is OnFailure.NEXT}
-        for planned in self.chains if left else ():
+        for planned in self.chains if self.not_closed else ():
             for rsp in planned.rsps:
                 for hop in rsp.hops:
-                    if hop.function in left and self._is_met(hop):
+                    if hop.function in self.not_closed and self._is_met(hop):
                         other = stand_in(self.topology, planned.chain, rsp, hop)
                         if other is not None:
                             yield other.port_out, (rsp.spi, hop.si)

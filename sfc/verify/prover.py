@@ -155,7 +155,8 @@ def _checks(plan: Plan) -> Iterator[Check]:
         yield ChainCheck(branches, rivals, heirs, down, graph)
         if first.share is None and not graph.followers and not down:
             yield BesidesCheck(first, rivals)
-            yield from carrier_checks(topology, first, rivals)
+            if not plan.not_closed.isdisjoint(first.forward.functions):
+                yield from carrier_checks(topology, first, rivals)
     for planned in plan.chains:
         for rsp in planned.rsps:
             yield OamCheck(rsp, plan.failed(planned, (hop.function for hop in rsp.hops)))
