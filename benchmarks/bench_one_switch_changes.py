@@ -1,7 +1,8 @@
 """The library alone changes a running chain on one real switch, there and back, under 2 000 datagrams/s each way.
 
-``python -m benchmarks.bench_one_switch_changes [TIMES]`` makes 100 changes of each kind, or TIMES, and tells what was
-lost, what of a flow of the same length that nobody disturbed, and how many datagrams each function was given.
+``python -m benchmarks.bench_one_switch_changes [TIMES [KIND]]`` makes 100 changes of each kind, or TIMES of those whose
+names contain KIND, and tells what was lost, which numbers and where in the switch, what of a flow of the same
+length that nobody disturbed, and how many datagrams each function was given.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.priority import prefer
+from benchmarks.switch_losses import ended
 from sfc.change import ChangePlan, make_before_break, respread
 from sfc.model import Chain, Classifier, Match, PathGroup, PlannedChain, SpiPool, WeightedInstance
 from sfc.ovs.lab import BRIDGE, HOST, Lab
@@ -64,6 +66,17 @@ class BothWays:
         while not self._receiving.is_set():
             with contextlib.suppress(TimeoutError):
                 self.seen[1 - which].add(int.from_bytes(self.ends[which].recv(100), "big"))
+
+    def missing(self, which: int) -> str:
+        """The numbers that never came, as runs."""
+        numbers = sorted(set(range(self.sent[which])) - self.seen[which])
+        runs: list[list[int]] = []
+        for number in numbers:
+            if runs and number == runs[-1][1] + 1:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number])
+        return ", ".join(f"{first} - {last}" for first, last in runs)
 
     def lost(self) -> tuple[int, int]:
         """Ends the streams; how many of each direction never arrived."""
@@ -186,6 +199,7 @@ def play(switch: Switch, kind: Kind, times: int) -> str:
         count_in(lab, function)
     took = 0.0
     for what in ("lost", "undisturbed"):
+        before = ended(lab.location, BRIDGE)
         streams, begin = BothWays(lab), time.monotonic()
         if what == "lost":
             for number in range(times):
@@ -195,6 +209,9 @@ def play(switch: Switch, kind: Kind, times: int) -> str:
             time.sleep(min(took, CONTROL_MAX_S))
         lost = streams.lost()
         told += f"; {what} {lost[0]} and {lost[1]} of {streams.sent[0]} and {streams.sent[1]}"
+        if any(lost):
+            where = ended(lab.location, BRIDGE) - before
+            told += f" ({streams.missing(0)}; {streams.missing(1)}; {dict(where)})"
         if what == "lost":
             given = {function: counted(lab, function) for function in FUNCTIONS}
             if not any(lost) and sum(given[name] for name in kind.once) != sum(streams.sent):
@@ -202,17 +219,19 @@ def play(switch: Switch, kind: Kind, times: int) -> str:
     return f"{told}; given to {given}; {took / times:.2f} s each"
 
 
-def main(times: int = 100) -> None:
-    """All kinds."""
+def main(times: int = 100, only: str = "") -> None:
+    """All kinds, or those whose name contains ``only``."""
     with Lab(f"b{secrets.token_hex(3)}") as lab:
         ends = lab.station("a", "10.0.0.1/24"), lab.station("b", "10.0.0.2/24")
         for function in FUNCTIONS:
             lab.bridging_function(function)
         switch = Switch(lab)
         for kind in kinds(Chain("all", ends[0], (group("first"),), egress=ends[1])):
+            if only not in kind.name:
+                continue
             print(play(switch, kind, times), flush=True)
             switch.chains = ()
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main(int(sys.argv[1]) if sys.argv[1:] else 100, *sys.argv[2:3])

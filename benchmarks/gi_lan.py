@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from unittest.mock import patch as patched
 
 from benchmarks.harness import Skipped
 from benchmarks.priority import prefer
+from benchmarks.switch_losses import ended
 from mano.bootstrap import lab_view
 from mano.cli.demo import server
 from mano.cli.demo.flow import Flow
@@ -22,7 +24,7 @@ from mano.cli.demo.service import GiLan, build_packages, sample_inventory
 from mano.cli.demo.world import INTERNET, INTERNET_ADDRESS, DemoWorld
 from sfc.ovs.location import SwitchLocation
 
-LAB = "cbench"
+LAB, BRIDGE = "cbench", "br-int"
 DRAIN_S = "0.3"
 """Longer than the sample's functions hold a packet; it begins when the switches have forgotten the former way."""
 
@@ -76,6 +78,10 @@ class Bench:
         begun = Flow(self.world.subscriber, self.view.attachment(INTERNET), ADDRESS)
         prefer(f"cat-{LAB}-")
         return begun
+
+    def losses(self) -> Counter[str]:
+        """What ended in the switches so far, by where."""
+        return sum((ended(location_of(host), BRIDGE) for host in self.world.hosts), Counter[str]())
 
     def close(self) -> None:
         """Nothing is left."""
