@@ -57,6 +57,7 @@ VNFPM = ApiRoot("vnfpm", "2.2.0")
 VNFIND = ApiRoot("vnfind", "1.4.0")
 VRQAN = ApiRoot("vrqan", "1.3.0")
 GRANT = ApiRoot("grant", "1.7.0")
+VNFSNAPSHOTPKGM = ApiRoot("vnfsnapshotpkgm", "1.2.0")
 VNFPKGM_1 = ApiRoot("vnfpkgm", "1.4.0", strict=False)
 VNFLCM_1 = ApiRoot("vnflcm", "1.4.0", strict=False)
 """For clients older than SOL003 v3; these often send no Version."""
@@ -76,6 +77,7 @@ ROOTS: Mapping[str, ApiRoot] = {
         VNFIND,
         VRQAN,
         GRANT,
+        VNFSNAPSHOTPKGM,
         VNFPKGM_1,
         VNFLCM_1,
     )

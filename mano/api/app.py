@@ -48,7 +48,7 @@ from mano.api.sfc_neutron import router as sfc_neutron
 from mano.api.sfc_neutron.errors import error_response
 from mano.api.sol002 import vnffm
 from mano.api.sol003 import granting, vnfind, vnflcm
-from mano.api.sol005 import nfvici, nsd, nslcm, vnfpkgm
+from mano.api.sol005 import nfvici, nsd, nslcm, vnfpkgm, vnfsnapshotpkgm
 from mano.api.subscriptions import SubscriptionResources
 from mano.api.uploads import UploadThreads
 from mano.api.version_resources import VersionResources
@@ -127,6 +127,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         for root in (VNFPKGM, VNFPKGM_1):
             yield vnfpkgm.router(services.catalogue, services.package_sources, services.open_unit, uploads, root)
         yield nsd.router(services.catalogue, services.open_unit, uploads)
+    if services.snapshot_packages is not None:
+        yield vnfsnapshotpkgm.router(services.snapshot_packages, services.open_unit, uploads)
     if services.ns_lifecycle is not None:
         yield nslcm.router(services.ns_lifecycle, services.open_unit, services.vnf_snapshots)
     if services.vnf_lifecycle is not None:

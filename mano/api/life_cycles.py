@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from mano.domain.lcm_op_occ import CancelMode
 from mano.domain.ns_instance import NsInstance
+from mano.domain.subscription import Authentication
 from mano.domain.vnf_snapshot import VnfSnapshot
+from mano.domain.vnf_snapshot_package import VnfSnapshotPackage
 
 Document = Mapping[str, Any]
 """A JSON object with camelCase keys."""
@@ -100,6 +102,46 @@ class VnfSnapshots(Protocol):
 
     def delete(self, id: str, tenant_id: str, generation: int | None) -> None:
         """Delete it with all that VIMs keep for it; :class:`~mano.errors.InUse` while an operation needs it."""
+
+    def state_path(self, id: str, tenant_id: str) -> str:
+        """A file with the state of all VNFCs together; :class:`~mano.errors.WrongState` while it is empty."""
+
+
+class SnapshotPackages(Protocol):
+    """VNF snapshot packages (SOL005 clause 11)."""
+
+    def create(self, tenant_id: str, name: str, user_defined_data: Mapping[str, Any]) -> VnfSnapshotPackage:
+        """A new one without content."""
+
+    def modify(self, id: str, tenant_id: str, changes: Mapping[str, Any], generation: int | None) -> VnfSnapshotPackage:
+        """Another name, other data of the user's, or available again."""
+
+    def delete(self, id: str, tenant_id: str) -> None:
+        """Delete it; :class:`~mano.errors.WrongState` while something is done with it."""
+
+    def set_external_access(self, id: str, tenant_id: str, entries: Sequence[Mapping[str, Any]]) -> VnfSnapshotPackage:
+        """How artifacts outside the package are reached."""
+
+    def content_path(self, id: str, tenant_id: str) -> str:
+        """The file; :class:`~mano.errors.WrongState` before there is one."""
+
+    def artifact_path(self, id: str, tenant_id: str, path: str) -> str:
+        """A file with one member."""
+
+    def upload(self, id: str, tenant_id: str, chunks: Iterator[bytes]) -> None:
+        """Store content and look through it."""
+
+    def upload_from_uri(self, id: str, tenant_id: str, uri: str, authentication: Authentication) -> None:
+        """Fetch content beside the request."""
+
+    def build(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> None:
+        """Begin to pack a VNF snapshot."""
+
+    def extract(self, id: str, tenant_id: str, request: Mapping[str, Any]) -> None:
+        """Begin to bring the VNF snapshot inside back."""
+
+    def cancel(self, id: str, tenant_id: str, cause: str) -> None:
+        """Let go of what is being done."""
 
 
 class QuotaUseCases(Protocol):

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mano.api.chain_services import Chains, LogicalNetworks, PortChaining
-from mano.api.life_cycles import NsLifecycle, QuotaUseCases, VnfLifecycle, VnfSnapshots
+from mano.api.life_cycles import NsLifecycle, QuotaUseCases, SnapshotPackages, VnfLifecycle, VnfSnapshots
 from mano.domain.alarm import AckState, Alarm, AlarmLevel, PerceivedSeverity
 from mano.domain.catalogue import DescriptorKind, OperationalState, Package
 from mano.domain.grant import Grant, GrantRequest
@@ -361,6 +361,7 @@ class Services:
     ns_lifecycle: NsLifecycle | None = None
     vnf_lifecycle: VnfLifecycle | None = None
     vnf_snapshots: VnfSnapshots | None = None
+    snapshot_packages: SnapshotPackages | None = None
     quotas: QuotaUseCases | None = None
     nfvi: Nfvi | None = None
     placing: Placing | None = None
@@ -407,6 +408,7 @@ NFVO_ONLY = (
     "vnf_records",
     "capacity",
     "package_sources",
+    "snapshot_packages",
     "quotas",
 )
 """Use cases that a VNFM on its own does not have."""

@@ -20,6 +20,7 @@ from mano.adapters.or_vnfm_http import PeerClient
 from mano.adapters.or_vnfm_http.management import HttpManagement
 from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers, scaler_of
 from mano.adapters.script_sandbox.sandbox import ScriptSandbox
+from mano.adapters.snapshot_archive import ZipSnapshotArchives
 from mano.adapters.store import PackageDirectory, SqlStore, make_engines, upgrade
 from mano.adapters.watching import Round, Watch
 from mano.adapters.web_client import WebClient
@@ -68,6 +69,7 @@ from mano.nfvo.port_chaining import PortChaining
 from mano.nfvo.quotas import Quotas
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.service_chains import ServiceChains
+from mano.nfvo.snapshot_packages import SnapshotPackages
 from mano.nfvo.vnf_managers import VnfRecords
 from mano.ports.management import ManagementNetworks, ManagementWay
 from mano.ports.metering import Meter
@@ -231,7 +233,20 @@ def _wire(
     has_nfvi = settings.role is not Role.VNFM or foreign_nfvo
     leftovers = Leftovers(open_unit, vims)
     quotas = Quotas(open_unit, clock, random_id)
-    vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id)
+    archives, fetcher = ZipSnapshotArchives(), WebFetcher(web)
+    vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id, packages, archives)
+    snapshot_packages = SnapshotPackages(
+        open_unit,
+        vims,
+        packages,
+        archives,
+        catalogue.descriptor_files,
+        background,
+        fetcher,
+        clock,
+        random_id,
+        settings.limits.archive,
+    )
     sweep = partial(count, vnf_snapshots.sweep)
     watch = Watch(
         [
@@ -283,7 +298,8 @@ def _wire(
         indicators=indicators,
         auto_scaler=scaler,
         metering=metering,
-        package_sources=PackageSources(catalogue, open_unit, WebFetcher(web), background, settings.limits.archive),
+        package_sources=PackageSources(catalogue, open_unit, fetcher, background, settings.limits.archive),
+        snapshot_packages=snapshot_packages,
     )
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
     keeper = Keeper(open_unit, graphs, paths, clock, random_id, counts)
@@ -292,6 +308,7 @@ def _wire(
         "chains": chain_changes.recover,
         "ports": logical_networks.recover,
         "port chains": port_chaining.recover,
+        "snapshot packages": snapshot_packages.recover,
     }
     config = ApiConfig(
         auth=settings.auth,

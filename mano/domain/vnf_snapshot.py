@@ -49,6 +49,8 @@ class VnfSnapshot:
     vnfcs: tuple[VnfcSnapshot, ...] = ()
     user_defined_data: Mapping[str, Any] = field(default_factory=dict)
     package_id: str = ""
+    state_checksum: str = ""
+    """SHA-256 of the VNF state snapshot, once somebody has read it."""
     is_going: bool = False
     generation: int = 0
 

@@ -26,6 +26,7 @@ from mano.domain.quota import Quota
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.domain.vnf_snapshot import VnfSnapshot
+from mano.domain.vnf_snapshot_package import VnfSnapshotPackage
 from mano.ports.notifier import Deliveries
 
 T = TypeVar("T")
@@ -201,6 +202,7 @@ class UnitOfWork(Protocol):
     packages: Repository[Package]
     vnf_instances: Repository[VnfInstance]
     vnf_snapshots: Repository[VnfSnapshot]
+    vnf_snapshot_packages: Repository[VnfSnapshotPackage]
     ns_instances: Repository[NsInstance]
     networks: Repository[Network]
     chains: Repository[ServiceChain]

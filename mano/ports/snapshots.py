@@ -5,6 +5,7 @@ As with :class:`mano.ports.vim.VimDriver` every call observes first and then act
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -44,3 +45,17 @@ class SnapshotKeeper(Protocol):
 
     def snapshots(self) -> tuple[str, ...]:
         """Identifiers of all that are kept, from the world and not from a record."""
+
+
+@runtime_checkable
+class SnapshotTransfer(Protocol):
+    """A keeper whose snapshots can be taken elsewhere and brought back."""
+
+    def read_snapshot(self, snapshot_id: str) -> Iterator[bytes]:
+        """The kept state, piece by piece; raises :class:`~mano.errors.NotFound`."""
+
+    def add_snapshot(self, snapshot_id: str, compute_id: str, chunks: Iterator[bytes]) -> ComputeSnapshot:
+        """Keep a state that :meth:`read_snapshot` gave once; one that is kept already stays as it is.
+
+        Raises :class:`~mano.errors.InvalidInput` for what no VNFC of this VIM could have written.
+        """

@@ -8,15 +8,19 @@ from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc
 from mano.domain.vnf_instance import VnfInstance, VnfOperationalState
-from mano.domain.vnf_snapshot import VnfSnapshot
+from mano.domain.vnf_snapshot import VnfcSnapshot, VnfSnapshot
 from mano.errors import InUse, NotFound, Refused, UnknownReference, WrongState
 from mano.ports.clock import Clock, IdFactory
-from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
-from mano.ports.snapshots import SnapshotKeeper
+from mano.ports.repositories import PackageStore, UnitOfWork, UnitOfWorkFactory
+from mano.ports.snapshot_archives import SnapshotArchives
+from mano.ports.snapshots import SnapshotKeeper, SnapshotTransfer
 from mano.ports.vim import VimDriver
 
 CREATE, REVERT = "CREATE_SNAPSHOT", "REVERT_TO_SNAPSHOT"
 """Operations (LcmOperationType) that are about a snapshot."""
+
+STATE_OVERHEAD = 16 << 20
+"""Octets that an archive may take besides the states in it."""
 
 POINTER = "/vnfSnapshotInfoId"
 TAKEN, SECURED = "taken", "secured"
@@ -34,10 +38,18 @@ class VnfSnapshots:
     """Use cases of the resources."""
 
     def __init__(
-        self, open_unit: UnitOfWorkFactory, vims: Mapping[str, VimDriver], clock: Clock, new_id: IdFactory
+        self,
+        open_unit: UnitOfWorkFactory,
+        vims: Mapping[str, VimDriver],
+        clock: Clock,
+        new_id: IdFactory,
+        store: PackageStore,
+        archives: SnapshotArchives,
     ) -> None:
         self._open_unit = open_unit
         self._vims = vims
+        self._store = store
+        self._archives = archives
         self._clock = clock
         self._new_id = new_id
 
@@ -78,6 +90,29 @@ class VnfSnapshots:
             going = uow.vnf_snapshots.save(replace(current, is_going=True))
         self._remove(going)
 
+    def state_path(self, id: str, tenant_id: str) -> str:
+        """A file with the state of all VNFCs together (SOL003 clause 5.4.25), put together when it is first read.
+
+        Raises WrongState while the resource is empty and Refused where a VIM gives no states away.
+        """
+        with self._open_unit(read_only=True) as uow:
+            snapshot = visible(uow, id, tenant_id)
+        if not snapshot.is_filled:
+            raise WrongState(f"VNF snapshot {id} is empty: it has no state", hint="fill it: create_snapshot of a VNF")
+        key = state_key(id)
+        if not snapshot.state_checksum:
+            states = ((_name(vnfc), self._transfer(vnfc.vim_id).read_snapshot(vnfc.id)) for vnfc in snapshot.vnfcs)
+            _, checksum = self._store.write(key, self._archives.bundle(states), snapshot.size_bytes + STATE_OVERHEAD)
+            with self._open_unit() as uow:
+                uow.vnf_snapshots.save(replace(visible(uow, id, tenant_id), state_checksum=checksum))
+        return self._store.path(key)
+
+    def _transfer(self, vim_id: str) -> SnapshotTransfer:
+        vim: object = self._vims.get(vim_id)
+        if not isinstance(vim, SnapshotTransfer):
+            raise Refused(f"VIM {vim_id} gives no states of VNFCs away")
+        return vim
+
     def sweep(self) -> int:
         """Remove what VIMs keep and no resource or running operation knows, and end what was being deleted; how many.
 
@@ -101,8 +136,19 @@ class VnfSnapshots:
         for vnfc in snapshot.vnfcs:
             if vnfc.vim_id in self._vims:
                 keeper_of(self._vims[vnfc.vim_id], vnfc.vim_id).remove_snapshot(vnfc.id)
+        if snapshot.state_checksum:
+            self._store.remove(state_key(snapshot.id))
         with self._open_unit() as uow:
             uow.vnf_snapshots.remove(snapshot.id)
+
+
+def state_key(id: str) -> str:
+    """Of a VNF state snapshot in the store of packages."""
+    return f"state-{id}"
+
+
+def _name(vnfc: VnfcSnapshot) -> str:
+    return f"{vnfc.vdu_id}/{vnfc.index}.img"
 
 
 def visible(uow: UnitOfWork, id: str, tenant_id: str) -> VnfSnapshot:

@@ -83,6 +83,10 @@ vnf_snapshots = _resource(
     "vnf_snapshots", _column("vnf_instance_id"), sa.Index("vnf_snapshots_by_vnf", "vnf_instance_id")
 )
 
+vnf_snapshot_packages = _resource(
+    "vnf_snapshot_packages", _column("state"), sa.Index("vnf_snapshot_packages_by_state", "state")
+)
+
 ns_instances = _resource(
     "ns_instances",
     _column("name"),

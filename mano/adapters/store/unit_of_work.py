@@ -32,6 +32,7 @@ from mano.domain.quota import Quota
 from mano.domain.subscription import Subscription
 from mano.domain.vnf_instance import VnfInstance
 from mano.domain.vnf_snapshot import VnfSnapshot
+from mano.domain.vnf_snapshot_package import VnfSnapshotPackage
 from mano.errors import StaleGeneration, Unreachable
 from mano.ports.notifier import Deliveries
 from mano.ports.repositories import Hosts, Leases, Numbers, Operations, Outbox, Repository
@@ -39,6 +40,7 @@ from mano.ports.repositories import Hosts, Leases, Numbers, Operations, Outbox, 
 PACKAGES = Kind(schema.packages, Package, "package")
 VNF_INSTANCES = Kind(schema.vnf_instances, VnfInstance, "VNF instance")
 VNF_SNAPSHOTS = Kind(schema.vnf_snapshots, VnfSnapshot, "VNF snapshot")
+VNF_SNAPSHOT_PACKAGES = Kind(schema.vnf_snapshot_packages, VnfSnapshotPackage, "VNF snapshot package")
 NS_INSTANCES = Kind(schema.ns_instances, NsInstance, "NS instance")
 NETWORKS = Kind(schema.networks, Network, "network")
 CHAINS = Kind(schema.chains, ServiceChain, "chain")
@@ -82,6 +84,7 @@ class SqlUnitOfWork:
         self.packages: Repository[Package] = SqlRepository(connection, PACKAGES)
         self.vnf_instances: Repository[VnfInstance] = SqlRepository(connection, VNF_INSTANCES)
         self.vnf_snapshots: Repository[VnfSnapshot] = SqlRepository(connection, VNF_SNAPSHOTS)
+        self.vnf_snapshot_packages: Repository[VnfSnapshotPackage] = SqlRepository(connection, VNF_SNAPSHOT_PACKAGES)
         self.ns_instances: Repository[NsInstance] = SqlRepository(connection, NS_INSTANCES)
         self.networks: Repository[Network] = SqlRepository(connection, NETWORKS)
         self.chains: Repository[ServiceChain] = SqlRepository(connection, CHAINS)

@@ -131,6 +131,14 @@ class LocalVim(VimDriver):
         """Its files are gone."""
         self._snapshots.remove(snapshot_id)
 
+    def read_snapshot(self, snapshot_id: str) -> Iterator[bytes]:
+        """Its archive; implements :class:`mano.ports.snapshots.SnapshotTransfer`."""
+        return self._snapshots.read(snapshot_id)
+
+    def add_snapshot(self, snapshot_id: str, compute_id: str, chunks: Iterator[bytes]) -> ComputeSnapshot:
+        """Keep such an archive, looked through: it will be unpacked beside the host's files."""
+        return self._snapshots.add(snapshot_id, compute_id, chunks)
+
     def snapshots(self) -> tuple[str, ...]:
         """By the files."""
         return self._snapshots.ids()

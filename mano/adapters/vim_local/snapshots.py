@@ -23,6 +23,7 @@ from mano.ports.snapshots import ComputeSnapshot
 DIRECTORY = "vim_snapshots"
 FREEZE_DEADLINE_S = 1.0
 _POLL_S = 0.001
+_PIECE = 1 << 20
 _STEM = re.compile(r"s-[0-9a-f]{32}")
 
 
@@ -69,6 +70,41 @@ class SnapshotFiles:
         with self._effects("snapshot.record"):
             write_record(self._path(id, "json"), record, durable=True)
         return ComputeSnapshot(id, compute_id, octets, checksum)
+
+    def read(self, id: str) -> Iterator[bytes]:
+        """The archive, piece by piece; raises :class:`~mano.errors.NotFound`."""
+        path = self.kept(id).archive
+
+        def pieces() -> Iterator[bytes]:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+
+        return pieces()
+
+    def add(self, id: str, compute_id: str, chunks: Iterator[bytes]) -> ComputeSnapshot:
+        """Keep an archive from elsewhere; one that is kept stays. Raises :class:`~mano.errors.InvalidInput`."""
+        if (found := self.find(id)) is not None:
+            return found
+        archive = self._path(id, "tar")
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        digest, octets = hashlib.sha256(), 0
+        try:
+            with self._effects("snapshot.content"), archive.open("wb") as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    octets += len(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            state.check(archive)
+        except BaseException:
+            archive.unlink(missing_ok=True)
+            raise
+        record = {"id": id, "computeId": compute_id, "sizeBytes": octets, "checksum": digest.hexdigest()}
+        with self._effects("snapshot.record"):
+            write_record(self._path(id, "json"), record, durable=True)
+        return ComputeSnapshot(id, compute_id, octets, digest.hexdigest())
 
     def remove(self, id: str) -> None:
         """Nothing of it is left."""

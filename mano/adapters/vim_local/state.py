@@ -26,6 +26,7 @@ DIRECTORIES = ("vnf", "root", "var/lib")
 LEFT_OUT = frozenset(f"vnf/{name}" for name in RESERVED)
 ROOM_BYTES = 64 << 20
 """What must stay free where snapshots are kept."""
+MEMBERS_MAX = 1_000_000
 _CHUNK = 1 << 20
 
 
@@ -56,6 +57,30 @@ def unpack(path: Path, checksum: str, root: Path) -> None:
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r|") as archive:
             archive.extractall(root, numeric_owner=True, filter=_admitted)
+
+
+def check(path: Path) -> None:
+    """Raise :class:`~mano.errors.InvalidInput` for an archive from elsewhere that :func:`pack` could not have made.
+
+    No devices, no hard links, nothing outside the directories of a VNFC, and nothing behind a symbolic link.
+    """
+    links: set[str] = set()
+    try:
+        with tarfile.open(path, mode="r|") as archive:
+            for number, member in enumerate(archive):
+                parts = member.name.split("/")
+                ours = any(member.name.startswith(f"{directory}/") for directory in DIRECTORIES)
+                plain = member.isreg() or member.isdir() or member.issym()
+                behind = any("/".join(parts[:depth]) in links for depth in range(1, len(parts)))
+                if not ours or not plain or behind or {"", ".", ".."} & set(parts) or number >= MEMBERS_MAX:
+                    raise InvalidInput(
+                        f"member {number} of the archive is nothing that a VNFC can have written",
+                        hint="only files, directories and symbolic links below vnf, root and var/lib are",
+                    )
+                if member.issym():
+                    links.add(member.name)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise InvalidInput(f"the kept state is no archive that can be read ({type(error).__name__})") from None
 
 
 def _admitted(member: tarfile.TarInfo, root: str) -> tarfile.TarInfo:

@@ -6,7 +6,7 @@ rendered from them run in :mod:`sfc.simulator` as they would in a switch. Every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,25 @@ class SimulatedVim(VimDriver):
     def remove_snapshot(self, snapshot_id: str) -> None:
         with self._world.locked():
             self._world.drop("snapshot-gone", "snapshots", snapshot_id)
+
+    def read_snapshot(self, snapshot_id: str) -> Iterator[bytes]:
+        """Implements :class:`mano.ports.snapshots.SnapshotTransfer`."""
+        kept = self._world.get("snapshots", snapshot_id)
+        if kept is None:
+            raise NotFound(f"the VIM keeps no snapshot {snapshot_id}")
+        return iter([str(kept["content"]).encode()])
+
+    def add_snapshot(self, snapshot_id: str, compute_id: str, chunks: Iterator[bytes]) -> ComputeSnapshot:
+        """Any text is a state here."""
+        octets = b"".join(chunks)
+        try:
+            content = octets.decode()
+        except UnicodeDecodeError:
+            raise InvalidInput("the state of a VNFC is text on the simulated VIM") from None
+        with self._world.locked():
+            if self._world.get("snapshots", snapshot_id) is None:
+                self._world.put("snapshot", "snapshots", snapshot_id, computeId=compute_id, content=content)
+        return ComputeSnapshot(snapshot_id, compute_id, len(octets), sha256(octets).hexdigest())
 
     def snapshots(self) -> tuple[str, ...]:
         return tuple(sorted(self._world.things("snapshots")))

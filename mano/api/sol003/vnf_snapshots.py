@@ -14,8 +14,10 @@ from mano.api.auth import Caller
 from mano.api.bodies import Body, Identifier, KeyValuePairs
 from mano.api.collections import ListShape, answer_list, names
 from mano.api.conditional import etag, is_unchanged, required_generation
+from mano.api.file_content import answer_file
 from mano.api.life_cycles import VnfSnapshots
 from mano.api.links import api_root, link, uri
+from mano.api.media import OCTETS, ZIP, best_offer, media
 from mano.api.openapi_document import Form
 from mano.api.resource_routes import ResourceId, add, empty_answer, json_answer, timestamp
 from mano.api.sol003.vnf_instance import VNF_INSTANCES, vnf_instance, vnf_instance_in_ns
@@ -91,7 +93,7 @@ class VnfSnapshotResources:
         add(router, "GET", one, self.read)
         add(router, "PATCH", one, self.modify)
         add(router, "DELETE", one, self.delete, HTTPStatus.NO_CONTENT)
-        add(router, "GET", f"{one}/vnf_state_snapshot", self.state)
+        add(router, "GET", f"{one}/vnf_state_snapshot", self.state, form=Form.PART)
 
     def list_all(self, request: Request, caller: Caller) -> Response:
         """List the VNF snapshots; takes filter, attribute selectors and the marker of the next page."""
@@ -132,13 +134,12 @@ class VnfSnapshotResources:
         self._snapshots.delete(id, caller.tenant_id, generation)
         return empty_answer(HTTPStatus.NO_CONTENT)
 
-    def state(self, caller: Caller, id: ResourceId) -> Response:
-        """The state that a VNF told of itself as a whole: no VNF of this VNFM does."""
+    @media(produces=(ZIP, OCTETS))
+    def state(self, request: Request, caller: Caller, id: ResourceId) -> Response:
+        """Read the state of all VNFCs together in one archive (SOL003 clause 5.4.25); takes Range."""
         self._find(id, caller.tenant_id)
-        raise NotFound(
-            "the VNF snapshot has no VNF state snapshot (SOL003 clause 5.4.27): its state is that of its VNFCs",
-            hint="see vnfSnapshot.vnfcSnapshots",
-        )
+        path = self._snapshots.state_path(id, caller.tenant_id)
+        return answer_file(request, path, best_offer(request, (ZIP, OCTETS)))
 
     def _find(self, id: str, tenant_id: str) -> VnfSnapshot:
         with self._open_unit(read_only=True) as uow:
@@ -190,9 +191,18 @@ def _content(snapshot: VnfSnapshot, root: str, here: str) -> dict[str, Any]:
         "vnfInstance": info,
         "vnfInfo": info,
         "vnfcSnapshots": [_vnfc(vnfc) for vnfc in snapshot.vnfcs],
+        **_state(snapshot),
         "userDefinedData": dict(snapshot.user_defined_data),
         "_links": {"self": link(f"{root}{here}/{snapshot.id}")},
     }
+
+
+def _state(snapshot: VnfSnapshot) -> dict[str, Any]:
+    """VnfStateSnapshotInfo, SOL003 clause 5.5.3.20, once the state has been put together."""
+    if not snapshot.state_checksum:
+        return {}
+    checksum = {"algorithm": "SHA-256", "hash": snapshot.state_checksum}
+    return {"vnfStateSnapshotInfo": {"checksum": checksum, "isEncrypted": False}}
 
 
 def _vnfc(vnfc: VnfcSnapshot) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -95,8 +96,9 @@ class PackageSourceResources:
     def read_access(self, caller: Caller, id: ResourceId) -> Response:
         """Read how external artifacts are reached; credentials are not told."""
         package = self._packages.find(id, caller.tenant_id)
-        entries = [dict(entry) for entry in self._sources.external_access(id, caller.tenant_id)]
-        return json_answer(_config(entries), ETag=etag(package.generation))
+        return json_answer(
+            access_config(self._sources.external_access(id, caller.tenant_id)), ETag=etag(package.generation)
+        )
 
     def write_access(self, request: Request, caller: Caller, id: ResourceId, body: ExternalArtifacts) -> Response:
         """Say how external artifacts are reached, before the content is sent."""
@@ -105,8 +107,10 @@ class PackageSourceResources:
         return self.read_access(caller, id)
 
 
-def _config(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """One object for one artifact, as the OpenAPI document has it; a list for several, as the text."""
+def access_config(access: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One object for one artifact, as the OpenAPI document has it; a list for several, as the text. No credentials."""
+    told = ("artifactUri", "overrideUri", "authType")
+    entries = [{name: entry[name] for name in told if entry.get(name)} for entry in access]
     if not entries:
         return {}
     return {"artifact": entries[0] if len(entries) == 1 else entries}

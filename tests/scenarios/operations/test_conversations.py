@@ -112,7 +112,7 @@ def test_a_snapshot_is_made_filled_gone_back_to_and_deleted(api: Api, there: Run
     assert filled["vnfSnapshot"]["userDefinedData"] == {"note": "first"}
     assert filled["vnfSnapshot"]["vnfInstance"]["instantiatedVnfInfo"]["vnfcResourceInfo"]
     assert "vnfSnapshot" not in api.get(SNAPSHOTS).json[0] and api.get(f"{SNAPSHOTS}?all_fields").json == [filled]
-    assert api.get(f"{path}/vnf_state_snapshot").status == 404
+    assert api.get(f"{path}/vnf_state_snapshot").status == 200
     op = accepted(api, api.post(f"{one}/revert_to_snapshot", {"vnfSnapshotInfoId": made.json["id"]}))
     assert op["resourceChanges"]["affectedVnfcs"][0]["changeType"] == "MODIFIED"
     refused = api.call("PATCH", path, {"vnfSnapshotPkgId": "p2"}, {"Content-Type": "application/merge-patch+json"})
