@@ -16,6 +16,7 @@ from mano.adapters.dbos_engine import DbosEngine
 from mano.adapters.descriptor_reader import LibraryReader
 from mano.adapters.fetcher import BackgroundThreads, WebFetcher
 from mano.adapters.health import Checks
+from mano.adapters.lcm_coordination import ns_operations, vnf_operations
 from mano.adapters.or_vnfm_http import PeerClient
 from mano.adapters.or_vnfm_http.management import HttpManagement
 from mano.adapters.rounds import chain_counters, chain_latency, count, declared_indicators, observers, scaler_of
@@ -200,13 +201,17 @@ def _wire(
     ports = ManagementPorts(open_unit, logical_networks)
     ours = None if foreign_nfvo else settings.peers.nfvo
     networks = HttpManagement(PeerClient(peer_web, ours)) if ours else ports
-    around = _package_actions(settings, vnfm_world, networks, vims).around
+    around = _package_actions(settings, vnfm_world, networks, vims, peer_web)
+    archives = ZipSnapshotArchives()
+    vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id, packages, archives)
+    asking = ns_operations(settings, peer_web, open_unit, clock)
+    taken = None if settings.role is Role.NFVO else vnf_snapshots
     plain: list[Story] = [InstantiateVnf(vnfm_world), TerminateVnf(vnfm_world), *change_stories(vnfm_world)]
     of_vnfm: tuple[Story, ...] = tuple(around(story) for story in plain)
     of_nfvo: tuple[Story, ...] = (
-        InstantiateNs(ns_world),
-        TerminateNs(ns_world),
-        *(ChangeNs(ns_world, following, operation) for operation in ("SCALE", "HEAL", "UPDATE")),
+        asking(InstantiateNs(ns_world)),
+        asking(TerminateNs(ns_world)),
+        *(asking(ChangeNs(ns_world, following, operation, taken)) for operation in ("SCALE", "HEAL", "UPDATE")),
         ChangeChain(open_unit, graphs, clock, random_id, settings.drain_s),
     )
     stories = {Role.ALL: of_vnfm + of_nfvo, Role.VNFM: of_vnfm, Role.NFVO: of_nfvo}[settings.role]
@@ -233,8 +238,7 @@ def _wire(
     has_nfvi = settings.role is not Role.VNFM or foreign_nfvo
     leftovers = Leftovers(open_unit, vims)
     quotas = Quotas(open_unit, clock, random_id)
-    archives, fetcher = ZipSnapshotArchives(), WebFetcher(web)
-    vnf_snapshots = VnfSnapshots(open_unit, vims, clock, random_id, packages, archives)
+    fetcher = WebFetcher(web)
     snapshot_packages = SnapshotPackages(
         open_unit,
         vims,
@@ -341,11 +345,15 @@ def _wire(
 
 
 def _package_actions(
-    settings: Settings, world: VnfmWorld, networks: ManagementNetworks, vims: Mapping[str, VimDriver]
-) -> PackageActions:
+    settings: Settings, world: VnfmWorld, networks: ManagementNetworks, vims: Mapping[str, VimDriver], web: WebClient
+) -> Callable[[Story], Story]:
+    """What packages and coordinators add to the VNFM's operations."""
     ways = {name: vim.management() for name, vim in vims.items() if isinstance(vim, ManagementWay)}
     hidden = tuple(path for path in (settings.data_dir, settings.vim_dir) if path is not None)
-    return PackageActions(world, Management(networks, ways.get), ScriptSandbox(hidden), token_urlsafe)
+    management = Management(networks, ways.get)
+    package = PackageActions(world, management, ScriptSandbox(hidden), token_urlsafe)
+    asking = vnf_operations(settings, web, world, management)
+    return lambda story: asking(package.around(story))
 
 
 def _finder(vims: Mapping[str, VimDriver]) -> Callable[[str], VimDriver]:

@@ -14,6 +14,11 @@ from vnf_descriptors.model import NestedNsProfile, Nsd, NsFlavour, VnfProfile
 
 Request = Mapping[str, Any]
 
+CREATE_SNAPSHOT, REVERT_TO_SNAPSHOT, DELETE_SNAPSHOT = "CREATE_SNAPSHOT", "REVERT_TO_SNAPSHOT", "DELETE_SNAPSHOT"
+"""Work on snapshots of a VNF; the last is no operation of the VNFM's, but the deletion of a resource."""
+
+SNAPSHOTS = frozenset({CREATE_SNAPSHOT, REVERT_TO_SNAPSHOT, DELETE_SNAPSHOT})
+
 
 @dataclass(frozen=True, slots=True)
 class VnfWork:

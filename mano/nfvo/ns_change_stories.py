@@ -35,9 +35,10 @@ from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.ns_instance import NsInstance
 from mano.nfvo.catalogue import mark_usage
 from mano.nfvo.chain_following import ChainFollowing
-from mano.nfvo.ns_change import NsChange, VnfWork, change_from_json
+from mano.nfvo.ns_change import CREATE_SNAPSHOT, DELETE_SNAPSHOT, NsChange, VnfWork, change_from_json
 from mano.nfvo.ns_changes import decide
 from mano.nfvo.ns_situation import service_of
+from mano.nfvo.ns_snapshots import NsSnapshots, SnapshotResources, require_known, snapshot_of
 from mano.nfvo.ns_stories import NESTED, NETWORK, PNF, RESERVATIONS, SAP, VNF, VNFS, NsStory
 from mano.nfvo.ns_world import NsWorld
 from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json
@@ -61,9 +62,16 @@ GONE_NETWORK, RELEASE = "gone-network:", "release"
 class ChangeNs(NsStory):
     """One of SCALE, HEAL, UPDATE."""
 
-    def __init__(self, world: NsWorld, following: ChainFollowing, operation: str) -> None:
+    def __init__(
+        self,
+        world: NsWorld,
+        following: ChainFollowing,
+        operation: str,
+        snapshots: SnapshotResources | None = None,
+    ) -> None:
         super().__init__(world)
         self._following = following
+        self._snapshots = NsSnapshots(snapshots)
         self.operation = operation
 
     def prepare(self, op: LcmOpOcc) -> tuple[str, ...]:
@@ -73,6 +81,7 @@ class ChangeNs(NsStory):
         with self._world.open_unit(read_only=True) as uow:
             service = service_of(uow, uow.ns_instances.get(op.instance_id), op.parameters)
             change = decide(service, op.operation, op.parameters)
+            require_known(uow, op, change, self._snapshots.resources)
         self._refuse_empty_chains(op, change)
         new = self._world.grow(op, change)
         with self._world.open_unit(read_only=True) as uow:
@@ -216,8 +225,12 @@ class ChangeNs(NsStory):
     def _work(self, op: LcmOpOcc, change: NsChange, number: int) -> Mapping[str, Any]:
         work, vnf_op = change.work[number], derive_id(op.id, "work", str(number))
         vnfm, deadline = self._world.vnfm, self._deadline()
+        if work.operation == DELETE_SNAPSHOT:
+            self._snapshots.delete(op, str(work.request["vnfSnapshotInfoId"]))
+            return {"vnfInstanceId": work.vnf_instance_id}
         if self._world.vnf_operation_state(vnf_op, op.tenant_id) is None:
-            request = {**work.request, "additionalParams": _with_parent(work.request, op)}
+            asked = self._snapshots.requested(op, number, work)
+            request = {**asked, "additionalParams": _with_parent(asked, op)}
             vnfm.change(work.vnf_instance_id, op.tenant_id, vnf_op, work.operation, request)
         elif op.attempt > 1:
             self._world.retry_if_failed(vnf_op, op)
@@ -243,6 +256,8 @@ class ChangeNs(NsStory):
         if state is OperationState.FAILED_TEMP:
             self._world.vnfm.rollback(vnf_op, op.tenant_id)
             self._await(vnf_op, op, deadline, wanted=OperationState.ROLLED_BACK)
+        if work.operation == CREATE_SNAPSHOT:
+            self._snapshots.delete(op, snapshot_of(op, number))
         elif state is OperationState.COMPLETED and work.undo:
             self._undo_work(op, work, derive_id(vnf_op, "undo"), deadline)
 

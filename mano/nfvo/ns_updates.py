@@ -9,6 +9,9 @@ from typing import Any
 from mano.domain.ns_instance import PnfInstance
 from mano.errors import InvalidInput
 from mano.nfvo.ns_change import (
+    CREATE_SNAPSHOT,
+    DELETE_SNAPSHOT,
+    REVERT_TO_SNAPSHOT,
     NsChange,
     Request,
     Service,
@@ -17,6 +20,7 @@ from mano.nfvo.ns_change import (
     keep_nested_bounds,
     known_vnf,
     missing,
+    only,
     unsupported,
 )
 from mano.nfvo.ns_transitions import transition
@@ -64,6 +68,17 @@ def _vnf_work(service: Service, kind: str, attribute: str, data: Sequence[Reques
         if "additionalParam" in item:
             request["additionalParams"] = item["additionalParam"]
         yield VnfWork(vnf_id, operation, request, undo(service.vnfs[vnf_id]))
+
+
+def _snapshot(kind: str, attribute: str) -> Callable[[Service, Any], NsChange]:
+    return lambda service, data: NsChange(work=(_snapshot_work(service, kind, attribute, data),))
+
+
+def _snapshot_work(service: Service, kind: str, attribute: str, data: Request) -> VnfWork:
+    vnf_id = known_vnf(service, str(data.get("vnfInstanceId")), f"/{attribute}/vnfInstanceId")
+    if kind != CREATE_SNAPSHOT and not data.get("vnfSnapshotInfoId"):
+        raise missing("vnfSnapshotInfoId", kind, f"/{attribute}")
+    return VnfWork(vnf_id, kind, only(data, "vnfSnapshotInfoId", "additionalParams", "userDefinedData"))
 
 
 _WORK: Mapping[str, tuple[str, Any]] = {
@@ -387,6 +402,9 @@ UPDATES: Mapping[str, tuple[str, Callable[[Service, Any], NsChange]]] = {
     "DELETE_NS_VIRTUAL_LINK": ("deleteNsVirtualLinkId", _remove_links),
     "ASSOC_NEW_NSD_VERSION": ("assocNewNsdVersionData", _new_version),
     "CHANGE_NS_DF": ("changeNsFlavourData", _new_flavour),
+    "CREATE_VNF_SNAPSHOT": ("createSnapshotData", _snapshot(CREATE_SNAPSHOT, "createSnapshotData")),
+    "REVERT_VNF_TO_SNAPSHOT": ("revertVnfToSnapshotData", _snapshot(REVERT_TO_SNAPSHOT, "revertVnfToSnapshotData")),
+    "DELETE_VNF_SNAPSHOT_INFO": ("deleteVnfSnapshotData", _snapshot(DELETE_SNAPSHOT, "deleteVnfSnapshotData")),
 }
 """Types of UpdateNs that do their work, with the attribute that holds their data (SOL005 clause 6.5.2.12)."""
 
@@ -396,9 +414,6 @@ REFUSED: Mapping[str, str] = {
     "MOVE_VNF": "a VNF's place is reserved with its NS; make one in the other NS, then remove this one",
     "UPDATE_VNFFG": "change its chains one by one, without losing a packet: PUT /mano/v1/chains/{id} "
     "(mano chain update)",
-    "CREATE_VNF_SNAPSHOT": "take it of the VNF itself: POST /vnflcm/v2/vnf_instances/{id}/create_snapshot",
-    "REVERT_VNF_TO_SNAPSHOT": "ask the VNF itself: POST /vnflcm/v2/vnf_instances/{id}/revert_to_snapshot",
-    "DELETE_VNF_SNAPSHOT_INFO": "delete it where it is: DELETE /vnflcm/v2/vnf_snapshots/{id}",
     "MODIFY_WAN_CONNECTION_INFO": "this NFVO manages one site, and no WAN between sites",
 }
 """The other types, and why they are refused."""

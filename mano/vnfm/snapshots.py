@@ -53,10 +53,15 @@ class VnfSnapshots:
         self._clock = clock
         self._new_id = new_id
 
-    def create(self, tenant_id: str, package_id: str = "") -> VnfSnapshot:
-        """A new resource, empty; ``package_id`` names the VNF snapshot package that it is to come from."""
-        made = VnfSnapshot(id=self._new_id(), tenant_id=tenant_id, created_at=self._clock.now(), package_id=package_id)
+    def create(self, tenant_id: str, package_id: str = "", id: str = "") -> VnfSnapshot:
+        """A new resource, empty; ``package_id`` names the VNF snapshot package that it is to come from.
+
+        With an ``id`` it is made once.
+        """
+        made = VnfSnapshot(id or self._new_id(), tenant_id, self._clock.now(), package_id=package_id)
         with self._open_unit() as uow:
+            if id and (present := uow.vnf_snapshots.find(id, tenant_id)) is not None:
+                return present
             uow.vnf_snapshots.add(made)
         return made
 

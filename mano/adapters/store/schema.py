@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mano.domain.lcm_op_occ import ENDED
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration: what ``alembic_version`` holds in a database that needs none."""
 
 metadata = sa.MetaData()
