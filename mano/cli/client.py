@@ -35,8 +35,12 @@ VERSIONS: Mapping[str, str] = {
     "vnfpm": "2.2.0",
     "vnfind": "1.4.0",
     "vrqan": "1.3.0",
+    "vnfsnapshotpkgm": "1.2.0",
 }
 """What the client asks for: SOL003 and SOL005 v3.7.1."""
+
+PART = 8 << 20
+"""Octets of a download that are asked for at a time."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _UNRESERVED = "()/,;='*@!$:-._~"
@@ -104,6 +108,17 @@ class Client:
         """PUT an archive without reading it into memory."""
         headers = {"Content-Type": "application/zip", "Content-Length": str(size)}
         self.call("PUT", path, file, headers, timeout_s=UPLOAD_TIMEOUT_S)
+
+    def download(self, path: str, file: IO[bytes]) -> None:
+        """Write content to a file, a part at a time."""
+        while True:
+            start = file.tell()
+            span = {"Range": f"bytes={start}-{start + PART - 1}", "Accept": "application/zip"}
+            answer = self.call("GET", path, headers=span)
+            file.write(answer.body)
+            whole = int(answer.headers.get("content-range", "").rpartition("/")[2] or file.tell())
+            if file.tell() >= whole or not answer.body:
+                return
 
     def list(self, path: str, *, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """All members of a list, over all its pages."""

@@ -9,6 +9,7 @@ import click
 from mano.cli.client import Client, with_client
 from mano.cli.output import Column, Row, output_option, show_list, show_one
 from mano.cli.resolve import VNF, identify
+from mano.cli.snapshot_packages import export, import_
 from mano.cli.snapshots import snapshot
 from mano.cli.vnf_operations import COMMANDS
 
@@ -76,6 +77,8 @@ def vnf() -> None:
     """VNF instances (SOL003)."""
 
 
+for command in (export, import_):
+    snapshot.add_command(command)
 vnf.add_command(snapshot)
 for _command in COMMANDS:
     vnf.add_command(_command)

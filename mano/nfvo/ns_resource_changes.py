@@ -23,8 +23,10 @@ KINDS: Mapping[str, str] = {
     "MODIFY_INFO": "MODIFY_INFORMATION",
     "CHANGE_EXT_CONN": "CHANGE_EXTERNAL_VNF_CONNECTIVITY",
     "CHANGE_VNFPKG": "CHANGE_VNFPKG",
+    "REVERT_TO_SNAPSHOT": "MODIFY_INFORMATION",
 }
-"""Operation of a VNF to ``changeType`` of AffectedVnf (SOL005 clause 6.5.3.2)."""
+"""Operation of a VNF to ``changeType`` of AffectedVnf (SOL005 clause 6.5.3.2), which has no word of its own for going
+back to a snapshot; taking and deleting one leaves the VNF as it is."""
 
 
 def ns_resource_changes(op: LcmOpOcc, vnfs: Mapping[str, Mapping[str, str]]) -> Document:
@@ -63,7 +65,7 @@ def _vnfs(op: LcmOpOcc, done: list[str], known: Mapping[str, Mapping[str, str]])
     if change is None:
         return
     for number, work in enumerate(change["work"]):
-        if f"work:{number + 1}" in done:
+        if f"work:{number + 1}" in done and work["operation"] in KINDS:
             vnf_id = work["vnf_instance_id"]
             yield {"vnfInstanceId": vnf_id, **_facts(known, vnf_id), **_vnf_result(KINDS[work["operation"]])}
     gone = [name.partition(":")[2] for name in done if name.startswith("gone-vnf:")]

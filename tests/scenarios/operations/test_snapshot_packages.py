@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from mano.adapters.snapshot_archive import MANIFEST, ZipSnapshotArchives
 from mano.adapters.vim_local import state
 from mano.api.config import ApiConfig
+from mano.cli.commands import mano
 from mano.domain.lcm_op_occ import OperationState
 from mano.domain.vnf_snapshot import VnfSnapshot
 from mano.domain.vnf_snapshot_package import SnapshotPackageState
@@ -106,6 +108,25 @@ def test_a_snapshot_goes_elsewhere_and_comes_back(api: Api, there: Running) -> N
     assert api.call("PATCH", other, {"name": "new"}, PATCH).json == {"name": "new"}
     assert api.call("PATCH", other, {"state": "AVAILABLE"}, PATCH).status == 409
     assert [one["name"] for one in api.get(PACKAGES).json] == ["new"]
+
+
+def test_the_command_line_writes_and_takes_such_a_file(api: Api, there: Running, tmp_path: Path) -> None:
+    write(there, "then")
+    snapshot, file = taken(there), tmp_path / "dpi.zip"
+
+    def run(*words: str) -> Any:
+        address = {"CATENA_URL": f"http://127.0.0.1:{api.port}"}
+        return CliRunner().invoke(mano, ["vnf", "snapshot", *words], env=address)
+
+    assert run("export", snapshot.id, "-o", str(file)).exit_code == 0
+    assert zipfile.is_zipfile(file)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert run("import", "dpi-0", str(file), "-o", "json").exit_code == 0
+    assert len(api.get("/vnflcm/v2/vnf_snapshots").json) == 2
+    assert api.get(PACKAGES).json == []
+    file.write_bytes(b"no archive")
+    refused = run("import", "dpi-0", str(file))
+    assert (refused.exit_code, "cannot be read" in refused.output) == (1, True)
 
 
 def test_what_is_asked_of_a_package_fits_or_is_refused(api: Api, there: Running) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.vnf_snapshot import VnfSnapshot
-from mano.errors import InUse, NotFound, UnknownReference, WrongState
+from mano.errors import InUse, InvalidInput, NotFound, UnknownReference, WrongState
+from mano.nfvo.ns_resource_changes import ns_resource_changes
 from tests.scenarios.operations.conftest import SOME_AND_ALL, Running, Start, fail_everywhere
 
 
@@ -163,3 +164,43 @@ def test_only_a_filled_snapshot_of_the_same_vnf_will_do(running: Running) -> Non
     resources(running).delete(empty.id, running.job.tenant, None)
     with pytest.raises(NotFound):
         resources(running).delete(empty.id, running.job.tenant, None)
+
+
+def test_a_service_keeps_its_vnfs_goes_back_and_forgets(running: Running) -> None:
+    write(running, "then")
+    vnf = running.vnf("dpi-0").id
+    taking = {"vnfInstanceId": vnf, "userDefinedData": {"why": "an update"}}
+    op = running.change_ns("UPDATE", {"updateType": "CREATE_VNF_SNAPSHOT", "createSnapshotData": taking})
+    assert op.state is OperationState.COMPLETED, op.error
+    with running.job.catena.store.open_unit(read_only=True) as uow:
+        (snapshot,) = uow.vnf_snapshots.list()
+    assert snapshot.is_filled and snapshot.user_defined_data == {"why": "an update"}
+    assert ns_resource_changes(op, {}) == {}
+    write(running, "now")
+    named = {"vnfInstanceId": vnf, "vnfSnapshotInfoId": snapshot.id}
+    op = running.change_ns("UPDATE", {"updateType": "REVERT_VNF_TO_SNAPSHOT", "revertVnfToSnapshotData": named})
+    assert op.state is OperationState.COMPLETED, op.error
+    assert states(running) == ["then"]
+    assert [one["vnfInstanceId"] for one in ns_resource_changes(op, {})["affectedVnfs"]] == [vnf]
+    forget = {"updateType": "DELETE_VNF_SNAPSHOT_INFO", "deleteVnfSnapshotData": named}
+    assert running.change_ns("UPDATE", forget).state is OperationState.COMPLETED
+    assert running.job.vim.snapshots() == ()
+    op = running.change_ns("UPDATE", forget)
+    assert (op.state, (op.error or {})["code"]) == (OperationState.ROLLED_BACK, "UNKNOWN_REFERENCE")
+    with pytest.raises(InvalidInput, match="needs vnfSnapshotInfoId"):
+        running.change_ns("UPDATE", {**forget, "deleteVnfSnapshotData": {"vnfInstanceId": vnf}})
+    running.consistent()
+
+
+def test_a_snapshot_that_fails_in_an_update_leaves_no_resource(running: Running) -> None:
+    running.fail_at("before snapshot")
+    taking = {"vnfInstanceId": running.vnf("dpi-0").id}
+    op = running.change_ns("UPDATE", {"updateType": "CREATE_VNF_SNAPSHOT", "createSnapshotData": taking})
+    assert op.state is OperationState.FAILED_TEMP
+    running.fail_at()
+    running.job.services.ns_lifecycle.rollback(op.id, running.job.tenant)
+    assert running.job.operation(op.id).state is OperationState.ROLLED_BACK
+    with running.job.catena.store.open_unit(read_only=True) as uow:
+        assert uow.vnf_snapshots.list() == []
+    assert running.job.vim.snapshots() == ()
+    running.consistent()
