@@ -146,7 +146,8 @@ class ChangeNs(NsStory):
     def _late_step(self, op: LcmOpOcc, change: NsChange, name: str, kind: str, subject: str) -> Step:
         """What follows once everything new is there."""
         if kind == VNFFG:
-            return Step(name, lambda: self._add_vnffg(op, subject, change), lambda: self._remove_vnffg(op, subject))
+            undo = partial(self._discard_chains, op, subject, self._plan(op))
+            return Step(name, lambda: self._add_vnffg(op, subject, change), undo)
         if kind == CHAINS:
             return Step(name, lambda: self._follow(op, change), lambda: self._unfollow(op))
         if kind == NO_VNFFG:
@@ -305,8 +306,8 @@ class ChangeNs(NsStory):
     def _restore_vnffg(self, op: LcmOpOcc, vnffgd_id: str) -> None:
         self._add_vnffg(op, vnffgd_id)
 
-    def _remove_vnffg(self, op: LcmOpOcc, vnffgd_id: str) -> None:
-        self._remove_chains(op, vnffgd_id=vnffgd_id, plan=self._plan(op))
+    def _remove_vnffg(self, op: LcmOpOcc, vnffgd_id: str) -> Mapping[str, Any]:
+        return self._remove_chains(op, vnffgd_id=vnffgd_id, plan=self._plan(op))
 
     # What goes
 

@@ -42,7 +42,7 @@ def ns_resource_changes(op: LcmOpOcc, vnfs: Mapping[str, Mapping[str, str]]) -> 
         "affectedPnfs": list(_pnfs(op, done)),
         "affectedNss": list(_nested(op)),
         "affectedVls": list(_links(op, done)),
-        "affectedVnffgs": list(_vnffgs(op, done)),
+        "affectedVnffgs": list(_vnffgs(op)),
         "affectedSaps": list(_saps(op, done)),
     }
     return {name: value for name, value in found.items() if value}
@@ -175,9 +175,13 @@ def _sap(sap: PlannedSap, kind: str) -> Document:
     return {"sapInstanceId": sap.id, "sapdId": sap.sapd_id, "sapName": sap.attachment, **_result(kind)}
 
 
-def _vnffgs(op: LcmOpOcc, done: list[str]) -> Iterator[Document]:
-    for prefix, kind in (("vnffg:", "ADD"), ("no-vnffg:", "DELETE")):
-        for name in done:
-            if name.startswith(prefix):
-                descriptor = name.removeprefix(prefix)
-                yield {"vnffgInstanceId": descriptor, "vnffgdId": descriptor, **_result(kind)}
+def _vnffgs(op: LcmOpOcc) -> Iterator[Document]:
+    """By the results of the steps that made or removed chains; a server of before told no instances."""
+    for step in op.steps:
+        prefix, _, descriptor = step.name.partition(":")
+        if step.state is not StepState.DONE or prefix not in ("forwarding-graphs", "vnffg", "no-vnffg"):
+            continue
+        kind = "DELETE" if _is_end(op) or prefix == "no-vnffg" else "ADD"
+        known: Mapping[str, str] = step.result.get("vnffgs") or {}
+        for name in [descriptor] if descriptor else known:
+            yield {"vnffgInstanceId": known.get(name, name), "vnffgdId": name, **_result(kind)}

@@ -12,7 +12,7 @@ from mano.domain.vnf_instance import ConnectionPoint, InstantiationState
 from mano.errors import CatenaError, DeadlineExceeded, error_from_document
 from mano.nfvo.constituent_steps import Constituents
 from mano.nfvo.forwarding_graphs import release_numbers
-from mano.nfvo.ns_world import NsWorld, network_spec, sap_port
+from mano.nfvo.ns_world import VNFFGS, NsWorld, network_spec, sap_port, vnffgs_of
 from mano.nfvo.plan import NsPlan, PlannedNested, PlannedSap, PlannedVnf, plan_from_json
 from mano.nfvo.vnf_parameters import named
 from mano.ports.repositories import UnitOfWork
@@ -83,16 +83,22 @@ class NsStory:
         self._world.graphs.refresh([sap.host])
         self._world.vim_at(sap.attachment).remove_port(sap_port(sap, plan.network(sap.network_id)))
 
-    def _remove_chains(self, op: LcmOpOcc, vnffgd_id: str | None = None, plan: NsPlan | None = None) -> None:
+    def _remove_chains(
+        self, op: LcmOpOcc, vnffgd_id: str | None = None, plan: NsPlan | None = None
+    ) -> Mapping[str, Any]:
         """The NS's chains go, or those of one VNFFG."""
         with self._world.open_unit() as uow:
-            for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
-                if vnffgd_id is not None and chain.spec.get("vnffgdId") != vnffgd_id:
-                    continue
+            chains = uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id)
+            gone = [chain for chain in chains if vnffgd_id in (None, chain.spec.get("vnffgdId"))]
+            for chain in gone:
                 uow.chains.remove(chain.id)
                 self._world.announce(uow, "chain", "removed", chain.id, op.tenant_id, {"name": chain.name})
                 release_numbers(uow, chain)
         self._world.graphs.refresh(self._world.hosts_of(op, plan))
+        return {VNFFGS: vnffgs_of(gone)}
+
+    def _discard_chains(self, op: LcmOpOcc, vnffgd_id: str | None = None, plan: NsPlan | None = None) -> None:
+        self._remove_chains(op, vnffgd_id, plan)
 
     def _release(self, op: LcmOpOcc) -> None:
         with self._world.open_unit() as uow:
@@ -215,7 +221,7 @@ class InstantiateNs(NsStory):
             return Step(name, lambda: self._start_vnf(op, plan, vnf), lambda: self._terminate_vnf(op, vnf))
         if name == VNFS:
             return Step(name, lambda: self._await_vnfs(op, plan.vnfs), None)
-        return Step(name, lambda: self._program_graphs(op), lambda: self._remove_chains(op))
+        return Step(name, lambda: self._program_graphs(op), lambda: self._discard_chains(op))
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """The NS is INSTANTIATED."""

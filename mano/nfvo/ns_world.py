@@ -12,7 +12,7 @@ from mano.domain.events import Event
 from mano.domain.ids import derive_id
 from mano.domain.lcm_op_occ import CancelMode, LcmOpOcc, OperationState
 from mano.domain.ns_instance import Network, NsInstance
-from mano.domain.service_chain import ChainState
+from mano.domain.service_chain import ChainState, ServiceChain
 from mano.errors import CatenaError, NotFound, WrongState
 from mano.nfvo.data_plane import DataPlane
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, with_paths
@@ -40,6 +40,19 @@ FIRST_VNI, LAST_VNI = 4096, (1 << 24) - 1
 
 OWN_SUBNETS = ip_network("172.16.0.0/12")
 """Where a virtual link without a subnet of its own gets a /24 from."""
+
+
+VNFFGS = "vnffgs"
+"""In a step's result: VNFFG descriptors to the instances that the step made, or removed."""
+
+
+def vnffgs_of(chains: Iterable[ServiceChain]) -> dict[str, str]:
+    """VNFFG descriptor to its instance, which is called as its first chain."""
+    found: dict[str, str] = {}
+    for chain in chains:
+        if descriptor := str(chain.spec.get("vnffgdId") or ""):
+            found.setdefault(descriptor, chain.id)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +250,8 @@ class NsWorld:
     def activate_chains(self, op: LcmOpOcc, plane: DataPlane) -> Mapping[str, Any]:
         """Record that the NS's chains are programmed; a summary for the step's record."""
         with self.open_unit() as uow:
-            for chain in uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id):
+            chains = uow.chains.list(op.tenant_id, ns_instance_id=op.instance_id)
+            for chain in chains:
                 if chain.id in plane.broken:
                     raise plane.broken[chain.id]
                 ways = plane.ways.get(chain.id)
@@ -247,6 +261,7 @@ class NsWorld:
         return {
             "flows": {host: len(tables.flows) for host, tables in sorted(plane.tables.items())},
             "chains": len(plane.chains),
+            VNFFGS: vnffgs_of(chains),
         }
 
     def announce(

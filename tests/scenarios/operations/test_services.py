@@ -8,6 +8,7 @@ import pytest
 
 from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.errors import InvalidInput
+from mano.nfvo.ns_resource_changes import ns_resource_changes
 from tests.scenarios.operations.conftest import SOME_AND_ALL, Running, Start, fail_everywhere
 
 
@@ -217,3 +218,25 @@ def test_a_service_without_room_says_so(running: Running) -> None:
     assert op.error is not None
     assert op.error["code"] == "NOT_PLACEABLE"
     assert running.picture() == before
+
+
+def test_forwarding_graphs_that_come_and_go_are_told_with_their_instances(running: Running) -> None:
+    with running.job.catena.store.open_unit(read_only=True) as uow:
+        chains = {str(chain.spec["vnffgdId"]): chain.id for chain in reversed(uow.chains.list())}
+        (made,) = [op for op in uow.operations.list(instance_id=running.ns_id) if op.operation == "INSTANTIATE"]
+    assert affected_graphs(made) == {(id, name, "ADD") for name, id in chains.items()}
+    name, id = min(chains.items())
+    removal = running.change_ns("UPDATE", {"updateType": "REMOVE_VNFFG", "removeVnffgId": [id]})
+    assert affected_graphs(removal) == {(id, name, "DELETE")}
+    addition = running.change_ns("UPDATE", {"updateType": "ADD_VNFFG", "addVnffg": [{"vnffgdId": name}]})
+    ((_, added, kind),) = [one for one in affected_graphs(addition) if one[1] == name]
+    assert (added, kind) == (name, "ADD")
+    assert {one[1:] for one in affected_graphs(running.job.terminate(running.ns_id))} == {
+        (each, "DELETE") for each in chains
+    }
+
+
+def affected_graphs(op: LcmOpOcc) -> set[tuple[str, str, str]]:
+    """(instance, VNFFGD, what became of it)."""
+    told = ns_resource_changes(op, {}).get("affectedVnffgs", [])
+    return {(one["vnffgInstanceId"], one["vnffgdId"], one["changeType"]) for one in told}
