@@ -134,9 +134,7 @@ def test_the_links_bit_rate_follows_the_size_while_vnfcs_go_on(inner: Running) -
 
 
 def test_a_step_beyond_what_the_links_profile_allows_is_refused_at_once(inner: Running) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"inner would have 1300000 bit/s; its vl_profile allows 1000 to 1000000"
-    ):
+    with pytest.raises(InvalidInput, match=r"inner would have 1300000 bit/s; its vl_profile allows 1000 to 1000000"):
         inner.change("dpi-0", "SCALE", {"type": "SCALE_OUT", "aspectId": "load", "numberOfSteps": 3})
 
 
