@@ -119,13 +119,8 @@ class VnfPlan:
 
 
 def plan_from_json(document: Mapping[str, Any]) -> VnfPlan:
-    """The plan that :meth:`VnfPlan.to_json` wrote; an operation may have put something beside it."""
-    return VnfPlan(
-        flavour_id=document["flavour_id"],
-        level_id=document["level_id"],
-        package_id=document["package_id"],
-        computes=tuple(compute_from_json(item) for item in document["computes"]),
-    )
+    """The plan that :meth:`VnfPlan.to_json` wrote."""
+    return VnfPlan(**{**document, "computes": tuple(compute_from_json(item) for item in document["computes"])})
 
 
 def compute_from_json(item: Mapping[str, Any]) -> PlannedCompute:

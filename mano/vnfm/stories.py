@@ -28,9 +28,6 @@ from mano.vnfm.world import VnfmWorld, flavour_of, grant_request, standing_plan,
 GRANT, LINK, PORTS, COMPUTE, NETWORKS, RELEASE = "grant", "link:", "ports:", "compute:", "networks", "release"
 """Names, or beginnings of names, of the steps."""
 
-LIVED = "lived"
-"""In the plan of a termination: processes that the VNF had, with their states."""
-
 
 class InstantiateVnf:
     """InstantiateVnf: grant, then for each VNFC its ports and its compute, then the networks reach it."""
@@ -147,44 +144,25 @@ class TerminateVnf:
             removed = tuple(removal_of(compute) for compute in plan.computes)
             request = grant_request(op, instance, plan.flavour_id, plan.level_id, remove=removed)
             grant = self._world.nfvo.grant(request, op.tenant_id)
-            lived = {vnfc.compute_id: vnfc.state.value for vnfc in instance.vnfcs}
-            self._world.save_plan(op, {**plan.to_json(), LIVED: lived}, grant, None)
+            self._world.save_plan(op, plan.to_json(), grant, None)
         names = [step + name for name in _names(plan) for step in (COMPUTE, PORTS)]
         return (NETWORKS, *names, *_links(plan), RELEASE)
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
-        """The step of this name. A rollback makes again what was the VNF's, and nothing that was left lying about."""
+        """The step of this name; what was removed is not made again by a rollback (SOL003 clause 5.4.15)."""
         world, plan = self._world, plan_from_json(op.plan)
         if name == NETWORKS:
-            return Step(name, lambda: world.disconnect(op, plan), lambda: self._reconnect(op, plan))
+            return Step(name, lambda: world.disconnect(op, plan), None)
         if name == RELEASE:
             return Step(name, lambda: world.nfvo.release(op.id, op.tenant_id), None)
         if name.startswith(LINK):
             network_id = name.removeprefix(LINK)
-            return Step(name, lambda: _end_link(world, plan, network_id), lambda: _make_link(world, plan, network_id))
+            return Step(name, lambda: _end_link(world, plan, network_id), None)
         if name.startswith(PORTS):
             compute = _names(plan)[name.removeprefix(PORTS)]
-            return Step(name, lambda: _remove_ports(world, compute), lambda: self._plug_again(op, compute))
+            return Step(name, lambda: _remove_ports(world, compute), None)
         compute = _names(plan)[name.removeprefix(COMPUTE)]
-        return Step(name, lambda: world.end(compute), lambda: self._run_again(op, plan, compute))
-
-    def _plug_again(self, op: LcmOpOcc, compute: PlannedCompute) -> None:
-        if compute.compute_id in _lived(op):
-            self._world.make_ports(compute)
-
-    def _run_again(self, op: LcmOpOcc, plan: VnfPlan, compute: PlannedCompute) -> None:
-        """It begins anew: what it had in its memory is gone."""
-        if _lived(op).get(compute.compute_id) == VnfOperationalState.STARTED.value:
-            self._world.run(op, plan.package_id, compute)
-
-    def _reconnect(self, op: LcmOpOcc, plan: VnfPlan) -> None:
-        lived = _lived(op)
-        back = [compute for compute in plan.computes if compute.compute_id in lived]
-        vnfcs = tuple(replace(self._world.vnfc(one), state=VnfOperationalState(lived[one.compute_id])) for one in back)
-        with self._world.open_unit() as uow:
-            uow.vnf_instances.save(replace(uow.vnf_instances.get(op.instance_id), vnfcs=vnfcs))
-        hosts = sorted({compute.host for compute in back})
-        self._world.nfvo.lcm_changed(op.instance_id, op.tenant_id, hosts)
+        return Step(name, lambda: world.end(compute), None)
 
     def complete(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """The instance is NOT_INSTANTIATED and holds nothing."""
@@ -204,12 +182,6 @@ class TerminateVnf:
 
     def rolled_back(self, uow: UnitOfWork, op: LcmOpOcc) -> None:
         """Nothing to store."""
-
-
-def _lived(op: LcmOpOcc) -> Mapping[str, str]:
-    """Process to its state before a termination."""
-    found: Mapping[str, str] = op.plan.get(LIVED, {})
-    return found
 
 
 def _links(plan: VnfPlan) -> list[str]:

@@ -192,23 +192,3 @@ def test_a_package_change_that_fails_is_rolled_back(
         newer(there, tmp_path_factory.mktemp("package"), ("num_virtual_cpu: 2", "num_virtual_cpu: 4"))
 
     fail_everywhere(start, most, lambda there: there.change("dpi-0", "CHANGE_VNFPKG", {"vnfdId": NEWER}), prepare)
-
-
-def test_a_termination_that_is_rolled_back_leaves_a_vnf_that_works(running: Running) -> None:
-    running.change("dpi-0", "SCALE", {"type": "SCALE_OUT", "aspectId": "load"})
-    stopped = running.vnf("dpi-0").vnfcs[1].id
-    running.change(
-        "dpi-0", "OPERATE", {"changeStateTo": "STOPPED", "stopType": "FORCEFUL", "vnfcInstanceId": [stopped]}
-    )
-    before, vnf = running.picture(), running.vnf("dpi-0")
-    lifecycle, op_id = running.job.services.vnf_lifecycle, "00000000-0000-4000-8000-00000000dead"
-    running.fail_at("after port.record-gone")
-    lifecycle.terminate(vnf.id, running.job.tenant, op_id, {"terminationType": "FORCEFUL"})
-    assert running.job.operation(op_id).state is OperationState.FAILED_TEMP
-    assert running.vnf("dpi-0").vnfcs == ()
-    running.fail_at()
-    lifecycle.rollback(op_id, running.job.tenant)
-    op = running.job.operation(op_id)
-    assert op.state is OperationState.ROLLED_BACK, op.error
-    assert running.picture() == before
-    running.consistent()
