@@ -6,7 +6,6 @@ tried; when the steps are used up the best plan so far stands.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from itertools import combinations, islice
 from typing import TYPE_CHECKING
@@ -29,12 +28,12 @@ NO_COST_YET = 2**62
 
 
 class Complete:
-    """One search; `steps` seats are tried at most, and none behind `deadline` (on `time.perf_counter`'s clock)."""
+    """One search; `steps` seats are tried at most."""
 
-    def __init__(self, engine: Engine, steps: int, hosts: int, deadline: float | None = None) -> None:
+    def __init__(self, engine: Engine, steps: int, hosts: int) -> None:
         """Each VDU is tried on the `hosts` best hosts."""
         self.engine, self.board = engine, engine.board
-        self.steps, self.hosts, self.deadline = steps, hosts, deadline
+        self.steps, self.hosts = steps, hosts
         self.bound = NO_COST_YET
         self.found: Snapshot | None = None
         self._floor = 0
@@ -88,7 +87,7 @@ class Complete:
 
     def _is_over(self) -> bool:
         self.steps -= 1
-        return self.steps < 0 or (self.deadline is not None and time.perf_counter() >= self.deadline)
+        return self.steps < 0
 
     def _least(self, left: Sequence[VduRequest]) -> int:
         """The least that any plan from here can cost: one more host where the open ones have too few CPUs."""

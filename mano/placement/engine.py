@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
 from mano.placement.complete import Complete
+from mano.placement.deadline import NEVER
 from mano.placement.filters import first_refusal
 from mano.placement.groups import Bounds
 from mano.placement.nics import Effort, NicRules
@@ -88,6 +89,8 @@ class Engine:
         self.turns: dict[str, Turn] = {}
         self.effort: Effort | None = None
         """One effort for all fits to come, in the place of one for each."""
+        self.deadline = NEVER
+        """When `turn` and `attempt` raise OutOfTime."""
 
     # ---- one VDU
 
@@ -158,6 +161,7 @@ class Engine:
 
     def _fit(self, vdu: VduRequest, position: int, bounds: Bounds) -> Fit | None:
         """The fit that keeps the strict rules, and the soft ones too if it can; third parties may refuse it."""
+        self.deadline.check()
         host = self.fleet.hosts[position]
         if first_refusal(self.parts.foreign_filters, host, vdu) is not None:
             return None
@@ -213,7 +217,7 @@ class Engine:
             self.refine(IMPROVING_STEPS)
         return fewest
 
-    def refine(self, steps: int, deadline: float | None = None) -> None:
+    def refine(self, steps: int) -> None:
         """Look through other plans for what is placed, and keep a cheaper one."""
         placed = [vdu for vdu in self.board.request.vdus if vdu.id in self.board.fits]
         cost, kept = self.board.objective().cost, self.board.snapshot()
@@ -221,7 +225,7 @@ class Engine:
             return
         self.board.clear()
         hosts = max(EXACT_CANDIDATES, min(self.fleet.arrays.size, MAX_HOSTS_REFINED))
-        if not Complete(self, steps, hosts, deadline).run(placed, below=cost):
+        if not Complete(self, steps, hosts).run(placed, below=cost):
             self.board.restore(kept)
 
     def _first_plan(self, order: Sequence[VduRequest]) -> tuple[Snapshot, list[VduRequest]]:

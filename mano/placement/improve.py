@@ -8,13 +8,13 @@ first.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
 
+from mano.placement.deadline import NEVER, Deadline, OutOfTime
 from mano.placement.engine import FILL_FROM, Engine
 from mano.placement.neighbourhood import Limits, Model, Solution
 from mano.placement.numa import Fit, FitRules
@@ -62,39 +62,23 @@ def improve(
     missing: Sequence[VduRequest],
     *,
     iterations: int | None,
-    deadline: float,
+    deadline: Deadline,
     restarts: bool = True,
 ) -> list[VduRequest]:
     """Improve the plan on the engine's board; returns the VDUs that still have no place. Never worse than before.
 
-    `deadline` is on `time.perf_counter`'s clock. Without `restarts` no plan is made anew: what is there is moved only
-    where that pays.
+    Whatever is under way when the deadline comes is given up. Without `restarts` no plan is made anew: what is there
+    is moved only where that pays.
     """
-    search = _Search(engine, list(missing), sideways=restarts)
-    vdus = len(engine.board.request.vdus)
-    if restarts and vdus <= SMALL and not missing:
-        engine.refine(SMALL_STEPS, deadline)
-    if restarts:
-        search.restart(_restarts(vdus), deadline)
-    rounds = default_iterations(vdus) if iterations is None else iterations
-    whole = vdus * engine.fleet.arrays.size <= WHOLE_AT_ONCE
-    for number in range(rounds):
-        if time.perf_counter() >= deadline or search.perfect():
-            break
-        random = Random(number)
-        if number % WALK_EVERY == 0:
-            search.walk(number)
-        if time.perf_counter() >= deadline:
-            break
-        if number % 3 == 0:
-            search.round(search.spare(random), DETERMINISTIC_S, number, deadline, hops=False)
-        else:
-            search.round(search.choose(random, number), DETERMINISTIC_S, number, deadline)
-        if whole and number == WHOLE_BEHIND:
-            whole = False
-            search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
-    if whole and not search.perfect() and time.perf_counter() < deadline:
-        search.round(range(engine.fleet.arrays.size), 10 * DETERMINISTIC_S, 0, deadline)
+    search = _Search(engine, list(missing), deadline, sideways=restarts)
+    rounds = default_iterations(len(engine.board.request.vdus)) if iterations is None else iterations
+    engine.deadline = deadline
+    try:
+        search.run(rounds, restarts=restarts)
+    except OutOfTime:
+        search.go_back()
+    finally:
+        engine.deadline = NEVER
     return search.missing
 
 
@@ -106,23 +90,56 @@ def _restarts(vdus: int) -> int:
 class _Search:
     """The plan on the board. With `sideways` a round may leave the cost as it is, which leads out of dead ends."""
 
-    def __init__(self, engine: Engine, missing: list[VduRequest], *, sideways: bool) -> None:
-        self.engine, self.board, self.missing, self.sideways = engine, engine.board, missing, sideways
+    def __init__(self, engine: Engine, missing: list[VduRequest], deadline: Deadline, *, sideways: bool) -> None:
+        self.engine, self.board, self.deadline, self.sideways = engine, engine.board, deadline, sideways
+        self.missing = missing
+        self._keep()
+
+    def _keep(self) -> None:
+        """Take the plan on the board for the one to go back to."""
+        self._kept = (self.board.snapshot(), list(self.missing), self.worth())
+
+    def go_back(self) -> None:
+        """Have the plan that was kept last."""
+        self.board.restore(self._kept[0])
+        self.missing = list(self._kept[1])
 
     def worth(self) -> _Worth:
         return _Worth(len(self.missing), self.board.objective().cost)
 
-    def restart(self, times: int, deadline: float) -> None:
-        """Make whole plans with some luck, and stay with the best."""
-        best, kept = self.worth(), (self.board.snapshot(), list(self.missing))
-        for number in range(times):
-            if time.perf_counter() >= deadline:
-                break
+    def run(self, rounds: int, *, restarts: bool) -> None:
+        """Everything in its order; raises OutOfTime in the midst of it."""
+        vdus, everywhere = len(self.board.request.vdus), range(self.engine.fleet.arrays.size)
+        if restarts:
+            self._begin(vdus)
+        whole = vdus * len(everywhere) <= WHOLE_AT_ONCE
+        for number in range(rounds):
+            self.deadline.check()
+            if self.perfect():
+                return
+            random = Random(number)
+            if number % WALK_EVERY == 0:
+                self.walk(number)
+            if number % 3 == 0:
+                self.round(self.spare(random), DETERMINISTIC_S, number, hops=False)
+            else:
+                self.round(self.choose(random, number), DETERMINISTIC_S, number)
+            if whole and number == WHOLE_BEHIND:
+                whole = False
+                self.round(everywhere, 10 * DETERMINISTIC_S, 0)
+        if whole and not self.perfect():
+            self.round(everywhere, 10 * DETERMINISTIC_S, 0)
+
+    def _begin(self, vdus: int) -> None:
+        """Look through other plans, or make whole plans with some luck; stay with the best."""
+        if vdus <= SMALL and not self.missing:
+            self.engine.refine(SMALL_STEPS)
+            self._keep()
+        for number in range(_restarts(vdus)):
             self.missing = self.engine.try_luck(self.board.request.vdus, Random(number))
-            if self.worth().key() < best.key():
-                best, kept = self.worth(), (self.board.snapshot(), list(self.missing))
-        self.board.restore(kept[0])
-        self.missing = kept[1]
+            if self.worth().key() < self._kept[2].key():
+                self._keep()
+        self.go_back()
 
     def perfect(self) -> bool:
         return not self.missing and self.board.objective().cost == 0
@@ -180,39 +197,34 @@ class _Search:
 
     def walk(self, seed: int) -> None:
         """Anneal the hops of everything that is free to, on the hosts in use."""
-        before, snapshot = self.worth(), self.board.snapshot()
         positions = sorted(self.board.positions_in_use())
         names = [one for position in positions for one in self.board.vdus_on(position)]
         free = [self.board.vdus[one] for one in names if is_free_to_walk(self.board, self.board.vdus[one])]
         was = {vdu.id: self.board.unplace(vdu.id) for vdu in free}
-        walk = Walk(self.board, free, positions, _as_solution(was))
+        walk = Walk(self.board, free, positions, _as_solution(was), self.deadline)
         solution = walk.run(min(MOST_STEPS, STEPS_PER_VDU * len(free)), seed)
-        kept = list(self.missing)
-        if solution is None or not self._carry_out(free, solution, was) or not self._is_kept(before):
-            self.board.restore(snapshot)
-        self.missing = kept
+        missing = self.missing
+        done = solution is not None and self._carry_out(free, solution, was)
+        self.missing = missing
+        self._accept(done)
 
-    def round(
-        self, positions: Sequence[int], effort: float, seed: int, deadline: float, *, hops: bool = True
-    ) -> None:  # fmt: skip
+    def round(self, positions: Sequence[int], effort: float, seed: int, *, hops: bool = True) -> None:
         """Place the VDUs of these hosts anew, and those that have no place."""
-        before, snapshot = self.worth(), self.board.snapshot()
-        kept_missing = list(self.missing)
         free = [self.board.vdus[one] for position in positions for one in self.board.vdus_on(position)]
         was = {vdu.id: self.board.unplace(vdu.id) for vdu in free}
         everyone = [*free, *self.missing]
-        model = Model(self.board, everyone, sorted(positions), hops=hops)
+        model = Model(self.board, everyone, sorted(positions), hops=hops, deadline=self.deadline)
         model.hint(_as_solution(was))
-        wall = max(0.01, deadline - time.perf_counter())
-        solution = model.solve(Limits(effort, wall, seed))
-        done = solution is not None and self._carry_out(everyone, solution, was)
-        if not done or not self._is_kept(before):
-            self.board.restore(snapshot)
-            self.missing = kept_missing
+        solution = model.solve(Limits(effort, max(0.001, self.deadline.left_s()), seed))
+        self._accept(solution is not None and self._carry_out(everyone, solution, was))
 
-    def _is_kept(self, before: _Worth) -> bool:
-        now = self.worth()
-        return now.key() < before.key() or (self.sideways and now.key() == before.key())
+    def _accept(self, done: bool) -> None:
+        """Keep what is on the board if it was carried out and is worth it, else go back."""
+        now, before = self.worth(), self._kept[2]
+        if done and (now.key() < before.key() or (self.sideways and now.key() == before.key())):
+            self._keep()
+        else:
+            self.go_back()
 
     def _carry_out(self, vdus: Sequence[VduRequest], solution: Solution, was: Mapping[str, tuple[int, Fit]]) -> bool:
         """Place the VDUs exactly as the solution has them; False where the exact fit does not agree.

@@ -16,6 +16,7 @@ from typing import Any
 from mano.domain.nfvi import SMALL_PAGE_KIB, Allocation, InterfacePlacement
 from mano.placement.board import Board
 from mano.placement.cells import equal, takes
+from mano.placement.deadline import NEVER, Deadline
 from mano.placement.filters import first_refusal
 from mano.placement.free import FreeHost
 from mano.placement.nics import NicDemand, attach
@@ -169,20 +170,28 @@ class Model:
     """The CP-SAT model of some free VDUs (already taken off the board) on some hosts."""
 
     def __init__(
-        self, board: Board, vdus: Sequence[VduRequest], positions: Sequence[int], *, hops: bool = True
-    ) -> None:  # fmt: skip
-        """Without `hops` chains cost nothing: a smaller model, for finding out whether a host can be spared."""
+        self,
+        board: Board,
+        vdus: Sequence[VduRequest],
+        positions: Sequence[int],
+        *,
+        hops: bool = True,
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """Without `hops` chains cost nothing: a smaller model, for finding out whether a host can be spared.
+
+        Raises OutOfTime when the deadline comes.
+        """
         from ortools.sat.python import cp_model
 
         self._cp = cp_model
         self.board, self.vdus, self.positions = board, vdus, positions
         self.model: Any = cp_model.CpModel()
-        self.options = [
-            (option, self.model.new_bool_var(""))
-            for vdu in vdus
-            for position in positions
-            for option in options_of(board, vdu, position)
-        ]
+        self.options: list[tuple[Option, Any]] = []
+        for vdu in vdus:
+            deadline.check()
+            for position in positions:
+                self.options += ((option, self.model.new_bool_var("")) for option in options_of(board, vdu, position))
         self._terms: list[Any] = []
         self.at: dict[tuple[str, int], list[Any]] = defaultdict(list)
         for option, chosen in self.options:

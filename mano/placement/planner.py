@@ -9,6 +9,7 @@ from typing import Literal
 
 from mano.domain.nfvi import Inventory
 from mano.placement.board import Board, Fleet
+from mano.placement.deadline import NEVER, Deadline
 from mano.placement.engine import Engine, Turn
 from mano.placement.parts import Parts
 from mano.placement.reading import DocumentError, Fault, pointer_of
@@ -78,6 +79,7 @@ class Planner:
         """As `plan`, over the planner's inventory."""
         with self._lock:
             started = time.perf_counter()
+            deadline = Deadline(started + time_limit_s) if optimize == "best" else NEVER
             check_names(self._fleet, request)
             with Board(self._fleet, request, self._parts or Parts.installed()) as board:
                 engine = Engine(board)
@@ -85,8 +87,8 @@ class Planner:
                 if optimize == "best":
                     from mano.placement.improve import improve
 
-                    missing = improve(engine, missing, iterations=iterations, deadline=started + time_limit_s)
-                return _result(engine, missing, started)
+                    missing = improve(engine, missing, iterations=iterations, deadline=deadline)
+                return _result(engine, missing, started, deadline)
 
 
 def _ordered(request: PlacementRequest) -> Sequence[VduRequest]:
@@ -126,7 +128,8 @@ def check_names(fleet: Fleet, request: PlacementRequest) -> None:
         raise DocumentError.of("PlacementRequest", faults)
 
 
-def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> PlacementResult:
+def _result(engine: Engine, missing: Sequence[VduRequest], started: float, deadline: Deadline) -> PlacementResult:
+    """Past the deadline relaxations are sought for the first VDU without a place only."""
     board, request = engine.board, engine.board.request
     names = {vdu.id for vdu in missing}
     placements = {
@@ -140,7 +143,8 @@ def _result(engine: Engine, missing: Sequence[VduRequest], started: float) -> Pl
     for vdu in missing:
         key = engine.likeness(vdu)
         if key not in reasons:
-            reasons[key] = explained(engine, vdu, relax=len(reasons) < MAX_EXPLAINED)
+            in_time = not (reasons and deadline.has_come())
+            reasons[key] = explained(engine, vdu, relax=in_time and len(reasons) < MAX_EXPLAINED)
         unplaced[vdu.id] = reasons[key]
     return PlacementResult(
         placements=placements,

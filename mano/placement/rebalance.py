@@ -6,13 +6,13 @@ are. Nothing is reserved or moved here: a proposal lists the moves in an order i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mano.domain.nfvi import Allocation, HostState, Inventory
 from mano.placement.board import Board, Fleet
+from mano.placement.deadline import Deadline
 from mano.placement.engine import Engine
 from mano.placement.improve import improve
 from mano.placement.nics import crosses_numa
@@ -84,7 +84,7 @@ def rebalance(
         engine = Engine(board)
         _seat_as_is(board, held)
         before = board.objective()
-        deadline = time.perf_counter() + time_limit_s
+        deadline = Deadline.after(time_limit_s)
         missing = _leave(engine, [vdu for vdu in movable.vdus if held[vdu.id][0] in evacuate])
         missing = improve(engine, missing, iterations=iterations, deadline=deadline, restarts=False)
         after = board.objective()

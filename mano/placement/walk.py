@@ -12,6 +12,7 @@ from itertools import pairwise
 from random import Random
 
 from mano.placement.board import Board
+from mano.placement.deadline import NEVER, Deadline
 from mano.placement.neighbourhood import Option, Resource, Solution, capacities, options_of
 from mano.placement.paths import hop_cost
 from mano.placement.request import GroupKind, Scope, VduRequest
@@ -19,6 +20,9 @@ from mano.placement.result import CHAIN_HOP_COST, CROSS_NUMA_COST, HOST_OPENED_C
 
 HOT, COLD = 18.0, 1.5
 """Temperatures in units of cost, at the beginning and the end: a hop within a zone costs 10."""
+
+STEPS_AT_A_TIME = 1_000
+"""Steps between two looks at the clock."""
 
 NEAR = 0.6
 """Share of steps that try the host of a neighbour on a chain."""
@@ -35,12 +39,21 @@ def is_free_to_walk(board: Board, vdu: VduRequest) -> bool:
 class Walk:
     """The VDUs (already taken off the board) on the hosts at `positions`, each beginning where `start` has it."""
 
-    def __init__(self, board: Board, vdus: Sequence[VduRequest], positions: Sequence[int], start: Solution) -> None:
+    def __init__(
+        self,
+        board: Board,
+        vdus: Sequence[VduRequest],
+        positions: Sequence[int],
+        start: Solution,
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """Raises OutOfTime, as `run` does, when the deadline comes."""
         self.board = board
         self.names = [vdu.id for vdu in vdus]
         self.hosts = list(positions)
         self._index = {name: number for number, name in enumerate(self.names)}
         place = {position: number for number, position in enumerate(positions)}
+        self._deadline = deadline
         resources: dict[Resource, int] = {}
         self.left: list[int] = []
         for resource, amount in capacities(board, positions).items():
@@ -50,6 +63,7 @@ class Walk:
         self.uses: list[list[tuple[tuple[int, int], ...]]] = []
         self.at_host: list[list[list[int]]] = []
         for vdu in vdus:
+            deadline.check()
             mine = [option for position in positions for option in options_of(board, vdu, position)]
             self.options.append(mine)
             self.uses.append([tuple((resources[key], amount) for key, amount in one.uses.items()) for one in mine])
@@ -127,6 +141,8 @@ class Walk:
         now = lowest = 0
         best = list(self.chosen)
         for step in range(steps):
+            if not step % STEPS_AT_A_TIME:
+                self._deadline.check()
             heat = HOT * (COLD / HOT) ** (step / steps)
             change = self._step(random, heat, opened)
             now += change
