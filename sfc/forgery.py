@@ -13,6 +13,8 @@ from sfc.render.tables import mac_tag
 from sfc.simulator.packets import Arp, Ethernet, Ip, Nsh, Packet, Raw, Udp, Vlan
 
 STRANGER_MAC = Mac(0x06FFFFFFFF01)
+EXPECTED_MAX = 2
+"""Positions of one leg that are tried with what no leg may send: its rules for all of them are alike."""
 FOREIGN: dict[int, IpAddress] = {4: IPv4Address("240.0.0.1"), 6: IPv6Address("100::1")}
 """Addresses that no port has: reserved space and the discard prefix of RFC 6666."""
 
@@ -66,6 +68,13 @@ def of_leg(
             yield _at(port, f"a frame in VLAN {vid}", replace(inner, vlans=(Vlan(vid),)))
         for position in foreign:
             yield _at(port, f"the MAC tag of {position}", replace(inner, source=mac_tag(position)))
+        for position in foreign[:EXPECTED_MAX]:
+            answer = replace(inner, destination=mac_tag(position), payload=Raw(0x88CC, b"?"))
+            yield _at(port, f"an answer to {position} that is no IP packet", answer)
+        for position in sorted(expected)[:EXPECTED_MAX]:
+            tagged = replace(inner, source=mac_tag(position))
+            yield _at(port, f"the MAC tag of {position} in a VLAN", replace(tagged, vlans=(Vlan(0xFFF),)))
+            yield _at(port, f"the MAC tag of {position} on no IP packet", replace(tagged, payload=Raw(0x88CC, b"?")))
     yield _at(port, "a plain frame", replace(inner, source=STRANGER_MAC))
 
 

@@ -42,6 +42,8 @@ from sfc.simulator.trace import Dropped, Event, Loss, Matched
 from sfc.simulator.wire import encode
 
 RESUBMIT_MAX = 64  # OVS: MAX_RESUBMIT_DEPTH
+LOOKUPS_MAX = 4096  # OVS: MAX_RESUBMITS, of one packet on one bridge
+RECIRCULATIONS_MAX = 6  # OVS, userspace datapath: MAX_RECIRC_DEPTH
 
 REGISTERS = (Field.REG0, Field.REG1, Field.REG2, Field.REG3)
 PIPELINE = (Field.IN_PORT, Field.TUN_ID, Field.TUN_SRC, Field.TUN_DST, Field.CT_STATE, Field.CT_MARK, *REGISTERS)
@@ -158,6 +160,8 @@ class _Run:
         self.machine = machine
         self.events = events
         self.emit = emit
+        self.looked_up = 0
+        self.recirculated = 0
 
     def start(self, state: State, table: int) -> None:
         """Run from a table; a packet that nothing sent is reported with the reason."""
@@ -168,7 +172,8 @@ class _Run:
             self.drop(state, Loss.NO_OUTPUT)
 
     def look_up(self, state: State, table: int, depth: int) -> None:
-        if depth > RESUBMIT_MAX:
+        self.looked_up += 1
+        if depth > RESUBMIT_MAX or self.looked_up > LOOKUPS_MAX:
             self.drop(state, Loss.LOOP)
             return
         flow = self.machine.find(table, state.key)
@@ -266,7 +271,9 @@ class _Run:
         return True
 
     def decrement(self, state: State) -> bool:
-        ttl = state.key[Field.NSH_TTL]
+        ttl = state.key.get(Field.NSH_TTL)
+        if ttl is None:
+            raise SimulationError("TTL", "dec_nsh_ttl of a packet without NSH")
         if ttl <= 1:
             self.drop(state, Loss.TTL)
             return False
@@ -286,8 +293,16 @@ class _Run:
             copy = state.copy()
             copy.write(Field.CT_STATE, tracked.state)
             copy.write(Field.CT_MARK, mark)
-            self.start(copy, action.table)
+            self.recirculate(copy, action.table)
             state.outputs += 1
+
+    def recirculate(self, state: State, table: int) -> None:
+        if self.recirculated >= RECIRCULATIONS_MAX:
+            self.drop(state, Loss.LOOP)
+            return
+        self.recirculated += 1
+        self.start(state, table)
+        self.recirculated -= 1
 
     def to_group(self, state: State, group: int, depth: int) -> bool:
         actions = self.machine.bucket(group, state.key)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sfc.model.chains import Direction, PathGroup, PlannedChain, Rsp
+from sfc.forgery import FOREIGN, STRANGER_MAC
+from sfc.model.chains import SI_FIRST, Direction, PathGroup, PlannedChain, Rsp
 from sfc.model.cookies import Kind
 from sfc.model.topology import Layer, Port, ServiceFunction
 from sfc.render.tables import NEIGHBOUR_INGRESS
 from sfc.samples import chain_for, may_answer, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import Ethernet, Fragment, Icmp, Ip, Sctp, Tcp, Udp, answer_to
-from sfc.simulator.trace import Visited
+from sfc.simulator.trace import Visited, nsh_of
+from sfc.verify.judging import crossings, ended_by, in_order
 from sfc.verify.results import Report, Rule, Violation, inject
+from sfc.walk import Leg, planned_walk
 
+ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
+"""RFC 792 and RFC 4443 section 2.1: types of ICMP errors."""
 UNREACHABLE = {4: (3, 1), 6: (1, 3)}  # RFC 792 and RFC 4443 section 3.1: type and code of "host unreachable"
 
 
@@ -52,6 +57,8 @@ class _Connection:
         self.topology = network.topology
         self.packet = packet
         self.by_ports = by_ports
+        self.walk: Sequence[Leg] = ()
+        """The planned crossings of both paths, once somebody has asked."""
         self.end = network.topology.port(check.planned.forward.end)
 
     def run(self) -> Iterator[Violation]:
@@ -91,23 +98,49 @@ class _Connection:
                 yield trace
             elif trace.functions != there.functions or _ends(trace) != _ends(there):
                 yield report.violation(Rule.BESIDES, "a fragment does not take the way of its connection", trace)
+            else:
+                yield from in_order(report, trace)
+                yield from crossings(self._legs(self.planned.forward), report, trace)
+        yield from self._unmarked(ip)
+
+    def _unmarked(self, ip: Ip) -> Iterator[Violation]:
+        """A fragment of a connection that nobody has seen is on no chain that asks for ports."""
+        assert isinstance(ip.payload, Tcp | Udp | Sctp)
+        ports = {name: getattr(ip.payload, name) ^ 1 for name in ("source_port", "destination_port")}
+        for which in (Fragment.FIRST, Fragment.LATER):
+            other = replace(ip, payload=replace(ip.payload, **ports), fragment=which)
+            yield from self._off_it(replace(self.packet, payload=other))
+
+    def _off_it(self, fragment: Ethernet) -> Iterator[Violation]:
+        start = self.planned.forward.start
+        taker = chain_for(self.chains, start, fragment)
+        if taker is not None and taker.id == self.planned.chain.id:
+            return
+        report = Report(self.planned.chain.id, Direction.FORWARD, start, fragment)
+        trace = inject(self.network, report, start, fragment)
+        if isinstance(trace, Violation):
+            yield trace
+        elif self._is_on_it(trace):
+            yield report.violation(Rule.BESIDES, "a fragment of another connection is on this chain", trace)
+
+    def _is_on_it(self, trace: Trace) -> bool:
+        spi = self.planned.forward.spi
+        return any(nsh.position.spi == spi for event in trace.events if (nsh := nsh_of(event.packet)) is not None)
+
+    def _legs(self, rsp: Rsp, behind: int = SI_FIRST + 1) -> list[Leg]:
+        """Crossings of a path, from an index on."""
+        if not self.walk:
+            self.walk = planned_walk(self.topology, self.planned)
+        return [leg for leg in self.walk if leg.direction is rsp.direction and leg.position.si < behind]
 
     def _error(self, answer: Ethernet, back: Trace) -> Iterator[Violation]:
         """The ingress says that it cannot take the answer; its connection stays on its chain."""
         about, ip = answer.payload, self.packet.payload
         if not isinstance(about, Ip) or not isinstance(ip, Ip):
             return
-        kind, code = UNREACHABLE[ip.source.version]
-        error = replace(self.packet, payload=Ip(ip.source, ip.destination, Icmp(kind, code, about=about)))
-        start = self.planned.forward.start
-        taker = chain_for(self.chains, start, error)
-        report = Report(self.planned.chain.id, Direction.FORWARD, start, error)
-        trace = inject(self.network, report, start, error)
-        if isinstance(trace, Violation):
-            yield trace
-            return
-        if taker is not None and _ends(trace) not in ((self.ends[taker.id],), ()):
-            yield report.violation(Rule.BESIDES, f"an ICMP error does not leave at the end of chain {taker.id}", trace)
+        for number in ERRORS[ip.source.version]:
+            error = replace(self.packet, payload=Ip(ip.source, ip.destination, Icmp(number, about=about)))
+            yield from self._error_out(error)
         report = Report(self.planned.chain.id, Direction.REVERSE, self.end.id, answer)
         again = inject(self.network, report, self.end.id, answer)
         if isinstance(again, Violation):
@@ -115,12 +148,37 @@ class _Connection:
         elif again.functions != back.functions or Kind.REVERSE_MARK not in again.kinds:
             yield report.violation(Rule.BESIDES, "an ICMP error about a connection takes it to another chain", again)
 
+    def _error_out(self, error: Ethernet) -> Iterator[Violation]:
+        start = self.planned.forward.start
+        taker = chain_for(self.chains, start, error)
+        if taker is None:
+            return
+        end = self.ends[taker.id]
+        report = Report(self.planned.chain.id, Direction.FORWARD, start, error)
+        trace = inject(self.network, report, start, error)
+        if isinstance(trace, Violation):
+            yield trace
+            return
+        if ended_by(trace, Kind.DROP_MARK_MISS):
+            return  # a routing function of one direction alone knows the connection of no error of the other
+        visited = next((visit.packet for visit in trace.visits if visit.port == end), None)
+        left = next((each.packet for each in trace.deliveries if each.port == end), visited)
+        if _ends(trace) not in ((end,), ()) or not isinstance(left, Ethernet) or not self._is_from_to(left, end):
+            yield report.violation(Rule.BESIDES, f"an ICMP error does not leave at the end of chain {taker.id}", trace)
+
+    def _is_from_to(self, frame: Ethernet, end: str) -> bool:
+        """With the MAC addresses of both ends of the chain."""
+        macs = (self.packet.source, self.topology.port(end).mac)
+        return (frame.source, frame.destination) == macs
+
     def _resets(self, trace: Trace, there: Rsp, back: Rsp) -> Iterator[Violation]:
         """A bridging function answers by itself, on the leg that the packet came in by, its MACs swapped."""
         met: dict[str, int] = {}
         for visit in trace.visits:
             number = met[visit.function] = met.get(visit.function, -1) + 1
             function = self.topology.function(visit.function)
+            if number >= sum(hop.function == visit.function for hop in there.hops):
+                return  # it leads in a circle: the connection's own check tells that
             if function.is_proxied and function.layer is Layer.L2 and isinstance(visit.packet, Ethernet):
                 yield from self._reset(visit, number, there, back)
 
@@ -137,6 +195,16 @@ class _Connection:
             names, ports = ", ".join(trace.functions) or "none", ", ".join(_ends(trace)) or "no port"
             message = f"what {visit.function} answers by itself meets {names} and leaves at {ports}, not {back.end}"
             yield report.violation(Rule.BESIDES, message, trace)
+        else:
+            yield from in_order(report, trace)
+            yield from self._on_planned_legs(report, trace, back)
+
+    def _on_planned_legs(self, report: Report, trace: Trace, rsp: Rsp) -> Iterator[Violation]:
+        """From where it joins a path, as everything on that."""
+        joined = next((nsh.position for event in trace.events if (nsh := nsh_of(event.packet)) is not None), None)
+        whole = all(group.only is None for group in self.planned.chain.path)
+        if whole and joined is not None and joined.spi == rsp.spi:
+            yield from crossings(self._legs(rsp, joined.si + 1), report, trace)
 
     def _own_errors(self, there: Trace) -> Iterator[Violation]:
         """An ICMP error of a bridging function's own stack reaches the ingress, unless another one has its address."""
@@ -161,6 +229,27 @@ class _Connection:
         elif _ends(trace) != (ingress.id,) or function.id in trace.functions:
             message = f"an ICMP error of {function.id} itself leaves at {', '.join(_ends(trace)) or 'no port'}"
             yield report.violation(Rule.BESIDES, f"{message}, not {ingress.id}", trace)
+        else:
+            yield from in_order(report, trace)
+            yield from self._forged_errors(function, frame)
+
+    def _forged_errors(self, function: ServiceFunction, frame: Ethernet) -> Iterator[Violation]:
+        """Its leg may say nothing in another's name, to another, or with another neighbour's MAC address."""
+        error = frame.payload
+        assert isinstance(error, Ip)
+        forgeries = [
+            replace(frame, destination=STRANGER_MAC),
+            replace(frame, payload=replace(error, source=FOREIGN[4])),
+        ]
+        if not any(FOREIGN[4] in prefix for port in self.topology.ports for prefix in port.sources):
+            forgeries.append(replace(frame, payload=replace(error, destination=FOREIGN[4])))
+        for forged in forgeries:
+            report = Report(self.planned.chain.id, Direction.REVERSE, function.ingress, forged)
+            trace = inject(self.network, report, function.ingress, forged)
+            if isinstance(trace, Violation):
+                yield trace
+            elif trace.deliveries or trace.crossings or trace.functions:
+                yield report.violation(Rule.GUARD, f"a forged ICMP error from {function.ingress} gets through", trace)
 
     def _alone(self, ingress: Port) -> bool:
         """No other port may have its addresses: an error to an address of two might reach the wrong one."""

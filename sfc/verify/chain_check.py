@@ -6,16 +6,20 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from sfc.forgery import STRANGER_MAC
+from sfc.model.addresses import Mac
 from sfc.model.chains import Chain, Direction, OnMiss, PlannedChain, Rsp
 from sfc.model.classifiers import Match
 from sfc.model.cookies import Kind
 from sfc.model.topology import Awareness, Layer, OnFailure, Port, Topology
+from sfc.render.tables import SFF_MAC
 from sfc.samples import chain_back_for, chain_for, may_answer, may_begin, samples
 from sfc.simulator import Simulator, Trace
 from sfc.simulator.functions import NshModel
-from sfc.simulator.packets import O_BIT, Ethernet, Icmp, Ip, Nsh, Packet, Sctp, Tcp, Udp, Vlan, answer_to, ip_of
+from sfc.simulator.packets import Ethernet, Icmp, Ip, Nsh, Packet, Sctp, Tcp, Udp, Vlan, answer_to, ip_of
 from sfc.simulator.trace import Delivered, Visited, nsh_of
 from sfc.verify.graph_check import chains_taken, graph_samples, written_values
+from sfc.verify.judging import crossings, ended_by, in_order
 from sfc.verify.plan import Graph
 from sfc.verify.results import Report, Rule, Violation, inject
 from sfc.walk import Leg, planned_walk
@@ -192,19 +196,21 @@ class _Play:
     def _miss(self, branch: PlannedChain, answer: Ethernet) -> Iterator[Violation]:
         """An answer whose connection nobody remembers. An echo reply cannot begin one: tracking calls it invalid."""
         ip = ip_of(answer)
-        if ip is None or isinstance(ip.payload, Icmp):
-            return
-        heirs = self._heirs_of(branch)
-        chain = chain_back_for(self.topology, _chains(heirs), self.topology.port(branch.forward.end), answer)
-        if chain is None:
-            return
         start = branch.forward.end
         report = Report(self.branches[0].chain.id, Direction.REVERSE, start, answer)
+        if ip is None or isinstance(ip.payload, Icmp):
+            yield from self._invalid(report, answer)
+            return
+        heirs = self._heirs_of(branch)
+        chain = chain_back_for(self.topology, _chains(heirs), self.topology.port(start), answer)
+        if chain is None:
+            return
+        yield from self._astray(heirs, start, answer)
         trace = inject(self.network, report, start, answer)
         if isinstance(trace, Violation):
             yield trace
         elif chain.on_miss is OnMiss.DROP:
-            if not _ended_by(trace, Kind.DROP_REVERSE_MISS):
+            if not ended_by(trace, Kind.DROP_REVERSE_MISS):
                 yield report.violation(Rule.MISS, "it is not dropped and counted", trace)
         else:
             own = chain.id == branch.chain.id
@@ -215,6 +221,30 @@ class _Play:
             if not rightly or any(self._altered(left, answer, tags) for left in trace.deliveries):
                 branched = " on the branch of its question" if len(self.branches) > 1 and own else ""
                 yield report.violation(Rule.MISS, f"it does not come back on chain {chain.id}{branched}", trace)
+                return
+            yield from in_order(report, trace)
+            if own and len(fates) == 1 and fates[0].closed_at is None:
+                legs = [leg for rsp in self._reverse_ways(branch) for leg in self._legs(rsp)]
+                yield from crossings(legs, report, trace)
+
+    def _invalid(self, report: Report, answer: Ethernet) -> Iterator[Violation]:
+        trace = inject(self.network, report, report.port, answer)
+        if isinstance(trace, Violation):
+            yield trace
+        elif not ended_by(trace, Kind.DROP_INVALID):
+            yield report.violation(Rule.MISS, "it answers no question, and is not dropped and counted for that", trace)
+
+    def _astray(self, heirs: tuple[PlannedChain, ...], start: str, answer: Ethernet) -> Iterator[Violation]:
+        """The same to somebody else is no answer of these chains."""
+        strange = replace(answer, destination=STRANGER_MAC)
+        if chain_back_for(self.topology, _chains(heirs), self.topology.port(start), strange) is not None:
+            return
+        report = Report(self.branches[0].chain.id, Direction.REVERSE, start, strange)
+        trace = inject(self.network, report, start, strange)
+        if isinstance(trace, Violation):
+            yield trace
+        elif any(nsh_of(event.packet) is not None for event in trace.events):
+            yield report.violation(Rule.STRANGER, "it is addressed to a stranger and goes back on a chain", trace)
 
     def _heirs_of(self, planned: PlannedChain) -> tuple[PlannedChain, ...]:
         if planned in self.graph.followers:
@@ -243,35 +273,37 @@ class _Play:
                 Rule.DESTINATION, f"it leaves at {', '.join(ports) or 'no port'}, not {fate.end}", trace
             )
         tags = self._tags(self.branches[0].chain, self.topology.port(fate.end))
+        sender = self.topology.port(rsps[-1].start).mac
         for left in trace.deliveries:
-            if left.port == fate.end and (altered := self._altered(left, report.packet, tags)):
+            if left.port == fate.end and (altered := self._altered(left, report.packet, tags, sender)):
                 yield report.violation(Rule.DESTINATION, f"it leaves at {left.port} {altered}", trace)
         for visit in trace.visits:
             if wrong := _wrongly_handed(self.topology, visit):
                 yield report.violation(Rule.FUNCTIONS, f"{visit.function} gets it {wrong}", trace)
-        if fate.closed_at is not None and not _ended_by(trace, Kind.DROP_FAILED):
+        if fate.closed_at is not None and not ended_by(trace, Kind.DROP_FAILED):
             yield report.violation(Rule.FAILURE, "a function on its way is down, and it is not dropped there", trace)
         legs = [leg for rsp in rsps[: fate.paths] for leg in self._legs(rsp)]
         if fate.closed_at is not None:
             last = rsps[fate.paths - 1].spi
             legs = [leg for leg in legs if leg.position.spi != last or leg.position.si >= fate.closed_at]
-        yield from _crossings(legs, report, trace)
-        if any(_is_oam(event.packet) for event in trace.rules):
-            yield report.violation(Rule.UNDERLAY, "it is an OAM packet somewhere on its way", trace)
-        if not _falls(trace):
-            yield report.violation(Rule.INDEX, "its service index or TTL does not fall on the way", trace)
+        yield from crossings(legs, report, trace)
+        yield from in_order(report, trace)
 
     def _tags(self, chain: Chain, end: Port) -> tuple[Vlan, ...]:
         """What packets of a chain wear where they leave."""
         return (Vlan(chain.vlan, chain.vlan_priority),) if chain.vlan is not None and end.trunk else ()
 
-    def _altered(self, left: Delivered, packet: Packet, tags: tuple[Vlan, ...]) -> str | None:
-        """What is wrong with a packet that leaves; None when it is the one that came in."""
+    def _altered(
+        self, left: Delivered, packet: Packet, tags: tuple[Vlan, ...], sender: Mac | None = None
+    ) -> str | None:
+        """What is wrong with a packet that leaves; None when it is the one that came in, sent by ``sender``."""
         frame = left.packet
         if not isinstance(frame, Ethernet) or not isinstance(packet, Ethernet) or frame.payload != packet.payload:
             return "as another packet than it was"
         if frame.destination != self.topology.port(left.port).mac:
             return f"addressed to {frame.destination}, which is not the port's"
+        if sender is not None and frame.source != sender:
+            return f"from {frame.source}, which is not the MAC address of who sent it"
         if frame.vlans != tags:
             return f"with {_tag_text(frame.vlans)} instead of {_tag_text(tags)}"
         return None
@@ -353,53 +385,15 @@ def _wrongly_handed(topology: Topology, visit: Visited) -> str | None:
     if not function.rewrites_5tuple and bool(frame.vlans) is not (function.awareness is Awareness.VLAN):
         return f"with {_tag_text(frame.vlans)}"
     reads_macs = speaks_nsh or function.rewrites_5tuple or function.layer is Layer.L3
-    return f"addressed to {frame.destination}" if reads_macs and frame.destination != port.mac else None
+    if reads_macs and frame.destination != port.mac:
+        return f"addressed to {frame.destination}"
+    from_sff = reads_macs and not function.rewrites_5tuple
+    return f"from {frame.source}" if from_sff and frame.source != SFF_MAC else None
 
 
 def _met(fate: _Fate, trace: Trace) -> bool:
     if trace.functions != fate.functions:
         return False
     if fate.closed_at is not None:
-        return _ended_by(trace, Kind.DROP_FAILED)
+        return ended_by(trace, Kind.DROP_FAILED)
     return [left.port for left in trace.deliveries] == [fate.end]
-
-
-def _crossings(legs: list[Leg], report: Report, trace: Trace) -> Iterator[Violation]:
-    crossed = [event for event in trace.crossings if nsh_of(event.packet) is not None]
-    for event, leg in zip(crossed, legs, strict=False):
-        if not _as_planned(event.from_sff, event.to_sff, event.packet, leg):
-            message = f"{event.from_sff} to {event.to_sff} is not as planned ({leg.position} ttl {leg.ttl})"
-            yield report.violation(Rule.UNDERLAY, message, trace, event.from_sff)
-    if len(crossed) != len(legs):
-        yield report.violation(Rule.UNDERLAY, f"{len(crossed)} crossings instead of {len(legs)}", trace)
-
-
-def _as_planned(from_sff: str, to_sff: str, packet: Packet, leg: Leg) -> bool:
-    nsh = nsh_of(packet)
-    if nsh is None or (from_sff, to_sff, nsh.position, nsh.ttl) != (leg.from_sff, leg.to_sff, leg.position, leg.ttl):
-        return False
-    return all(planned in (None, word) for planned, word in zip(leg.context, nsh.context, strict=True))
-
-
-def _is_oam(packet: Packet) -> bool:
-    """RFC 9451 section 3: with the O bit, functions and responders take it for something else."""
-    nsh = nsh_of(packet)
-    return nsh is not None and bool(nsh.flags & O_BIT)
-
-
-def _falls(trace: Trace) -> bool:
-    """Along the SFF lookups of one path the index never rises and the TTL always falls."""
-    last: dict[int, tuple[int, int]] = {}
-    for event in trace.rules:
-        nsh = nsh_of(event.packet)
-        if event.flow.table != 10 or nsh is None:
-            continue
-        spi, here = nsh.position.spi, (nsh.position.si, nsh.ttl)
-        if spi in last and not (here[0] <= last[spi][0] and here[1] < last[spi][1]):
-            return False
-        last[spi] = here
-    return True
-
-
-def _ended_by(trace: Trace, kind: Kind) -> bool:
-    return not trace.deliveries and any(drop.reason is kind for drop in trace.drops)

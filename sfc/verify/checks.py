@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from sfc.errors import SimulationError
-from sfc.forgery import Forgery, of_leg, of_station, of_strangers
+from sfc.forgery import FOREIGN, STRANGER_MAC, Forgery, of_leg, of_station, of_strangers
 from sfc.liveness import ETHERTYPE_PROBE, PROBE_POSITION, ProbeKind, Watch
 from sfc.model.addresses import Mac
 from sfc.model.chains import SI_FIRST, PathPosition, PlannedChain, Rsp
-from sfc.model.topology import OnFailure, Port, PortRole, ServiceFunction, Sff, Unclassified
-from sfc.render.tables import SFF_MAC
+from sfc.model.cookies import Kind
+from sfc.model.topology import VNI_NSH, Layer, OnFailure, Port, PortRole, ServiceFunction, Sff, Unclassified
+from sfc.render.tables import OAM_SOURCE_END, OAM_SOURCE_TTL, SFF_MAC, Table
 from sfc.samples import chain_back_for, chain_for, plain_samples
-from sfc.simulator import Simulator
+from sfc.simulator import Simulator, Trace
 from sfc.simulator.packets import O_BIT, Arp, Ethernet, Ip, Nsh, Raw, Udp
 from sfc.simulator.trace import nsh_of
+from sfc.verify.judging import ended_by, falls
 from sfc.verify.plan import LegPlan
 from sfc.verify.results import Report, Rule, Violation, inject
 from sfc.walk import TTL_IMPOSED
@@ -68,6 +70,10 @@ class OamCheck:
         if unaware or ends != [(end.name, "oam")]:
             met = ", ".join(unaware) or "none"
             yield report.violation(Rule.OAM, f"a probe meets {met} of them and ends at {ends}", trace)
+        elif not _is_for_responder(trace, end, OAM_SOURCE_END):
+            yield report.violation(Rule.OAM, "a probe is not what the responder at its end expects", trace)
+        elif not falls(trace):
+            yield report.violation(Rule.INDEX, "a probe's service index or TTL does not fall on the way", trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +189,81 @@ class LivenessCheck:
             answer = Arp(2, own.mac, int(watch.destination or 0), SFF_MAC, 0)
             trace = network.inject(own.id, Ethernet(own.mac, SFF_MAC, answer))
         else:
-            reached = trace.functions == (watch.function,)
+            reached = trace.functions == (watch.function,) and _is_addressed(network, watch, trace)
         if not reached or [(left.sff, left.port) for left in trace.deliveries] != [(sff.name, "oam")]:
             met = ", ".join(trace.functions) or "none"
             yield report.violation(Rule.LIVENESS, f"the probe of {watch.function} meets {met}", trace)
+
+
+@dataclass(frozen=True, slots=True)
+class TtlCheck:
+    """RFC 8300 section 2.2: a TTL of 1 goes no further than this bridge, and one of 0 counts as 64."""
+
+    sff: Sff
+    peer: Sff
+    position: PathPosition = field(compare=False)
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        return ("ttl", self.sff.name)
+
+    def run(self, network: Simulator) -> Iterator[Violation]:
+        inner = Ethernet(STRANGER_MAC, STRANGER_MAC, Ip(FOREIGN[4], FOREIGN[4], Udp(1, 2)))
+        for flags in (0, O_BIT):
+            packet = Nsh(self.position, inner, 1, flags)
+            yield from self._judged(network, packet, self._is_out)
+            yield from self._judged(network, replace(packet, ttl=0), self._is_63)
+            yield from self._judged(network, replace(packet, ttl=64 - 1), self._is_62)
+        spent = Nsh(PathPosition(self.position.spi, 0), inner, TTL_IMPOSED)
+        yield from self._judged(network, spent, lambda trace: ended_by(trace, Kind.DROP_SI_ZERO))
+
+    def _judged(self, network: Simulator, packet: Nsh, is_right: Callable[[Trace], bool]) -> Iterator[Violation]:
+        here = self.sff
+        report = Report(None, None, f"{here.name}/tunnel", packet)
+        try:
+            trace = network.inject_at(here.name, here.tunnel_ofport, packet, int(self.peer.underlay_ip), VNI_NSH)
+        except SimulationError as error:
+            yield report.failure(error)
+            return
+        if not is_right(trace):
+            told = f"NSH of a peer with TTL {packet.ttl} and index {packet.position.si} is not dealt with as it must be"
+            yield report.violation(Rule.INDEX, told, trace)
+
+    def _is_out(self, trace: Trace) -> bool:
+        if trace.crossings or trace.functions:
+            return False
+        if self.sff.oam_ofport is None:
+            return ended_by(trace, Kind.DROP_TTL)
+        ends = [(left.sff, left.port) for left in trace.deliveries]
+        return ends == [(self.sff.name, "oam")] and _is_for_responder(trace, self.sff, OAM_SOURCE_TTL)
+
+    def _is_63(self, trace: Trace) -> bool:
+        return _looked_up_with(trace) == TTL_IMPOSED
+
+    def _is_62(self, trace: Trace) -> bool:
+        return _looked_up_with(trace) == TTL_IMPOSED - 1
+
+
+def _looked_up_with(trace: Trace) -> int | None:
+    """The TTL of a packet at its first look-up by the SFF."""
+    first = next((event for event in trace.rules if event.flow.table == Table.SFF), None)
+    nsh = nsh_of(first.packet) if first is not None else None
+    return None if nsh is None else nsh.ttl
+
+
+def _is_for_responder(trace: Trace, sff: Sff, source: Mac) -> bool:
+    """One frame, to the responder, from the MAC address that says why it gets it (RFC 9516 section 4)."""
+    frames = [left.packet for left in trace.deliveries]
+    return (
+        len(frames) == 1
+        and isinstance(frames[0], Ethernet)
+        and (frames[0].destination, frames[0].source)
+        == (
+            sff.oam_mac,
+            source,
+        )
+        and (source != OAM_SOURCE_TTL or (isinstance(frames[0].payload, Nsh) and frames[0].payload.ttl == 0))
+    )
 
 
 def probe_payload(watch: Watch) -> Arp | Ip | Nsh | Raw:
@@ -201,6 +278,17 @@ def probe_payload(watch: Watch) -> Arp | Ip | Nsh | Raw:
         case ProbeKind.DATAGRAM:
             anywhere = IPv4Address(0)
             return Ip(watch.source or anywhere, watch.destination or anywhere, Udp(watch.port, watch.port))
+
+
+def _is_addressed(network: Simulator, watch: Watch, trace: Trace) -> bool:
+    """The function gets the probe with MAC addresses that it knows, a bridging one with the tag that it keeps."""
+    function = network.topology.function(watch.function)
+    frame = trace.visits[0].packet
+    if not isinstance(frame, Ethernet):
+        return False
+    if function.is_proxied and function.layer is Layer.L2:
+        return frame.source == watch.tag and frame.destination == watch.to_mac
+    return frame.source == SFF_MAC and frame.destination == network.topology.port(function.ingress).mac
 
 
 def _closes(function: ServiceFunction) -> bool:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sfc.model.chains import Hop, PathPosition, PlannedChain
 from sfc.model.topology import OnFailure, Port, PortRole, Topology
 from sfc.stand_in import stand_in
+from sfc.verify.stations import Asker
 
 FOREIGN_MAX = 16
 """Foreign positions tried at one leg."""
@@ -128,6 +129,18 @@ class Plan:
             for other in others:
                 yield port, other
                 break
+
+    def stations(self) -> Iterator[tuple[Port, tuple[Asker, ...]]]:
+        """Each member of a network, with another one of each bridge that has one; best one that has no chain."""
+        members = [port for port in self.topology.ports if port.role is PortRole.TENANT]
+        together = _grouped((port.network, port) for port in members)
+        for port in members:
+            by_sff: dict[str, Port] = {}
+            for other in together[port.network]:
+                known = by_sff.get(other.sff)
+                if other is not port and (known is None or (known.id in self.ends and other.id not in self.ends)):
+                    by_sff[other.sff] = other
+            yield port, tuple(Asker(other, other.id in self.ends) for other in by_sff.values())
 
     def leg(self, port: Port) -> LegPlan:
         """What may come out of a port."""

@@ -19,10 +19,11 @@ from sfc.simulator.packets import Ethernet, Raw
 from sfc.verify.besides import BesidesCheck
 from sfc.verify.carrier import carrier_checks
 from sfc.verify.chain_check import ChainCheck
-from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TunnelGuardCheck
+from sfc.verify.checks import Check, LivenessCheck, OamCheck, PlainCheck, PortGuardCheck, TtlCheck, TunnelGuardCheck
 from sfc.verify.classified import Misfit, misfits
 from sfc.verify.plan import NOBODYS, Plan
 from sfc.verify.results import Proof, Report, Rule, Violation, inject
+from sfc.verify.stations import StationCheck
 
 Name = tuple[str, ...]
 
@@ -170,8 +171,13 @@ def _checks(plan: Plan) -> Iterator[Check]:
         yield PortGuardCheck(port, leg, foreign)
     for watch in watches(topology):
         yield LivenessCheck(watch)
+    for port, askers in plan.stations():
+        yield StationCheck(port, askers)
     for sff in topology.sffs:
-        yield TunnelGuardCheck(sff, next((peer for peer in topology.sffs if peer is not sff), None), some)
+        peer = next((peer for peer in topology.sffs if peer is not sff), None)
+        yield TunnelGuardCheck(sff, peer, some)
+        if peer is not None:
+            yield TtlCheck(sff, peer, some)
 
 
 def _impossible(fault: Fault) -> Violation:

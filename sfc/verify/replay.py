@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from sfc.errors import SimulationError
-from sfc.model.addresses import Mac
+from sfc.model.addresses import IpAddress, Mac
 from sfc.model.flows import FlowTables
 from sfc.model.topology import Topology
 from sfc.simulator import Injected, Simulator, Trace
 from sfc.simulator.dissect import decode, decode_gpe
-from sfc.simulator.packets import Ip, Udp
+from sfc.simulator.packets import Ethernet, Fragment, Ip, Udp
 from sfc.simulator.wire import encode, encode_gpe
 from sfc.verify.results import Violation
 
@@ -83,6 +84,8 @@ def _octets(topology: Topology, each: Injected) -> bytes:
 
 def _read(octets: bytes) -> Iterator[Injected]:
     places: list[tuple[str, int]] = []
+    whole: dict[tuple[IpAddress, IpAddress], Ip] = {}
+    """The last first fragment between two addresses: later ones are of its datagram, as connection tracking sees it."""
     for number, (kind, body) in enumerate(_blocks(octets)):
         if number == 0 and kind != _SECTION:
             raise ValueError("it does not begin as pcapng does")
@@ -94,7 +97,7 @@ def _read(octets: bytes) -> Iterator[Injected]:
         elif kind == _PACKET:
             place, _, _, length, _ = struct.unpack_from("<IIIII", body)
             sff, ofport = places[place]
-            yield _injected(sff, ofport, body[20 : 20 + length])
+            yield _of_datagram(_injected(sff, ofport, body[20 : 20 + length]), whole)
 
 
 def _injected(sff: str, ofport: int, octets: bytes) -> Injected:
@@ -104,6 +107,20 @@ def _injected(sff: str, ofport: int, octets: bytes) -> Injected:
         vni, packet = decode_gpe(ip.payload.data)
         return Injected(sff, ofport, packet, int(ip.source), vni)
     return Injected(sff, ofport, frame)
+
+
+def _of_datagram(read: Injected, whole: dict[tuple[IpAddress, IpAddress], Ip]) -> Injected:
+    frame = read.packet
+    if not isinstance(frame, Ethernet) or not isinstance(frame.payload, Ip):
+        return read
+    ip = frame.payload
+    ends = (ip.source, ip.destination)
+    if ip.fragment is Fragment.FIRST:
+        whole[ends] = ip
+    first = whole.get(ends)
+    if ip.fragment is not Fragment.LATER or first is None or first.protocol != ip.protocol:
+        return read
+    return replace(read, packet=replace(frame, payload=replace(ip, payload=first.payload)))
 
 
 def _blocks(octets: bytes) -> Iterator[tuple[int, bytes]]:

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     BRANCH = "a connection keeps to one living branch"
     BESIDES = "what belongs to a connection goes its way, and leaves it where it is"
     FAILURE = "a function that is down is dealt with as its policy says"
+    NEIGHBOUR = "a bridge answers for stations as they are"
     LIVENESS = "a liveness probe goes through its function and back to its responder"
     EXECUTABLE = "the tables can be executed"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 import pytest
 
 from sfc.ambiguity import ambiguous
-from sfc.model import Ct, Direction, Field, FieldMatch, Flow, FlowTables, Kind, Layer, Output, SetField
+from sfc.model import Ct, Direction, Field, FieldMatch, Flow, FlowTables, Kind, Layer, Output, Resubmit, SetField
+from sfc.model.actions import DecNshTtl
 from sfc.verify import Prover, Rule
 from sfc.verify.replay import capture_of, read_capture, replay
 from tests.unit.sfc.gilan import GiLan, gilan
@@ -16,6 +18,8 @@ from tests.unit.sfc.test_sfc_vlan import trunked
 
 Break = Callable[[Flow], Flow]
 LANS = {"l2": gilan(), "l3": gilan(Layer.L3), "vlan": trunked(egress="server")}
+MGMT = FieldMatch(Field.REG1, 1001)
+NAT_MGMT = FieldMatch(Field.ND_TARGET, int(IPv6Address("fd00:ca:7e::13")))
 PROVERS = {name: Prover() for name in LANS}
 
 
@@ -65,6 +69,34 @@ def marked_otherwise(flow: Flow) -> Flow:
     return replace(flow, actions=tuple(actions))
 
 
+def ttl_kept(flow: Flow) -> Flow:
+    return replace(flow, actions=tuple(each for each in flow.actions if not isinstance(each, DecNshTtl)))
+
+
+def round_the_entry(flow: Flow) -> Flow:
+    """Straight to the next look-up: nothing is decremented."""
+    actions = (Resubmit(10) if each == Resubmit(5) else each for each in flow.actions)
+    return replace(flow, actions=tuple(actions))
+
+
+def in_circles(flow: Flow) -> Flow:
+    """Connection tracking sends the packet where it came from, again and again."""
+    actions = (replace(each, table=flow.table) if isinstance(each, Ct) else each for each in flow.actions)
+    return replace(flow, actions=tuple(actions))
+
+
+def twice_itself(flow: Flow) -> Flow:
+    return replace(flow, actions=(Resubmit(flow.table), Resubmit(flow.table)))
+
+
+def of_chain(number: int, change: Break) -> Break:
+    return lambda flow: change(flow) if flow.cookie.chain == number else flow
+
+
+def about(part: FieldMatch, change: Break) -> Break:
+    return lambda flow: change(flow) if part in flow.match else flow
+
+
 def broken(lan: GiLan, kind: Kind, change: Break) -> dict[str, FlowTables]:
     """The tables with the first rule of a kind that the change changes broken; where it removes, all of one bridge."""
     for name, tables in lan.tables.items():
@@ -112,6 +144,41 @@ MUTATIONS: list[tuple[str, Kind, Break, Rule]] = [
     ("l2", Kind.REVERSE_MARK, removed, Rule.MARK),
     ("l2", Kind.REVERSE_MARK, without(Field.CT_MARK), Rule.EXECUTABLE),
     ("l2", Kind.REVERSE_MISS, removed, Rule.MISS),
+    ("l2", Kind.DROP_TAGGED, removed, Rule.GUARD),
+    ("l2", Kind.PROXY_RETURN, without(Field.ETH_TYPE), Rule.GUARD),
+    ("l2", Kind.SF_ERROR, without(Field.IPV4_SRC), Rule.GUARD),
+    ("l2", Kind.SF_ERROR, without(Field.ETH_DST), Rule.GUARD),
+    ("l2", Kind.TTL_OUT, removed, Rule.INDEX),
+    ("l2", Kind.TTL_OUT, setting(Field.ETH_SRC), Rule.INDEX),
+    ("l2", Kind.TTL_OUT_OAM, sent_elsewhere, Rule.INDEX),
+    ("l2", Kind.ENTRY_TTL_ZERO, removed, Rule.INDEX),
+    ("l2", Kind.ENTRY, ttl_kept, Rule.INDEX),
+    ("l2", Kind.DROP_SI_ZERO, removed, Rule.INDEX),
+    ("l2", Kind.OAM_END, setting(Field.ETH_SRC), Rule.OAM),
+    ("l2", Kind.OAM_PASS, round_the_entry, Rule.INDEX),
+    ("l2", Kind.PROBE_FUNCTION, setting(Field.ETH_SRC), Rule.LIVENESS),
+    ("l2", Kind.CLASSIFY_FRAGMENT, setting(Field.NSH_TTL), Rule.INDEX),
+    ("l2", Kind.CLASSIFY_FRAGMENT, without(Field.CT_MARK), Rule.BESIDES),
+    ("l2", Kind.SF_ANSWER, setting(Field.NSH_FLAGS), Rule.BESIDES),
+    ("l2", Kind.REVERSE_MARK, setting(Field.NSH_FLAGS), Rule.UNDERLAY),
+    ("l2", Kind.REVERSE_MISS, setting(Field.NSH_TTL), Rule.UNDERLAY),
+    ("l2", Kind.REVERSE_MISS, without(Field.ETH_DST), Rule.STRANGER),
+    ("l2", Kind.DROP_INVALID, removed, Rule.MISS),
+    ("l2", Kind.END, setting(Field.ETH_SRC), Rule.DESTINATION),
+    ("l2", Kind.END_ERROR, of_chain(200, sent_elsewhere), Rule.BESIDES),
+    ("l2", Kind.END_ERROR, of_chain(200, setting(Field.ETH_DST)), Rule.BESIDES),
+    ("l2", Kind.TO_SF, setting(Field.ETH_SRC), Rule.FUNCTIONS),
+    ("l2", Kind.PORT_ARP, removed, Rule.NEIGHBOUR),
+    ("l2", Kind.PORT_ND, removed, Rule.NEIGHBOUR),
+    ("l2", Kind.ARP_ANSWER, removed, Rule.NEIGHBOUR),
+    ("l2", Kind.ARP_ANSWER, setting(Field.ARP_SHA), Rule.NEIGHBOUR),
+    ("l2", Kind.DROP_ANNOUNCEMENT, removed, Rule.NEIGHBOUR),
+    ("l2", Kind.ND_ANSWER, removed, Rule.NEIGHBOUR),
+    ("l2", Kind.ND_COMPLETE, about(NAT_MGMT, setting(Field.ND_TLL)), Rule.NEIGHBOUR),
+    ("l2", Kind.TUNNEL_L2, removed, Rule.DESTINATION),
+    ("l2", Kind.L2_LOCAL, about(MGMT, sent_elsewhere), Rule.DESTINATION),
+    ("l2", Kind.L2_REMOTE, about(MGMT, setting(Field.TUN_DST)), Rule.DESTINATION),
+    ("l2", Kind.L2_REMOTE, about(MGMT, setting(Field.TUN_ID)), Rule.DESTINATION),
     ("l3", Kind.HAND_OFF, marked_otherwise, Rule.FUNCTIONS),
     ("l3", Kind.HAND_OFF, setting(Field.ETH_DST), Rule.FUNCTIONS),
     ("l3", Kind.MARK_RETURN, removed, Rule.FUNCTIONS),
@@ -135,6 +202,24 @@ def test_a_broken_rule_is_refused_and_replays(lan: str, kind: Kind, change: Brea
         octets = capture_of(topology, told)
         assert read_capture(octets)[-1].packet == told.packet
         assert replay(topology, tables, octets).events
+
+
+@pytest.mark.parametrize(("kind", "change"), [(Kind.PORT_IP, in_circles), (Kind.L2_TO_REMOTE, twice_itself)])
+def test_rules_that_lead_in_circles_end_and_are_refused(kind: Kind, change: Break) -> None:
+    """A switch gives up after 4096 look-ups of one packet, or six recirculations; so does the proof."""
+    lan = LANS["l2"]
+    violations = PROVERS["l2"].prove(lan.topology, lan.chains, broken(lan, kind, change)).violations
+    assert violations and any("it went round too long" in str(each) for each in violations)
+
+
+def test_a_ttl_of_no_nsh_is_refused() -> None:
+    lan = LANS["l2"]
+
+    def decremented(flow: Flow) -> Flow:
+        return replace(flow, actions=(DecNshTtl(), *flow.actions))
+
+    violations = PROVERS["l2"].prove(lan.topology, lan.chains, broken(lan, Kind.PORT_IP, decremented)).violations
+    assert Rule.EXECUTABLE in {each.rule for each in violations}
 
 
 def test_rendered_rules_leave_nothing_undefined() -> None:
