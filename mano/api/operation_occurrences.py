@@ -66,9 +66,7 @@ def vnf_lcm_op_occ(op: LcmOpOcc, root: str) -> dict[str, Any]:
         **_cancel_mode(op),
         **_error(op),
         **_resources(vnf_changes.resource_changes(op)),
-        # The OpenAPI document of SOL003 v3.7.1 requires it of every operation, the standard's text of MODIFY_INFO only.
-        "changedInfo": vnf_changes.changed_info(op, _MODIFIABLE),
-        **_further(op),
+        **_changes(op),
         **_snapshot(op),
         **_coordinations(op),
         "catena": progress(op),
@@ -126,8 +124,12 @@ def _links(op: LcmOpOcc, here: str, tasks: tuple[str, ...]) -> dict[str, Any]:
 _MODIFIABLE = names("vnfInstanceName vnfInstanceDescription vnfConfigurableProperties metadata extensions")
 
 
-def _further(op: LcmOpOcc) -> dict[str, Any]:
+def _changes(op: LcmOpOcc) -> dict[str, Any]:
+    """What of the instance changed. The OpenAPI document of SOL003 v3.7.1 requires ``changedInfo`` of every operation
+    that has no ``modificationsTriggeredByVnfPkgChange``, the standard's text of MODIFY_INFO only."""
     found = vnf_changes.further_changes(op)
+    if "modificationsTriggeredByVnfPkgChange" not in found:
+        found["changedInfo"] = vnf_changes.changed_info(op, _MODIFIABLE)
     if "changedExtConnectivity" in found:
         found["changedExtConnectivity"] = [ext_link(link, (), sol003=True) for link in found["changedExtConnectivity"]]
     return found

@@ -238,6 +238,8 @@ class PerformanceResources:
         if criteria.boundary is not None:
             document["criteria"]["reportingBoundary"] = timestamp(criteria.boundary)
         document["callbackUri"] = job.callback_uri
+        objects = [link(uri(request, f"{OBJECTS[self._interface]}/{object_id}")) for object_id in job.object_ids]
+        links = {"self": link(here), "objects": objects}
         if job.reports:
             document["reports"] = [
                 {
@@ -245,11 +247,12 @@ class PerformanceResources:
                     "readyTime": timestamp(ready),
                     "expiryTime": timestamp(expiry),
                     "fileSize": size,
+                    # The OpenAPI document of SOL005 v3.7.1 has the links of the job in each of its reports.
+                    **({"_links": links} if self._interface is Interface.NSPM else {}),
                 }
                 for report_id, ready, expiry, size in job.reports
             ]
-        objects = [link(uri(request, f"{OBJECTS[self._interface]}/{object_id}")) for object_id in job.object_ids]
-        return {**document, "_links": {"self": link(here), "objects": objects}}
+        return {**document, "_links": links}
 
     # Thresholds
 

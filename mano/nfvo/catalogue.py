@@ -18,6 +18,7 @@ from mano.domain.catalogue import (
 )
 from mano.domain.events import Event
 from mano.domain.ids import derive_id
+from mano.domain.merge_patch import merged
 from mano.errors import AlreadyExists, CatenaError, InvalidInput, NotFound, StaleGeneration, WrongState
 from mano.nfvo.nsd_completeness import require_complete
 from mano.ports.clock import Clock, IdFactory
@@ -127,7 +128,7 @@ class Catalogue:
         user_defined_data: Mapping[str, Any] | None = None,
         generation: int | None = None,
     ) -> Package:
-        """Enable, disable, replace the user's data (SOL005 clauses 5.4.3.3.4 and 9.4.3.3.4)."""
+        """Enable, disable, merge the user's data (SOL005 clauses 5.4.3.3.4 and 9.4.3.3.4, RFC 7396)."""
         with self._open_unit() as uow:
             package = uow.packages.get(id, tenant_id)
             if generation is not None and generation != package.generation:
@@ -136,7 +137,7 @@ class Catalogue:
             if operational_state is not None:
                 changed = _with_operational_state(changed, operational_state)
             if user_defined_data is not None:
-                changed = replace(changed, user_defined_data=dict(user_defined_data))
+                changed = replace(changed, user_defined_data=merged(changed.user_defined_data, user_defined_data))
             saved = uow.packages.save(changed)
             self._announce(uow, saved, "changed", operationalStateChanged=operational_state is not None)
         return saved

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc
+from mano.domain.merge_patch import merged
 from mano.domain.vnf_instance import ConnectionPoint, VnfcResource, VnfInstance, VnfOperationalState
 from mano.errors import InvalidInput
-from mano.vnfm.modify_story import merged, modified
+from mano.vnfm.modify_story import modified
 
 Document = dict[str, Any]
 

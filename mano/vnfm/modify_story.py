@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc, Level
+from mano.domain.merge_patch import merged
 from mano.domain.vnf_instance import VnfInstance
 from mano.errors import InvalidInput
 from mano.ports.repositories import UnitOfWork
@@ -76,18 +77,4 @@ def _of_vnfcs(instance: VnfInstance, changes: Sequence[Mapping[str, Any]]) -> di
                 facts={"pointer": f"/vnfcInfoModifications/{number}/id"},
             )
         found[change["id"]] = merged(found.get(change["id"], {}), change["vnfcConfigurableProperties"])
-    return found
-
-
-def merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch: ``null`` removes a member."""
-    found = dict(target)
-    for key, value in patch.items():
-        if value is None:
-            found.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = found.get(key)
-            found[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            found[key] = value
     return found

@@ -264,6 +264,8 @@ def test_a_package_is_disabled_and_enabled(served: Api, onboarded: dict[str, str
     assert again.status == 409
     assert served.call("PATCH", path, {"operationalState": "ENABLED"}, MERGE).status == 200
     assert served.call("PATCH", path, {"userDefinedData": {"a": 1}}, {**MERGE, "If-Match": "*"}).status == 200
+    assert served.get(path).json["userDefinedData"] == {"owner": "operations", "a": 1}
+    assert served.call("PATCH", path, {"userDefinedData": {"owner": None}}, MERGE).status == 200
     assert served.get(path).json["userDefinedData"] == {"a": 1}
 
 

@@ -39,7 +39,7 @@ class NsdChange:
         self._packages = packages
 
     def patch(self, request: Request, caller: Caller, id: ResourceId, body: NsdInfoModifications) -> Response:
-        """Enable or disable an NSD, replace its user-defined data (SOL005 clause 5.4.3.3.4)."""
+        """Enable or disable an NSD, merge into its user-defined data (SOL005 clause 5.4.3.3.4)."""
         data = body.user_defined_data
         if isinstance(data, list):
             data = {key: value for part in data for key, value in part.items()}
@@ -59,7 +59,7 @@ class PnfdChange:
         self._packages = packages
 
     def patch(self, request: Request, caller: Caller, id: ResourceId, body: PnfdInfoModifications) -> Response:
-        """Replace the user-defined data of a PNFD (SOL005 clause 5.4.6.3.4)."""
+        """Merge into the user-defined data of a PNFD (SOL005 clause 5.4.6.3.4)."""
         tag = self._packages.change(request, caller, id, None, body.user_defined_data)
         return json_answer({"userDefinedData": body.user_defined_data}, ETag=tag)
 

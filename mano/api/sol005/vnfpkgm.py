@@ -59,7 +59,7 @@ class VnfPackageChange:
         self._packages = packages
 
     def patch(self, request: Request, caller: Caller, id: ResourceId, body: VnfPkgInfoModifications) -> Response:
-        """Enable or disable a package, replace its user-defined data (SOL005 clause 9.4.3.3.4)."""
+        """Enable or disable a package, merge into its user-defined data (SOL005 clause 9.4.3.3.4)."""
         if body.operational_state is None and body.user_defined_data is None:
             raise InvalidInput("there is nothing to change", hint="send operationalState or userDefinedData")
         tag = self._packages.change(request, caller, id, body.operational_state, body.user_defined_data)
