@@ -10,6 +10,7 @@ from mano.adapters.backup import RESTORED
 from mano.adapters.store import SqlStore
 from mano.api.config import ApiConfig
 from mano.api.services import Services
+from mano.bootstrap.aside import Aside
 from mano.errors import CatenaError
 from mano.nfvo.catalogue import Catalogue
 from mano.nfvo.forwarding_graphs import ForwardingGraphs
@@ -52,35 +53,44 @@ class Catena:
     """Tells subscribers that the lists which they follow come from a backup."""
     recoveries: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """What goes on with work that a dead server left, by what it is about."""
+    aside: Aside = field(default_factory=Aside)
+    """Where work is done that waits for hosts."""
 
     def start(self) -> None:
         """Recover what a dead server left half-done, bring the bridges up to what is stored, run operations.
 
-        Raises :class:`~mano.errors.Conflict` when another server works with the same database.
+        A host that hangs delays this by seconds only: what waits for it goes on beside the operations. Raises
+        :class:`~mano.errors.Conflict` when another server works with the same database.
         """
         self.engine.acquire()
         self.catalogue.recover()
-        try:
-            self.graphs.refresh(())
-        except CatenaError as error:
-            _log("the bridges could not be brought up to date at start", error)
+        self.aside.do("bridges", self._refresh)
         self.engine.launch()
-        for what, recover in self.recoveries.items():
-            try:
-                recover()
-            except CatenaError as error:
-                _log(f"{what} could not be brought up to date at start", error)
+        self.aside.do("recoveries", self._recover)
         if (self.settings.data_dir / RESTORED).exists():
             self.rebuilt()
             (self.settings.data_dir / RESTORED).unlink(missing_ok=True)
         for begin in self.beside:
             begin()
 
+    def _refresh(self) -> None:
+        try:
+            self.graphs.refresh(())
+        except CatenaError as error:
+            _log("the bridges could not be brought up to date at start", error)
+
+    def _recover(self) -> None:
+        for what, recover in self.recoveries.items():
+            try:
+                recover()
+            except CatenaError as error:
+                _log(f"{what} could not be brought up to date at start", error)
+
     def stop(self) -> bool:
         """Let running steps end; False when some did not (leave by ``os._exit`` then)."""
         for end in self.ends:
             end()
-        drained = self.engine.stop()
+        drained = self.engine.stop() and self.aside.wait()
         if drained:
             self.store.close()
         return drained

@@ -24,6 +24,7 @@ from mano.adapters.sfc_paths_simulated import SimulatedServicePaths
 from mano.adapters.store import Engines, SqlStore, make_engines
 from mano.adapters.vim_simulated.faults import Died
 from mano.bootstrap import Catena
+from mano.bootstrap.aside import AtOnce
 from mano.domain.lcm_op_occ import LcmOpOcc
 from mano.errors import CatenaError
 from mano.ports.repositories import UnitOfWork
@@ -155,7 +156,7 @@ class Server:
         graphs: Any = built.graphs
         graphs._one_at_a_time = Turnstile(self.land.tasks)
         graphs._drawing._prover = Believer()
-        self.catena, self.engine = replace(built, beside=(), ends=()), made[0]
+        self.catena, self.engine = replace(built, beside=(), ends=(), aside=AtOnce()), made[0]
         self.land.tasks.begin(f"{self.name} starts", self.guarded(self.catena.start), self.name)
 
     def may_die(self) -> None:
