@@ -129,7 +129,11 @@ class QuotaExceeded(Refused):
 
 
 class ChainUnproven(Refused):
-    """A rendered set of flow tables breaks an invariant; ``facts["violations"]`` lists packet, hop and flow."""
+    """A rendered set of flow tables breaks an invariant; ``facts["violations"]`` lists packet, hop and flow.
+
+    ``facts["capture"]`` is a pcapng file in base64 with the packets that replay it; `mano` writes it to
+    `catena-violation.pcapng`.
+    """
 
     code = "CHAIN_UNPROVEN"
 

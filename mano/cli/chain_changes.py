@@ -12,6 +12,7 @@ from mano.cli.exits import Exit
 from mano.cli.files import read_document
 from mano.cli.operations import finish, wait_options
 from mano.cli.output import Column, Row, note, output_option, show_document, show_one, table
+from mano.cli.pcap import VIOLATION, replayable
 from mano.cli.resolve import CHAIN, identify
 
 FIELDS = (
@@ -29,6 +30,13 @@ file_option = click.option(
     required=True,
     help="A Chain document, YAML or JSON; - for stdin.",
 )
+pcap_option = click.option(
+    "--pcap",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=VIOLATION,
+    show_default=True,
+    help="Where the packets go that replay a violation, when the chain cannot be proven.",
+)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Prove it and tell what would change; exit code 10 when something would."
 )
@@ -36,13 +44,15 @@ dry_run_option = click.option(
 
 @click.command("create")
 @file_option
+@pcap_option
 @dry_run_option
 @output_option
 @with_client
-def create(client: Client, file: Path, dry_run: bool, output: str) -> None:
+def create(client: Client, file: Path, pcap: Path, dry_run: bool, output: str) -> None:
     """Make a chain of a Chain document; it carries packets when this ends."""
     document = read_document(file)
-    preview = client.post(CHAIN.path, document, query={"dryRun": "true"}).json
+    with replayable(pcap):
+        preview = client.post(CHAIN.path, document, query={"dryRun": "true"}).json
     if dry_run:
         _tell(preview, output)
     for warning in preview["warnings"]:
@@ -54,23 +64,25 @@ def create(client: Client, file: Path, dry_run: bool, output: str) -> None:
 @click.argument("name")
 @file_option
 @click.option("--merge", is_flag=True, help="The file holds only what is to change (JSON merge patch, RFC 7396).")
+@pcap_option
 @dry_run_option
 @wait_options
 @output_option
 @with_client
 def update(
-    client: Client, name: str, file: Path, merge: bool, dry_run: bool, wait: bool, timeout: float, output: str
+    client: Client, name: str, file: Path, merge: bool, pcap: Path, dry_run: bool, output: str, **waiting: Any
 ) -> None:
     """Change a running chain into what a Chain document says; no packet is lost."""
     document = read_document(file)
     path = f"{CHAIN.path}/{identify(client, CHAIN, name)}"
     send = client.patch if merge else client.put
-    preview = send(f"{path}?dryRun=true", document).json
+    with replayable(pcap):
+        preview = send(f"{path}?dryRun=true", document).json
     if dry_run:
         _tell(preview, output)
     for warning in preview["warnings"]:
         note(f"warning: {warning}")
-    finish(client, send(path, document), wait=wait, timeout=timeout, output=output)
+    finish(client, send(path, document), output=output, **waiting)
 
 
 @click.command("delete")

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from mano.cli.chain_changes import create, delete, update
+from mano.cli.chain_changes import create, delete, pcap_option, update
 from mano.cli.chain_upkeep import drift, repair, traceroute
 from mano.cli.client import Client, with_client
 from mano.cli.exits import Exit, Failure
 from mano.cli.output import Column, Row, note, output_option, show_document, show_list, show_one, table
-from mano.cli.pcap import first_frame, packet_of, write
+from mano.cli.pcap import first_frame, packet_of, write, write_violation
 from mano.cli.resolve import CHAIN, identify
 
 
@@ -146,11 +146,14 @@ def stats(client: Client, name: str, output: str) -> None:
 
 @chain.command("verify")
 @click.argument("name")
+@pcap_option
 @output_option
 @with_client
-def verify(client: Client, name: str, output: str) -> None:
+def verify(client: Client, name: str, pcap: Path, output: str) -> None:
     """Prove a chain on the simulator and compare the switches with it; exit code 1 unless all holds."""
     found = client.post(f"{_one(client, name)}/verify").json
+    if write_violation(found.get("capture"), pcap):
+        note(f"the packets that replay a violation are in {pcap}")
     if output != "table":
         show_document(found, output)
     else:

@@ -206,11 +206,13 @@ def failure_of(answer: Answer) -> Failure:
         problem = json.loads(answer.body)
         detail, code = str(problem["detail"]), str(problem.get("code", ""))
         hint = str(problem.get("hint", ""))
+        facts = problem.get("facts")
     except (ValueError, KeyError, TypeError):
         return Failure(
             f"the server answered {answer.status}", exit_code=Exit.SERVER, hint="is there another server on this port?"
         )
-    return Failure(detail, hint=hint, exit_code=exit_of(code, answer.status))
+    told = facts if isinstance(facts, dict) else None
+    return Failure(detail, hint=hint, exit_code=exit_of(code, answer.status), facts=told)
 
 
 def with_client(command: Command) -> Command:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import IO, Any
@@ -27,9 +27,12 @@ class Exit(IntEnum):
 class Failure(click.ClickException):
     """Ends a command with a sentence on stderr, a hint below it, and an exit code."""
 
-    def __init__(self, message: str, *, hint: str = "", exit_code: Exit = Exit.BAD) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", exit_code: Exit = Exit.BAD, facts: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.hint = hint
+        self.facts = facts or {}
         self.exit_code = int(exit_code)  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -11,6 +11,7 @@ import click
 from mano.cli.client import Answer, Client, pause, with_client
 from mano.cli.exits import Exit, Failure, exit_of
 from mano.cli.output import Column, Row, note, output_option, show_list, show_one
+from mano.cli.pcap import replayable
 from mano.cli.resolve import UUID
 
 NS_OPS = "/nslcm/v2/ns_lcm_op_occs"
@@ -94,7 +95,8 @@ def require_good(op: dict[str, Any]) -> None:
     if state == "FAILED_TEMP":
         decide = f"mano op retry {op['id']}, or mano op rollback {op['id']}"
         hint = f"{hint}; then {decide}" if hint else decide
-    raise Failure(detail, hint=hint, exit_code=exit_of(error.get("code", "")))
+    with replayable():
+        raise Failure(detail, hint=hint, exit_code=exit_of(error.get("code", "")), facts=error.get("facts"))
 
 
 def _steps(op: Row) -> list[dict[str, Any]]:

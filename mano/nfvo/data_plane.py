@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +17,15 @@ from sfc.mtu import limited
 from sfc.path import HopCost
 from sfc.render import Renderer
 from sfc.verify import Proof, Prover
+from sfc.verify.replay import capture_of
 
 SAME_HOST, SAME_ZONE, OTHER_ZONE = 0.0, 1.0, 3.0
 """Cost of one hop of a chain, as placement counts it."""
 
 VIOLATIONS_TOLD = 50
+
+CAPTURE_OCTETS = 48 << 10
+"""Octets of the largest capture that goes along with an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +156,30 @@ def _closed(port: Port, starts: Collection[str]) -> Port:
     return replace(port, addresses=(), allowed=())
 
 
-def require_proven(proof: Proof) -> Proof:
-    """Raises ChainUnproven with every violation."""
+def require_proven(plane: DataPlane, proof: Proof) -> Proof:
+    """Raises ChainUnproven with every violation, and the packets that replay one."""
     if proof.violations:
         first = proof.violations[0]
         raise ChainUnproven(
             f"the rendered tables break {len(proof.violations)} invariants; the first: {first}",
             hint="nothing was programmed; this is a fault of the chain or of Catena: report it with the facts",
-            facts={"violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]]},
+            facts={
+                "violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]],
+                "capture": replaying(plane, proof),
+            },
         )
     return proof
+
+
+def replaying(plane: DataPlane, proof: Proof) -> str | None:
+    """The packets that lead to the first violation, as pcapng in base64 (RFC 4648 section 4); None when there is none.
+
+    :func:`sfc.verify.replay.replay` walks them through the tables again; Wireshark shows them.
+    """
+    for violation in proof.violations:
+        if violation.history and len(octets := capture_of(plane.topology, violation)) <= CAPTURE_OCTETS:
+            return base64.b64encode(octets).decode()
+    return None
 
 
 def programming_order(plane: DataPlane) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ class ForwardingGraphs:
         """As :meth:`data_plane`, and run on the simulator; raises :class:`~mano.errors.ChainUnproven`."""
         with self._pen:
             plane = self._draw(instead)
-            require_proven(self._drawing.prove(plane))
+            require_proven(plane, self._drawing.prove(plane))
             return plane
 
     def proof(self, plane: DataPlane) -> Proof:

@@ -22,7 +22,7 @@ from mano.nfvo.chain_counts import (
 )
 from mano.nfvo.chain_files import as_it_is, document_of
 from mano.nfvo.chain_limits import effective_mtu
-from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, warnings_of
+from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, replaying, warnings_of
 from mano.nfvo.following import followed, with_token
 from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
 from mano.nfvo.reasons import why
@@ -129,6 +129,7 @@ class ServiceChains:
             "proven": not proof.violations,
             "packetsTried": proof.packets,
             "violations": [str(violation) for violation in proof.violations[:VIOLATIONS_TOLD]],
+            "capture": replaying(plane, proof),
             "failures": self._failures(plane, chain),
             "traces": [step.to_document() for step in bridge_traces(self._paths, plane, planned)],
             "drift": [asdict(drift) for drift in self._paths.drift(plane.tables) if drift.missing or drift.foreign],

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from mano.api.auth import Tokens
 from mano.api.config import ApiConfig
 from mano.api.tokens import dashboard_token
+from mano.cli.commands import mano
+from mano.cli.pcap import first_frame
+from sfc.model import FlowTables, Kind, Topology
+from sfc.render import Renderer
+from sfc.simulator.trace import Delivered
+from sfc.verify.replay import replay
 from tests.api.conftest import CREDENTIALS, LIMITS, Api, serving
 from tests.scenarios.main_job.conftest import Job, built_archives, new_job
 
@@ -166,3 +175,58 @@ def test_one_packet_is_followed(api: Api) -> None:
     assert api.post(path, {**packet, "source": "marker-of-mine"}).status == 400
     assert api.post(path, {**packet, "destination": "2001:db8::1"}).problem()["code"] == "INVALID_INPUT"
     assert replace(api, token=dashboard_token(CREDENTIALS)).post(path, packet).status == 403
+
+
+Drawn = tuple[Topology, Mapping[str, FlowTables]]
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> list[Drawn]:
+    """Tables in which what comes back from functions is not put on its way again; what was drawn, the last at the end.
+
+    A fault of the renderer is the one thing that a proof can find and a user cannot ask for.
+    """
+    drawn: list[Drawn] = []
+    render: Callable[..., Mapping[str, FlowTables]] = Renderer.render
+
+    def without(self: Renderer, topology: Topology, *rest: Any, **also: Any) -> Mapping[str, FlowTables]:
+        whole = render(self, topology, *rest, **also)
+        tables = {host: replace(one, flows=_kept(one)) for host, one in whole.items()}
+        drawn.append((topology, tables))
+        return tables
+
+    monkeypatch.setattr(Renderer, "render", without)
+    return drawn
+
+
+def _kept(tables: FlowTables) -> Any:
+    return tuple(flow for flow in tables.flows if flow.cookie.kind is not Kind.TUNNEL_NSH)
+
+
+def test_what_cannot_be_proven_is_refused_with_packets_that_replay_it(api: Api, faulty: list[Drawn]) -> None:
+    problem = api.post(CHAINS, DNS).problem()
+    assert (problem["status"], problem["code"]) == (409, "CHAIN_UNPROVEN")
+    octets = base64.b64decode(problem["facts"]["capture"], validate=True)
+    trace = replay(*faulty[-1], octets)
+    assert trace.events and not any(isinstance(event, Delivered) for event in trace.events)
+    assert {one["name"] for one in api.get(CHAINS).json} == {"web", "other"}
+    found = api.post(f"{CHAINS}/{chain(api, 'web')['id']}/verify").json
+    assert not found["proven"] and base64.b64decode(found["capture"])
+
+
+def test_the_command_line_writes_the_packets_that_replay_a_violation(
+    api: Api, faulty: list[Drawn], tmp_path: Path
+) -> None:
+    made, changed, capture = tmp_path / "dns.json", tmp_path / "shorter.json", tmp_path / "why.pcapng"
+    made.write_text(json.dumps(DNS))
+    changed.write_text(json.dumps({"path": DNS["path"]}))
+    for words in (("create", "-f", str(made)), ("update", "web", "--merge", "-f", str(changed)), ("verify", "web")):
+        done = run(api, "chain", *words, "--pcap", str(capture))
+        assert done.exit_code == 1 and str(capture) in done.stderr, done.stderr
+        assert first_frame(capture)
+        capture.unlink()
+
+
+def run(api: Api, *words: str) -> Result:
+    """A command against this server."""
+    return CliRunner().invoke(mano, [*words, "--url", f"http://127.0.0.1:{api.port}", "--token", api.token or ""])
