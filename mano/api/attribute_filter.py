@@ -5,6 +5,10 @@
 ``eq neq gt lt gte lte`` compare with one value, ``in nin cont ncont`` with any of several. A value in single quotes may
 hold ``,`` ``)`` and ``;``, a doubled quote stands for one. A path steps into objects by ``/`` and over the elements of
 arrays: one element that fits is enough. An expression on an attribute that the resource does not have fits nothing.
+
+Editions before SOL013 had a parameter for each expression, which older clients and test suites still send:
+
+    nsState=INSTANTIATED&nsInstanceName.cont=gi,lan
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ _ORDER: Mapping[str, Comparison] = {
 }
 _ONE = frozenset({"neq", *_ORDER})
 _SEVERAL = frozenset({"in", "nin", "cont", "ncont"})
+_OF_SEVERAL = {"eq": "in", "neq": "nin"}
 _NEGATED = {"neq": "eq", "nin": "in", "ncont": "cont"}
 
 
@@ -77,14 +82,16 @@ class AttributeFilter:
         }
 
 
-def parse(texts: Sequence[str], attributes: Collection[str]) -> AttributeFilter:
+def parse(texts: Sequence[str], attributes: Collection[str], older: Sequence[tuple[str, str]] = ()) -> AttributeFilter:
     """The filter of a query's ``filter`` parameters over resources with these attributes.
 
-    Raises :class:`~mano.errors.InvalidInput` that says where it went wrong.
+    ``older`` are the query's parameters that have no other meaning: expressions in the form of SOL003 v2.4.1 clause
+    4.3.2.2. Raises :class:`~mano.errors.InvalidInput` that says where it went wrong.
     """
-    if sum(len(text) for text in texts) > MAX_LENGTH:
+    if sum(len(text) for text in (*texts, *(part for pair in older for part in pair))) > MAX_LENGTH:
         raise InvalidInput(f"the filter is longer than {MAX_LENGTH} characters")
     expressions = tuple(expression for text in texts for expression in _expressions(text))
+    expressions += tuple(_older_expression(name, value) for name, value in older)
     if len(expressions) > MAX_EXPRESSIONS:
         raise InvalidInput(f"the filter has more than {MAX_EXPRESSIONS} expressions")
     for expression in expressions:
@@ -155,6 +162,19 @@ def _expression(terms: list[str]) -> Expression:
     if len(rest) - 1 > MAX_VALUES:
         raise _wrong(f"an expression has more than {MAX_VALUES} values")
     return Expression(operation, parse_path(rest[0]), tuple(rest[1:]))
+
+
+def _older_expression(name: str, text: str) -> Expression:
+    """Of ``attribute[.attribute]*[.operation]=value[,value]*``."""
+    *steps, last = name.split(".")
+    operation = last if steps and last in _ONE | _SEVERAL else "eq"
+    path = tuple(steps if steps and last in _ONE | _SEVERAL else [*steps, last])
+    values = tuple(text.split(","))
+    if len(values) > 1:
+        operation = _OF_SEVERAL.get(operation, operation)
+    if len(values) > (MAX_VALUES if operation in _SEVERAL else 1) or not all(path) or len(path) > MAX_DEPTH:
+        raise _wrong("a query parameter is neither known nor an attribute with its value")
+    return Expression(operation, path, values)
 
 
 def parse_path(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mano.api.attribute_filter import parse_path
 from mano.errors import InvalidInput
 
 MAX_LENGTH = 4096
+SELECTORS = ("all_fields", "fields", "exclude_fields", "exclude_default")
 
 Path = tuple[str, ...]
 
@@ -52,7 +53,7 @@ def parse(
 
     Raises :class:`~mano.errors.InvalidInput` for one that cannot be followed.
     """
-    asked = {name for name in ("all_fields", "fields", "exclude_fields", "exclude_default") if name in query}
+    asked = {name for name in SELECTORS if name in query}
     if len(asked) > 1 and asked != {"fields", "exclude_default"}:
         raise InvalidInput(
             "these attribute selectors contradict each other", hint="of them only fields and exclude_default combine"

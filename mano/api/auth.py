@@ -39,6 +39,13 @@ TENANT_HEADER = "Catena-Tenant"
 PUBLIC = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/oauth2/token", "/ui"})
 PUBLIC_PREFIX = "/ui/"
 
+SCHEMES = frozenset(
+    {"basic", "bearer", "concealed", "digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "oauth", "privatetoken"}
+    | {"scram-sha-1", "scram-sha-256", "vapid"}
+)
+"""The registered authentication schemes (IANA): whoever uses one is told which of them opens (401); another word makes
+the request malformed (400, RFC 6750 clause 3.1)."""
+
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _READING_POSTS = re.compile(r"/mano/v1/(?:placements|chains/[^/]+/(?:verify|trace|traceroute))")
 
@@ -140,6 +147,12 @@ class Authentication:
             return self.tokens.principal(headers["x-auth-token"].strip())
         if self.open_to_loopback:
             return LOCAL_ADMIN
+        if token and scheme.lower() not in SCHEMES:
+            raise RequestFault(
+                "the Authorization header has a scheme that there is not",
+                hint="send Authorization: Bearer TOKEN",
+                headers={"WWW-Authenticate": 'Bearer realm="catena", error="invalid_request"'},
+            )
         raise Unauthenticated(
             "a bearer token is needed",
             hint="send Authorization: Bearer TOKEN; POST /oauth2/token issues one",

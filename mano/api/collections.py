@@ -25,6 +25,7 @@ MARKER = "nextpage_opaque_marker"
 SCAN_S = 1.0
 """Longest search for a page's members: after it the page is as long as it is, and ``Link`` tells where to go on."""
 
+_PARAMETERS = frozenset({"filter", MARKER, *attribute_selector.SELECTORS})
 _MARKED_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")
 
 
@@ -69,7 +70,8 @@ def answer_list(
 ) -> Response:
     """One page of a list as the query asks for."""
     query = request.query_params
-    wanted = attribute_filter.parse(query.getlist("filter"), shape.attributes)
+    older = [(name, value) for name, value in query.multi_items() if name not in _PARAMETERS]
+    wanted = attribute_filter.parse(query.getlist("filter"), shape.attributes, older)
     selector = attribute_selector.parse(
         query,
         attributes=shape.attributes,

@@ -1,4 +1,8 @@
-"""Entity tags (RFC 9110 clauses 8.8.3 and 13): a resource's tag is its generation."""
+"""Entity tags (RFC 9110 clauses 8.8.3 and 13): a resource's tag is its generation.
+
+A tag that came without its quotes is read as if it had them: SOL clients send what they cut out of a header. Whatever
+else is not of a tag's form names no version of anything, so a precondition on it fails (412).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,8 @@ import re
 from fastapi import Request
 
 from mano.api.faults import PreconditionFailed
-from mano.errors import InvalidInput
 
-_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"|([\w-]+)', re.ASCII)
 
 
 def etag(generation: int) -> str:
@@ -39,10 +42,6 @@ def is_unchanged(request: Request, current: int) -> bool:
 
 
 def _tags(header: str) -> list[tuple[bool, str]]:
-    found = []
-    for part in header.split(","):
-        match = _TAG.fullmatch(part.strip())
-        if match is None:
-            raise InvalidInput("an entity tag is not of the right form", hint='send the ETag as it came, such as "3"')
-        found.append((match[1] is not None, f'"{match[2]}"'))
-    return found
+    """(weak, tag in quotes) of every tag in the header."""
+    found = (_TAG.fullmatch(part.strip()) for part in header.split(","))
+    return [(each[1] is not None, f'"{each[3] or each[2]}"') for each in found if each is not None]

@@ -10,13 +10,25 @@ from mano.vnfm.bit_rates import rates_at
 from mano.vnfm.connectivity_story import judge_connectivity
 from mano.vnfm.heal_story import judge_heal
 from mano.vnfm.operate_story import judge_operate
-from mano.vnfm.replace_stories import judge_flavour
-from mano.vnfm.scaling import aspect_of, scaled, scaled_to_level
+from mano.vnfm.replace_stories import judge_flavour, package_change
+from mano.vnfm.scaling import aspect_of, at_level, scaled, scaled_to_level
 from mano.vnfm.world import flavour_of
 from vnf_descriptors.model import Vnfd
 
 Judge = Callable[[VnfInstance, Vnfd, Mapping[str, Any]], None]
 """Raises what is wrong with a request on an instance of a VNFD."""
+
+
+def judge_instantiate(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
+    """InstantiateVnfRequest: the flavour and its level exist."""
+    flavour = flavour_of(vnfd, str(request.get("flavourId") or ""))
+    at_level(flavour, str(request.get("instantiationLevelId") or flavour.default_level_id or ""))
+
+
+def judge_package(instance: VnfInstance, vnfd: Vnfd, successor: Vnfd) -> None:
+    """ChangeCurrentVnfPkgRequest: a change leads from one descriptor to the other, and the flavour is there."""
+    change = package_change(vnfd, successor, instance.flavour_id)
+    flavour_of(successor, change.destination_flavour_id if change else instance.flavour_id)
 
 
 def judge_scale(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str, Any]) -> None:
@@ -34,6 +46,7 @@ def judge_scale_to_level(instance: VnfInstance, vnfd: Vnfd, request: Mapping[str
 
 
 JUDGES: Mapping[str, Judge] = {
+    "INSTANTIATE": judge_instantiate,
     "SCALE": judge_scale,
     "SCALE_TO_LEVEL": judge_scale_to_level,
     "HEAL": judge_heal,

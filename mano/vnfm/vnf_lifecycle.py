@@ -25,7 +25,7 @@ from mano.ports.or_vnfm import Nfvo, VnfOperation
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows
 from mano.vnfm.auto_scale_settings import settings_of
-from mano.vnfm.judging import JUDGES
+from mano.vnfm.judging import JUDGES, judge_package
 from mano.vnfm.modify_story import modified
 from mano.vnfm.snapshots import ADMISSIONS
 from mano.vnfm.world import vnfd_of
@@ -86,10 +86,10 @@ class VnfLifecycle:
             self._announce(uow, instance, "deleted")
 
     def instantiate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
-        """InstantiateVnf (SOL003 clause 5.4.4), once per ``op_id``."""
-        return self._start(
-            vnf_instance_id, tenant_id, op_id, "INSTANTIATE", request, InstantiationState.NOT_INSTANTIATED
-        )
+        """InstantiateVnf (SOL003 clause 5.4.4), once per ``op_id``; an unknown flavour or level is refused at once."""
+        self._judge(vnf_instance_id, tenant_id, op_id, "INSTANTIATE", request)
+        needed = _needed("INSTANTIATE")
+        return self._start(vnf_instance_id, tenant_id, op_id, "INSTANTIATE", request, needed)
 
     def terminate(self, vnf_instance_id: str, tenant_id: str, op_id: str, request: Mapping[str, Any]) -> str:
         """TerminateVnf (SOL003 clause 5.4.8), once per ``op_id``."""
@@ -110,20 +110,29 @@ class VnfLifecycle:
         Raises at once what the descriptor says of the request: InvalidInput where it contradicts it, NotFound where
         the VNF does not have the operation. Whether there is room for it is found later.
         """
-        self._judge(vnf_instance_id, tenant_id, operation, request)
-        needed = None if operation == "MODIFY_INFO" else InstantiationState.INSTANTIATED
+        self._judge(vnf_instance_id, tenant_id, op_id, operation, request)
+        needed = _needed(operation)
         return self._start(vnf_instance_id, tenant_id, op_id, operation, request, needed, is_automatic=is_automatic)
 
-    def _judge(self, vnf_instance_id: str, tenant_id: str, operation: str, request: Mapping[str, Any]) -> None:
-        judge = JUDGES.get(operation)
+    def _judge(
+        self, vnf_instance_id: str, tenant_id: str, op_id: str, operation: str, request: Mapping[str, Any]
+    ) -> None:
+        """Nothing to say of an operation that is known already, nor where the instance's state forbids it anyway."""
         with self._open_unit(read_only=True) as uow:
             instance = uow.vnf_instances.get(vnf_instance_id, tenant_id)
+            is_known = uow.operations.find(op_id, tenant_id) is not None
         if operation == "MODIFY_INFO":
             settings_of(modified(instance, request).configuration)
-        if judge is None or (instance.instantiation_state is not InstantiationState.INSTANTIATED):
+        if is_known or instance.instantiation_state is not _needed(operation):
             return
-        _, document = self._nfvo.vnfd(instance.vnfd_id, tenant_id)
-        judge(instance, vnfd_of(document), request)
+        if operation == "CHANGE_VNFPKG":
+            successor = self._vnfd(str(request["vnfdId"]), tenant_id)
+            judge_package(instance, self._vnfd(instance.vnfd_id, tenant_id), successor)
+        elif operation in JUDGES:
+            JUDGES[operation](instance, self._vnfd(instance.vnfd_id, tenant_id), request)
+
+    def _vnfd(self, vnfd_id: str, tenant_id: str) -> Vnfd:
+        return vnfd_of(self._nfvo.vnfd(vnfd_id, tenant_id)[1])
 
     def cancel(self, op_id: str, tenant_id: str, mode: CancelMode) -> None:
         """Stop an operation that runs (SOL003 clause 5.4.17): the engine ends it as soon as the mode allows."""
@@ -233,6 +242,13 @@ def _declared(vnfd: Vnfd) -> dict[str, Any]:
     offered = vnfd.configurable
     values = {"isAutohealEnabled": offered.autoheal, "isAutoscaleEnabled": offered.autoscale} if offered else {}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _needed(operation: str) -> InstantiationState | None:
+    """In which state an instance must be for it; ``None``: in any."""
+    if operation == "MODIFY_INFO":
+        return None
+    return InstantiationState.NOT_INSTANTIATED if operation == "INSTANTIATE" else InstantiationState.INSTANTIATED
 
 
 def _vnf_operation(uow: UnitOfWork, op_id: str, tenant_id: str) -> LcmOpOcc:

@@ -91,7 +91,7 @@ def test_an_alarm_is_listed_read_and_acknowledged_once(served: Api, level: Alarm
         (b'{"ackState": "PERHAPS"}', MERGE, 400),
         (b"[]", MERGE, 400),
         (ACKNOWLEDGED, {"Content-Type": "text/plain"}, 415),
-        (ACKNOWLEDGED, MERGE | {"If-Match": "nonsense"}, 400),
+        (ACKNOWLEDGED, MERGE | {"If-Match": "nonsense"}, 412),
         (ACKNOWLEDGED, MERGE | {"Version": "7.0.0"}, 406),
     ],
 )

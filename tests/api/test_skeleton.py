@@ -62,6 +62,13 @@ def test_without_a_valid_token_nothing_opens(api: Api, header: str | None) -> No
     assert answer.headers["www-authenticate"].startswith('Bearer realm="catena"')
 
 
+def test_a_scheme_that_there_is_not_makes_the_request_malformed(api: Api) -> None:
+    answer = replace(api, token=None).call("GET", "/metrics", headers={"Authorization": "Bear sometoken"})
+    assert answer.status == 400
+    assert answer.problem()["code"] == "BAD_REQUEST"
+    assert 'error="invalid_request"' in answer.headers["www-authenticate"]
+
+
 def issue(api: Api, form: str, **headers: str) -> tuple[int, dict[str, object]]:
     answer = replace(api, token=None).call("POST", "/oauth2/token", form.encode(), {"Content-Type": FORM, **headers})
     if answer.status != 200:

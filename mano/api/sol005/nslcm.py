@@ -13,7 +13,7 @@ from mano.api.api_versions import NSLCM
 from mano.api.auth import Caller
 from mano.api.bodies import Body, CreateNs, TerminateNs
 from mano.api.collections import answer_list
-from mano.api.conditional import etag
+from mano.api.conditional import etag, required_generation
 from mano.api.life_cycles import NsLifecycle, VnfSnapshots
 from mano.api.links import api_root, uri
 from mano.api.openapi_document import Form
@@ -87,10 +87,12 @@ class NsInstances:
         with self._open_unit(read_only=True) as uow:
             ns = uow.ns_instances.get(id, caller.tenant_id)
             parts = _parts(uow, ns)
-        return json_answer(ns_instance(ns, parts, api_root(request)))
+        return json_answer(ns_instance(ns, parts, api_root(request)), ETag=etag(ns.generation))
 
-    def delete(self, caller: Caller, id: ResourceId) -> Response:
+    def delete(self, request: Request, caller: Caller, id: ResourceId) -> Response:
         """Delete an instance that is not instantiated."""
+        with self._open_unit(read_only=True) as uow:
+            required_generation(request, uow.ns_instances.get(id, caller.tenant_id).generation)
         self._lifecycle.delete(id, caller.tenant_id)
         return empty_answer(HTTPStatus.NO_CONTENT)
 

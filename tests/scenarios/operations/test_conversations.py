@@ -152,6 +152,8 @@ def test_what_is_wrong_with_a_snapshot_is_refused(service_api: Api, body: Any, s
         ("change_ext_conn", {"extVirtualLinks": [{"id": "l", "resourceId": "r", "extCps": [{"cpdId": "x"}]}]}, 400),
         ("change_flavour", {"newFlavourId": "huge"}, 400),
         ("change_flavour", {"newFlavourId": "simple"}, 400),
+        ("change_vnfpkg", {"vnfdId": "11111111-1111-4111-8111-111111111111"}, 404),
+        ("instantiate", {"flavourId": "simple"}, 409),
         ("fly", {}, 404),
     ],
 )
@@ -160,6 +162,17 @@ def test_what_is_wrong_is_refused_with_reasons(service_api: Api, task: str, body
     answer = service_api.post(f"{VNFS}/{vnf['id']}/{task}", body)
     assert answer.status == status
     answer.problem()
+
+
+def test_an_instantiation_that_cannot_be_is_refused_before_it_is_stored(service_api: Api) -> None:
+    vnfd_id = next(v["vnfdId"] for v in service_api.get(VNFS).json if v["vnfInstanceName"] == "dpi-0")
+    made = service_api.post(VNFS, {"vnfdId": vnfd_id})
+    one = f"{VNFS}/{made.json['id']}"
+    for wrong in ({"flavourId": "huge"}, {"flavourId": "simple", "instantiationLevelId": "huge"}, {}):
+        assert service_api.post(f"{one}/instantiate", wrong).problem()["status"] == 400
+    assert service_api.get(f"{OPS}?filter=(eq,vnfInstanceId,{made.json['id']})").json == []
+    assert service_api.call("DELETE", one, None, {"If-Match": "abcd"}).problem()["status"] == 412
+    assert service_api.call("DELETE", one, None, {"If-Match": made.headers["etag"]}).status == 204
 
 
 @pytest.fixture(scope="module")

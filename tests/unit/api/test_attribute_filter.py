@@ -92,6 +92,37 @@ def test_what_does_not_fit(text: str) -> None:
     assert not fits(text)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        ("id", "x-1", True),
+        ("id", "x-2", False),
+        ("id", "x-2,x-1", True),
+        ("id.neq", "x-2,x-3", True),
+        ("count.gt", "6", True),
+        ("name.cont", "lan", True),
+        ("parts.host", "h2", True),
+        ("parts.host.neq", "h2", False),
+        ("labels.disk", "ssd", True),
+    ],
+)
+def test_the_form_of_older_editions(name: str, value: str, fits: bool) -> None:
+    assert attribute_filter.parse([], ATTRIBUTES, [(name, value)]).fits(DOCUMENT) is fits
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "unknown", "eq", "id..x", "count.", "x" * 5000, ".".join("id" for _ in range(20))]
+)
+def test_a_query_parameter_that_names_no_attribute_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        attribute_filter.parse([], ATTRIBUTES, [(name, "1")])
+
+
+def test_several_values_need_an_operation_that_takes_them() -> None:
+    with pytest.raises(InvalidInput):
+        attribute_filter.parse([], ATTRIBUTES, [("count.gt", "1,2")])
+
+
 def test_no_filter_fits_everything() -> None:
     assert attribute_filter.parse([], ATTRIBUTES).fits(DOCUMENT)
 

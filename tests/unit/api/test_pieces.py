@@ -138,12 +138,10 @@ def test_entity_tags_are_compared_as_the_rfc_says() -> None:
     assert required_generation(request(), 3) is None
     assert required_generation(request(if_match="*"), 3) is None
     assert required_generation(request(if_match='"1", "3"'), 3) == 3
-    for other in ('"4"', 'W/"3"'):
+    assert required_generation(request(if_match="3"), 3) == 3
+    for other in ('"4"', 'W/"3"', "4", "abcd", '"3', "", '"a" "b"'):
         with pytest.raises(PreconditionFailed):
             required_generation(request(if_match=other), 3)
-    for wrong in ("3", '"3', "", '"a" "b"'):
-        with pytest.raises(errors.InvalidInput):
-            required_generation(request(if_match=wrong), 3)
     assert is_unchanged(request(if_none_match=f"W/{etag(3)}"), 3) and not is_unchanged(request(), 3)
 
 
