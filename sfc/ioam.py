@@ -12,7 +12,8 @@ NSH has next protocol 6 and, since a user's packet stays one, no O bit (RFC 9451
 
 The encapsulating node leaves room for every node; each writes its data before what is there already, so the first node
 stands last. Open vSwitch writes none: nodes are classifiers and functions that speak NSH. The opaque state snapshot
-(bit 22), whose length each node chooses, is not there.
+(bit 22), whose length each node chooses, is not there. A trace that asks for bits 12 to 21, which are undefined, is
+kept, and a node writes :data:`UNAVAILABLE` for each; we ask for none. The reserved bit 23 is ignored, and sent as zero.
 """
 
 from __future__ import annotations
@@ -72,8 +73,11 @@ class Flag(IntFlag):
 
 NO_FLAGS = Flag(0)
 _WIDE = TraceType.HOP_AND_NODE_WIDE | TraceType.INTERFACES_WIDE | TraceType.NAMESPACE_DATA_WIDE
-_KNOWN = sum(TraceType)
+_UNDEFINED = 0xFFC  # bits 12 to 21
+_ITEMS = sum(TraceType) | _UNDEFINED
 _RESERVED_BIT, _SNAPSHOT = 1, 2
+UNAVAILABLE = 0xFFFFFFFF
+"""What a node writes for an item that it does not know, RFC 9197 section 4.4.1."""
 
 NodeData = Mapping[TraceType, int]
 """What one node wrote: 32 bits of each item, 64 of the wide ones."""
@@ -81,7 +85,7 @@ NodeData = Mapping[TraceType, int]
 
 def node_words(kinds: TraceType) -> int:
     """NodeLen: the words of 4 octets that each node writes."""
-    return sum(2 if kind & _WIDE else 1 for kind in TraceType if kind & kinds)
+    return sum(2 if kind & _WIDE else 1 for kind in _in_order(kinds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Trace:
     def __post_init__(self) -> None:
         _check("namespace", self.namespace, 16)
         _check("next protocol", self.next_protocol, 8)
-        if not self.kinds > 0 or int(self.kinds) & ~_KNOWN:
+        if not self.kinds > 0 or int(self.kinds) & ~_ITEMS:
             raise OutOfRange("TRACE_TYPE", f"trace type {int(self.kinds):#x} has no bits, or such that no node writes")
         words = node_words(self.kinds)
         total = words * (self.room + len(self.nodes))
@@ -111,10 +115,11 @@ class Trace:
 
     def written(self, node: NodeData) -> Trace:
         """With the data of one more node; without room it is flagged as overflown instead, RFC 9197 section 4.4.1."""
+        node = dict.fromkeys(_in_order(TraceType(self.kinds & _UNDEFINED)), UNAVAILABLE) | dict(node)
         _check_node(self.kinds, node)
         if not self.room:
             return replace(self, flags=self.flags | Flag.OVERFLOW)
-        return replace(self, room=self.room - 1, nodes=(*self.nodes, dict(node)))
+        return replace(self, room=self.room - 1, nodes=(*self.nodes, node))
 
     def encode(self) -> bytes:
         """The octets behind NSH, before what they ride along with."""
@@ -138,11 +143,12 @@ class Trace:
         if end < _HEAD.size + _TRACE.size or end > len(data):
             raise IoamError("LENGTH", f"an IOAM header of {end} octets where {len(data)} are left")
         namespace, middle, kinds = _TRACE.unpack_from(data, _HEAD.size)
-        return cls._of(namespace, middle, kinds >> 8, data[_HEAD.size + _TRACE.size : end], next_protocol), end
+        kinds = kinds >> 8 & ~_RESERVED_BIT
+        return cls._of(namespace, middle, kinds, data[_HEAD.size + _TRACE.size : end], next_protocol), end
 
     @classmethod
     def _of(cls, namespace: int, middle: int, kinds: int, data: bytes, next_protocol: int) -> Trace:
-        if kinds & _RESERVED_BIT or kinds & _SNAPSHOT or kinds & ~_KNOWN or not kinds:
+        if kinds & _SNAPSHOT or not kinds:
             raise IoamError("TRACE_TYPE", f"trace type {kinds:#x} has no bits, or such that this codec does not read")
         words, room = node_words(TraceType(kinds)), middle & 0x7F
         if middle >> 11 != words or room % words or len(data) % (4 * words) or 4 * room > len(data):
@@ -165,7 +171,8 @@ def hop_and_node(hop_limit: int, node: int) -> int:
 
 
 def _in_order(kinds: TraceType) -> list[TraceType]:
-    return sorted((kind for kind in TraceType if kind & kinds), reverse=True)
+    """Each bit by itself, the highest first: as nodes write their items."""
+    return [TraceType(1 << place) for place in range(23, 1, -1) if kinds >> place & 1]
 
 
 def _read_node(kinds: TraceType, octets: bytes) -> NodeData:
@@ -182,7 +189,7 @@ def _check_node(kinds: TraceType, node: NodeData) -> None:
     if set(node) != set(_in_order(kinds)):
         raise OutOfRange("NODE", "a node writes exactly what the trace type asks for")
     for kind, value in node.items():
-        _check(str(kind.name), value, 64 if kind & _WIDE else 32)
+        _check(kind.name or f"item {int(kind):#x}", value, 64 if kind & _WIDE else 32)
 
 
 def _check(what: str, value: int, bits: int) -> None:

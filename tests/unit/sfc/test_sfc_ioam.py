@@ -77,12 +77,27 @@ def test_every_trace_survives(kinds: TraceType, nodes: int, room: int, number: i
         ("00070003 0102107e 88000000 00000000 00000000 00000000 00000000", "126 words of room"),
         ("00070003 01021004 00000000 00000000 00000000 00000000 00000000", "trace type 0x0"),
         ("00070003 01021004 88000200 00000000 00000000 00000000 00000000", "does not read"),
-        ("00070003 01021004 88000100 00000000 00000000 00000000 00000000", "does not read"),
     ],
 )
 def test_a_trace_that_contradicts_itself_is_refused(octets: str, words: str) -> None:
     with pytest.raises(IoamError, match=words):
         Trace.decode(bytes.fromhex(octets))
+
+
+def test_the_reserved_bit_and_reserved_octets_are_ignored_and_sent_as_zeros() -> None:
+    received = bytes.fromhex("00 07 ff 03 01021004 880001aa 00000000 00000000 00000000 00000000")
+    trace, _ = Trace.decode(received)
+    assert trace == EMPTY and trace.encode() == EMPTY.encode()
+
+
+def test_what_an_undefined_bit_asks_for_is_kept_and_written_as_unavailable() -> None:
+    """RFC 9197 section 4.4.1: bits 12 to 21 are a word each, behind those that have a name."""
+    received = bytes.fromhex("00070003 01021002 80080000 00000000 00000000 3e000001 00000005")
+    trace, _ = Trace.decode(received)
+    assert trace.encode() == received and trace.room == 1
+    written = trace.written({TraceType.HOP_AND_NODE: hop_and_node(60, 2)})
+    assert written.encode()[12:].hex(" ", 4) == "3c000002 ffffffff 3e000001 00000005"
+    assert Trace.decode(written.encode())[0] == written
 
 
 @given(octets=st.binary(max_size=80))
