@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from mano.domain.nfvi import SMALL_PAGE_KIB
 from mano.placement.cpus import room, room_beside_emulator, suffices
+from mano.placement.effort import Effort
 from mano.placement.free import FreeNode
 from mano.placement.request import EmulatorThreads, PageClass, VduRequest, page_unit_mib
+from mano.placement.shares import PageChoice, Way, level
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,11 @@ def _parts(total: int, count: int) -> tuple[int, ...]:
     return tuple(share + (place < rest) for place in range(count))
 
 
-def unequal(vdu: VduRequest, nodes: Sequence[FreeNode]) -> tuple[CellNeed, ...] | None:
+def unequal(vdu: VduRequest, nodes: Sequence[FreeNode], effort: Effort) -> tuple[CellNeed, ...] | None:
     """Cells of whatever sizes that fill exactly these nodes, in their order; None when there are none.
 
-    The emulator's CPU belongs to the first node. Each cell has a vCPU and a page at least.
+    The emulator's CPU belongs to the first node. Each cell has a vCPU and a page at least. None also where the effort
+    does not suffice.
     """
     isolated = vdu.emulator_threads is EmulatorThreads.ISOLATE
     dedicated_room = [
@@ -112,7 +114,7 @@ def unequal(vdu: VduRequest, nodes: Sequence[FreeNode]) -> tuple[CellNeed, ...] 
     if min(dedicated_room) < 0:
         return None
     counts = _vcpu_counts(vdu, dedicated_room, [node.shared_left for node in nodes])
-    memory = _memory_shares(vdu, nodes) if counts is not None else None
+    memory = _memory_shares(vdu, nodes, effort) if counts is not None else None
     if counts is None or memory is None:
         return None
     dedicated = [vcpu for vcpu in range(vdu.vcpus) if vdu.is_dedicated(vcpu)]
@@ -158,36 +160,27 @@ def _level_above(base: Sequence[int], total: int, limits: Sequence[int]) -> list
     """`total` dealt out evenly on top of what each place has already; None when it does not work out."""
     if sum(base) > total:
         return None
-    more = _level(total - sum(base), [limit - have for limit, have in zip(limits, base, strict=True)])
+    more = level(total - sum(base), [limit - have for limit, have in zip(limits, base, strict=True)])
     return None if more is None else [have + extra for have, extra in zip(base, more, strict=True)]
 
 
-def _level(total: int, limits: Sequence[int]) -> list[int] | None:
-    """`total` dealt out as evenly as the limits allow; None when they add up to less."""
-    if sum(limits) < total:
-        return None
-    shares = [0] * len(limits)
-    left = total
-    while left:
-        open_places = [place for place, limit in enumerate(limits) if shares[place] < limit]
-        step = max(1, min(left // len(open_places), min(limits[place] - shares[place] for place in open_places)))
-        for place in open_places[:left]:
-            shares[place] += step
-            left -= step
-            if left < step:
-                break
-    return shares
+def _memory_shares(vdu: VduRequest, nodes: Sequence[FreeNode], effort: Effort) -> list[int] | None:
+    """MiB per node, each a multiple of a page size of which the node has enough; the largest pages come first."""
+    if isinstance(vdu.page_size, int) or vdu.page_size is PageClass.SMALL:
+        ways = [[_way(node, size) for size in _sizes(node, vdu.page_size)] for node in nodes]
+    else:
+        ways = [_ways(node, vdu.page_size) for node in nodes]
+    return PageChoice(vdu.memory_mib, ways).run(effort)
 
 
-def _memory_shares(vdu: VduRequest, nodes: Sequence[FreeNode]) -> list[int] | None:
-    """MiB per node, each a multiple of a page size of which the node has enough."""
-    for sizes in product(*(_sizes(node, vdu.page_size) for node in nodes)):
-        units = [page_unit_mib(size) for size in sizes]
-        limits = [_most(node, size) // unit for node, size, unit in zip(nodes, sizes, units, strict=True)]
-        shares = _fill(vdu.memory_mib, units, limits)
-        if shares is not None:
-            return shares
-    return None
+def _ways(node: FreeNode, page_size: PageClass) -> list[Way]:
+    """The sizes of which the node has any."""
+    return [way for size in _sizes(node, page_size) if (way := _way(node, size))[1]]
+
+
+def _way(node: FreeNode, page_size_kib: int) -> Way:
+    unit = page_unit_mib(page_size_kib)
+    return unit, _most(node, page_size_kib) // unit
 
 
 def _sizes(node: FreeNode, page_size: int | PageClass) -> list[int]:
@@ -203,32 +196,3 @@ def _most(node: FreeNode, page_size_kib: int) -> int:
     if page_size_kib == SMALL_PAGE_KIB:
         return node.small_mib
     return node.pages.get(page_size_kib, 0) * page_size_kib // 1024
-
-
-def _fill(total: int, units: Sequence[int], limits: Sequence[int]) -> list[int] | None:
-    """Multiples of each unit, at least one of each, that add up to `total`.
-
-    Units divide one another (page sizes are powers of two), so taking the largest ones first misses no solution:
-    smaller ones that add up to a large one can be exchanged for it.
-    """
-    if min(limits) < 1:
-        return None
-    if len(set(units)) == 1:
-        unit = units[0]
-        extra = (
-            _level(total // unit - len(units), [limit - 1 for limit in limits]) if _even(total, unit, units) else None
-        )
-        return None if extra is None else [(share + 1) * unit for share in extra]
-    left = total - sum(units)
-    if left < 0:
-        return None
-    shares = list(units)
-    for place in sorted(range(len(units)), key=lambda one: -units[one]):
-        more = min(left // units[place], limits[place] - 1)
-        shares[place] += more * units[place]
-        left -= more * units[place]
-    return None if left else shares
-
-
-def _even(total: int, unit: int, units: Sequence[int]) -> bool:
-    return total % unit == 0 and total // unit >= len(units)

@@ -19,9 +19,10 @@ from mano.placement.batch import Way, along_chains, fill, in_order
 from mano.placement.board import Board, Fleet, Snapshot
 from mano.placement.complete import Complete
 from mano.placement.deadline import NEVER
+from mano.placement.effort import Effort
 from mano.placement.filters import first_refusal
 from mano.placement.groups import Bounds
-from mano.placement.nics import Effort, NicRules
+from mano.placement.nics import NicRules
 from mano.placement.numa import Fit, FitRules
 from mano.placement.packing import Demand, demands_behind, packing_keys
 from mano.placement.paths import OTHER_ZONE, SAME_ZONE

@@ -11,25 +11,9 @@ from dataclasses import dataclass, field
 
 from dpdk_helpers.cpuset import cpus_of
 from mano.domain.nfvi import InterfacePlacement
+from mano.placement.effort import Effort
 from mano.placement.free import FreeHost, FreeNic
 from mano.placement.request import InterfaceRequest, NumaAffinity, VnicType
-
-MAX_EFFORT = 50_000
-"""Steps that the search for one VDU on one host may take; what real hosts and VDUs ask for stays far below."""
-
-
-class Effort:
-    """Steps that are left. When they are used up a search says no, so that no input can hold up a decision."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, left: int = MAX_EFFORT) -> None:
-        self.left = left
-
-    def spend(self, steps: int = 1) -> bool:
-        """Whether there were that many left."""
-        self.left -= steps
-        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)

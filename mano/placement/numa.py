@@ -16,8 +16,9 @@ from mano.domain.nfvi import Allocation, Cell, InterfacePlacement
 from mano.placement.assignment import assign
 from mano.placement.cells import CellNeed, equal, rooms_of, stated, takes, unequal
 from mano.placement.cpus import CpuMasks, choose, in_core_order
+from mano.placement.effort import Effort
 from mano.placement.free import FreeHost, FreeNode
-from mano.placement.nics import ALL_DEMANDS, NO_RULES, Effort, NicDemand, NicRules, attach, crosses_numa, eligible
+from mano.placement.nics import ALL_DEMANDS, NO_RULES, NicDemand, NicRules, attach, crosses_numa, eligible
 from mano.placement.request import EmulatorThreads, NumaAffinity, VduRequest
 
 FEW_NODES = 4
@@ -255,7 +256,7 @@ class _CellSearch:
                     continue
                 for turn in range(count if self.vdu.emulator_threads is EmulatorThreads.ISOLATE else 1):
                     order = (*nodes[turn:], *nodes[:turn])
-                    needs = unequal(self.vdu, order)
+                    needs = unequal(self.vdu, order, self.effort)
                     if needs is not None:
                         return _Cut(needs, order, attached)
         return None

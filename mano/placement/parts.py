@@ -12,9 +12,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from mano.placement import filters, scores
+from mano.placement.effort import Effort
 from mano.placement.filters import Filter, Refusal
 from mano.placement.free import FreeHost
-from mano.placement.nics import Effort, crosses_numa
+from mano.placement.nics import crosses_numa
 from mano.placement.numa import NO_FIT_RULES, Fit, FitRules
 from mano.placement.plugins import Plugin, registered
 from mano.placement.request import VduRequest

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mano.domain.nfvi import HostState
+from mano.placement.effort import Effort
 from mano.placement.engine import Engine
 from mano.placement.groups import GroupBook
 from mano.placement.holdings import what_to_free
 from mano.placement.misses import Diagnosis, diagnose
-from mano.placement.nics import Effort
 from mano.placement.numa import fit
 from mano.placement.paths import Chains
 from mano.placement.request import (
