@@ -234,18 +234,36 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(900)
-def test_the_unmodified_client_makes_a_chain_that_carries_packets(cloud: Cloud, openstack: Path) -> None:
-    def said(*words: str) -> str:
-        return _run(str(openstack), "--os-auth-type", "none", "--os-endpoint", cloud.url, *words)
+@dataclass(frozen=True)
+class Openstack:
+    """The unmodified client, turned to one cloud."""
 
-    def refused(*words: str) -> str:
-        command = [str(openstack), "--os-auth-type", "none", "--os-endpoint", cloud.url, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=_environment())
+    program: Path
+    url: str
+
+    def __call__(self, *words: str) -> str:
+        return _run(*self._command(words))
+
+    def refused(self, *words: str) -> str:
+        done = subprocess.run(
+            self._command(words), capture_output=True, text=True, timeout=300, check=False, env=_environment()
+        )
         assert done.returncode != 0, done.stdout
         return done.stderr
 
+    def shown(self, *words: str) -> dict[str, Any]:
+        """What a ``show`` tells, by the heads of its lines."""
+        return dict(json.loads(self(*words, "-f", "json")))
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        return [str(self.program), "--os-auth-type", "none", "--os-endpoint", self.url, *words]
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(900)
+def test_the_unmodified_client_makes_a_chain_that_carries_packets(cloud: Cloud, openstack: Path) -> None:
+    said = Openstack(openstack, cloud.url)
+    refused = said.refused
     said("network", "create", "lan")
     said("subnet", "create", "--network", "lan", "--subnet-range", "10.7.0.0/24", "lan4")
     port = ("port", "create", "--network", "lan")
@@ -285,3 +303,69 @@ def test_the_unmodified_client_makes_a_chain_that_carries_packets(cloud: Cloud, 
     said("subnet", "delete", "lan4")
     said("network", "delete", "lan")
     assert not Path(f"/run/netns/{cloud.namespace('fw')}").exists()
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1200)
+def test_the_unmodified_client_branches_a_graph_and_taps_a_chain(cloud: Cloud, openstack: Path) -> None:
+    """Three functions of which each gets exactly what the resources say, while every datagram is answered."""
+    said = Openstack(openstack, cloud.url)
+    said("network", "create", "lan")
+    said("subnet", "create", "--network", "lan", "--subnet-range", "10.7.0.0/24", "lan4")
+    port = ("port", "create", "--network", "lan")
+    said(*port, "--host", "h1", "--device", "a", "--fixed-ip", f"ip-address={A}", "a")
+    said(*port, "--host", "h2", "--device", "b", "--fixed-ip", f"ip-address={B}", "b")
+    for function, host in (("one", "h2"), ("two", "h1")):
+        for leg in ("in", "out"):
+            said(*port, "--host", host, "--device", function, "--no-fixed-ip", f"{function}-{leg}")
+        cloud.bridge(function)
+        said("sfc", "port", "pair", "create", "--ingress", f"{function}-in", "--egress", f"{function}-out", function)
+        said("sfc", "port", "pair", "group", "create", "--port-pair", function, f"{function}-group")
+    said(*port, "--host", "h2", "--device", "eye", "--no-fixed-ip", "eye-port")
+    said("sfc", "port", "pair", "create", "--ingress", "eye-port", "--egress", "eye-port", "eye")
+    said("sfc", "port", "pair", "group", "create", "--port-pair", "eye", "--enable-tap", "eye-group")
+    assert said.shown("sfc", "port", "pair", "group", "show", "eye-group")["Tap Enabled"] is True
+
+    def seen(port: int) -> dict[str, int]:
+        """Frames that each function got, both ways together, of 20 datagrams that are all answered."""
+        before = {name: cloud.frames(name) for name in ("one", "two", "eye")}
+        assert cloud.exchange(port) == 20
+        return {name: cloud.frames(name) - before[name] for name in before}
+
+    both = ("--chain-parameters", "symmetric=true")
+    ends = ("--logical-source-port", "a", "--logical-destination-port", "b")
+    said("sfc", "flow", "classifier", "create", "--protocol", "udp", *ends, "every")
+    branch = ("--protocol", "udp", "--destination-port", "7000:7009", "--logical-source-port", "one-out")
+    said("sfc", "flow", "classifier", "create", *branch, "some")
+    chain = ("sfc", "port", "chain", "create", *both)
+    said(*chain, "--port-pair-group", "one-group", "--flow-classifier", "every", "first")
+    said(*chain, "--port-pair-group", "two-group", "--flow-classifier", "some", "second")
+    assert seen(7000) == {"one": 40, "two": 0, "eye": 0}
+
+    said("sfc", "service", "graph", "create", "--branching-point", "first:second", "graph")
+    assert seen(7000) == {"one": 40, "two": 40, "eye": 0}
+    assert seen(8000) == {"one": 40, "two": 0, "eye": 0}
+    said("sfc", "service", "graph", "set", "--name", "tree", "--description", "branches", "graph")
+    assert said.shown("sfc", "service", "graph", "show", "tree")["Description"] == "branches"
+    assert "in use by service graph tree" in said.refused("sfc", "port", "chain", "delete", "second")
+    assert "second" in said.refused("sfc", "service", "graph", "create", "--branching-point", "second:first", "x")
+    said("sfc", "service", "graph", "delete", "tree")
+    assert seen(7000) == {"one": 40, "two": 0, "eye": 0}
+
+    groups = ("--port-pair-group", "one-group", "--port-pair-group", "eye-group")
+    said("sfc", "port", "chain", "set", "--no-port-pair-group", *groups, "first")
+    assert seen(8000) == {"one": 40, "two": 0, "eye": 40}
+    said("sfc", "port", "chain", "unset", "--port-pair-group", "eye-group", "first")
+    assert seen(8000) == {"one": 40, "two": 0, "eye": 0}
+
+    for kind, old in (
+        (("port", "pair"), "one"),
+        (("port", "pair", "group"), "one-group"),
+        (("flow", "classifier"), "every"),
+        (("port", "chain"), "first"),
+    ):
+        said("sfc", *kind, "set", "--name", f"{old}-anew", "--description", "renamed", old)
+        found = said.shown("sfc", *kind, "show", f"{old}-anew")
+        assert (found["Name"], found["Description"]) == (f"{old}-anew", "renamed")
+        assert "No " in said.refused("sfc", *kind, "show", old)
+    assert seen(8000) == {"one": 40, "two": 0, "eye": 0}
