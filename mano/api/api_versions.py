@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mano.api.faults import NotAcceptable, RequestFault
 from mano.errors import InvalidInput
 
+_SCOPE_KEY = "catena.version"
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-impl:[\x21-\x7e]{1,200})?")
 
 
@@ -91,7 +92,7 @@ def roots_of(name: str) -> tuple[ApiRoot, ...]:
 
 
 class VersionNegotiation:
-    """An ASGI layer that checks the request's ``Version`` and states the answer's."""
+    """An ASGI layer that checks the request's ``Version``; :func:`answered_version` is what answers state."""
 
     def __init__(self, app: ASGIApp, *, lenient: bool = False) -> None:
         self.app = app
@@ -100,18 +101,9 @@ class VersionNegotiation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with the negotiated version, or raise."""
         root, resource = _resource_of(scope["path"]) if scope["type"] == "http" else (None, "")
-        if root is None:
-            await self.app(scope, receive, send)
-            return
-        free = resource == "api_versions"
-        version = root.version if free else self._negotiate(root, Headers(scope=scope).get("version"))
-
-        async def send_with_version(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Version"] = version
-            await send(message)
-
-        await self.app(scope, receive, send_with_version)
+        if root is not None and resource != "api_versions":
+            scope[_SCOPE_KEY] = self._negotiate(root, Headers(scope=scope).get("version"))
+        await self.app(scope, receive, send)
 
     def _negotiate(self, root: ApiRoot, requested: str | None) -> str:
         if requested is not None:
@@ -124,6 +116,12 @@ class VersionNegotiation:
                 headers={"Version": root.version},
             )
         return root.version
+
+
+def answered_version(scope: Scope) -> str:
+    """The ``Version`` of an answer, errors among them: the negotiated one, or the newest; empty outside of the APIs."""
+    root, _ = _resource_of(scope["path"])
+    return str(scope.get(_SCOPE_KEY, root.version if root else ""))
 
 
 def _resource_of(path: str) -> tuple[ApiRoot | None, str]:

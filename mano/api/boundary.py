@@ -3,7 +3,7 @@
 * Errors become problem details. An unexpected one is logged with its stack under the identifier that the client gets.
 * A request that is refused before its body has arrived is answered at once; what is still coming is then thrown away
   for a while, because closing the connection under a client that is sending makes it lose the answer.
-* Answers carry the headers that keep browsers from guessing.
+* Answers carry the version of their API, and the headers that keep browsers from guessing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mano.api.api_versions import answered_version
 from mano.api.metrics import HttpMetrics
 from mano.api.problem_details import new_instance, status_of
 from mano.api.sfc_neutron.errors import error_response
@@ -90,14 +91,17 @@ class Exchange:
         """The next message to the client."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self._protect(MutableHeaders(scope=message))
+            self._complete(MutableHeaders(scope=message))
         elif self._must_drain(message):
             await self._send({**message, "more_body": True})
             await self._drain()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
-    def _protect(self, headers: MutableHeaders) -> None:
+    def _complete(self, headers: MutableHeaders) -> None:
+        version = answered_version(self.scope)
+        if version:
+            headers.setdefault("Version", version)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Cache-Control", "no-cache")
         headers.setdefault("Referrer-Policy", "no-referrer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mano.api.api_versions import ROOTS
+from mano.api.api_versions import ROOTS, ApiRoot
 from mano.api.app import create_app
 from mano.api.config import ApiConfig
 from mano.api.services import Services
@@ -102,3 +103,87 @@ def test_every_operation_has_a_name_of_its_own_and_a_sentence() -> None:
     ]
     assert len({name for name, _ in described}) == len(described)
     assert all(sentence for _, sentence in described)
+
+
+UNKNOWN = "11111111-1111-4111-8111-111111111111"
+
+
+def at(path: str) -> str:
+    """The path with an identifier that nothing has."""
+    return re.sub(r"\{[^}]*\}", UNKNOWN, path)
+
+
+def root_of(path: str) -> ApiRoot:
+    return next(root for prefix, root in ROOTS.items() if path.startswith(f"{prefix}/"))
+
+
+@pytest.fixture(scope="module")
+def resources(served: Api) -> dict[str, set[str]]:
+    """The methods of every resource of the standard's that the server has."""
+    return {
+        path: {method.upper() for method in methods}
+        for path, methods in served.get("/openapi.json").json["paths"].items()
+        if any(path.startswith(f"{prefix}/") for prefix in ROOTS)
+    }
+
+
+def test_methods_that_a_resource_does_not_have_are_told(served: Api, resources: dict[str, set[str]]) -> None:
+    for path, has in resources.items():
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - has:
+            answer = served.call(method, at(path))
+            assert answer.status == 405, (method, path)
+            assert set(answer.headers["allow"].split(", ")) <= has, (method, path)
+            assert answer.headers["version"] == root_of(path).version, (method, path)
+            answer.problem()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Authorization": None}, 401),
+        ({"Authorization": "Bearer negativetoken"}, 401),
+        ({"Authorization": "Bear sometoken"}, 400),
+        ({"Version": "99.0.0"}, 406),
+        ({"Version": "newest"}, 400),
+    ],
+)
+def test_refusals_tell_the_version_of_their_api(
+    served: Api, resources: dict[str, set[str]], headers: dict[str, str | None], status: int
+) -> None:
+    for path, has in resources.items():
+        if "GET" in has and not path.endswith("api_versions"):
+            answer = served.call("GET", at(path), headers=headers)
+            assert (answer.status, answer.headers["version"]) == (status, root_of(path).version), path
+            answer.problem()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "wrongName=any_value",
+        "filter_invalid",
+        "filter=(eq,attribute_not_exist,some_value)",
+        "fields=wrong_field",
+        "exclude_fields=wrong_field",
+        "fields=id&all_fields",
+        "nextpage_opaque_marker=erroneous",
+    ],
+)
+def test_lists_refuse_what_they_cannot_follow(served: Api, resources: dict[str, set[str]], query: str) -> None:
+    for path, has in resources.items():
+        if "GET" in has and "{" not in path and not path.endswith("api_versions"):
+            answer = served.get(f"{path}?{query}")
+            assert (answer.status, answer.headers["version"]) == (400, root_of(path).version), path
+            answer.problem()
+
+
+def test_lists_take_the_filters_of_older_editions(served: Api) -> None:
+    packages = "/vnfpkgm/v2/vnf_packages"
+    one, other = (served.post(packages, {"userDefinedData": {"name": name}}).json["id"] for name in ("one", "other"))
+
+    def found(query: str) -> list[str]:
+        return [package["id"] for package in served.get(f"{packages}?{query}").json]
+
+    assert found(f"id={one}") == found(f"id.eq={one}&onboardingState=CREATED") == [one]
+    assert found(f"userDefinedData.name=one&id={one},{other}") == [one]
+    assert found(f"id={one}&onboardingState.neq=CREATED") == []

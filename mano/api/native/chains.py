@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
-from pydantic import Field
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from mano.api.auth import Caller
@@ -18,6 +19,8 @@ from mano.api.resource_routes import ResourceId, add, json_answer, new_router
 from mano.api.services import ForwardingGraphs
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+Since = Annotated[AwareDatetime | None, Query(description="Only what was counted after this moment (RFC 3339).")]
 
 
 class TracedPacket(Body):
@@ -93,9 +96,12 @@ class Chains:
         request = body.document() if body is not None else {}
         return json_answer(self._graphs.traceroute(id, caller.tenant_id, request))
 
-    def history(self, caller: Caller, id: ResourceId) -> Response:
+    def history(self, caller: Caller, id: ResourceId, since: Since = None) -> Response:
         """Read what was counted of the chain during the last half an hour."""
-        return json_answer(self._graphs.history(id, caller.tenant_id))
+        found = dict(self._graphs.history(id, caller.tenant_id))
+        if since is not None:
+            found["samples"] = [sample for sample in found["samples"] if datetime.fromisoformat(sample["time"]) > since]
+        return json_answer(found)
 
     def drift(self, caller: Caller, id: ResourceId) -> Response:
         """Compare the bridges on the chain's way with what they are to hold."""

@@ -190,12 +190,23 @@ class NewVnffg(Body):
     description: Text
 
 
+class MoveVnfInstanceData(Body):
+    """SOL005 clause 6.5.3.35."""
+
+    target_ns_instance_id: Identifier
+    vnf_instance_id: Identifiers | None = None
+
+
 class UpdateNs(Body):
     """UpdateNsRequest, SOL005 clause 6.5.2.12; which types there are is the use case's to say."""
 
     update_type: Annotated[str, Field(max_length=64, pattern=r"^[A-Z_ ]+$")]
     instantiate_vnf_data: Annotated[list[InstantiateVnfData], Field(max_length=1000)] | None = None
     remove_vnf_instance_id: Identifiers | None = None
+    add_vnf_istance: Annotated[list[VnfInstanceData], Field(max_length=1000)] | None = None
+    add_vnf_instance: Annotated[list[VnfInstanceData], Field(max_length=1000)] | None = None
+    """As SOL005's text would have it; its OpenAPI document spells it the other way."""
+    move_vnf_instance_data: Annotated[list[MoveVnfInstanceData], Field(max_length=1000)] | None = None
     operate_vnf_data: list[OperateVnfData] | None = None
     modify_vnf_info_data: list[ModifyVnfInfoData] | None = None
     change_vnf_flavour_data: list[ChangeVnfFlavourData] | None = None

@@ -18,7 +18,7 @@ SOON = timedelta(seconds=60)
 _PLACES = "hosts of the NFVI have zones and labels and no geographic place (a VDU asks for labels by requires)"
 _WAN = "no WAN infrastructure manager is attached"
 _MANAGED = "the VNFM makes a VNF's internal virtual links itself"
-_JOIN = "a VNF that exists already cannot join a network service; let the service make one"
+_JOIN = "a VNF that exists already joins a network service that runs: UpdateNs with ADD_VNF"
 _NS_PARAMETERS = "no life-cycle script of the NSD would read it"
 _LANGUAGE = "VNFs of this VNFM speak the language that their packages have"
 _PROFILE = "the NSD's VNF profile says it; send vnfProfileId alone, with additionalParams for the VNF"
@@ -32,7 +32,6 @@ UNSERVED: Mapping[str, Mapping[str, str]] = {
         "/additionalAffinityOrAntiAffinityRule/*/vnfInstanceId": "the VNFs of this service are made by this operation",
     },
     "SCALE": {
-        "/scaleNsData/vnfInstanceToBeAdded": _JOIN,
         "/scaleNsData/additionalParamsForNs": _NS_PARAMETERS,
         "/scaleNsData/locationConstraints": _PLACES,
         "/scaleNsData/nestedNsLocationConstraints": _PLACES,
