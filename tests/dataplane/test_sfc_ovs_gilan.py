@@ -320,6 +320,18 @@ FORGED = {
     "NSH": (frame(b"\x89\x4f", NSH + bytes(40)), Kind.DROP_FORGED_NSH),
     "NSH in a VLAN": (frame(b"\x81\x00\x00\x05\x89\x4f", NSH + bytes(40)), Kind.DROP_FORGED_NSH_TAGGED),
     "NSH in QinQ": (frame(b"\x88\xa8\x00\x05\x81\x00\x00\x06\x89\x4f", NSH + bytes(40)), Kind.DROP_TAGGED),
+    "NSH in two tags of 802.1Q": (
+        frame(b"\x81\x00\x00\x05\x81\x00\x00\x06\x89\x4f", NSH + bytes(40)),
+        Kind.DROP_TAGGED,
+    ),
+    "NSH in the tag that was used before QinQ": (
+        frame(b"\x91\x00\x00\x05\x81\x00\x00\x06\x89\x4f", NSH + bytes(40)),
+        Kind.DROP_NOT_ALLOWED,
+    ),
+    "its own packet in QinQ": (
+        frame(b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00", ipv4("10.10.0.2", 17, udp(53))),
+        Kind.DROP_TAGGED,
+    ),
     "VXLAN-GPE": (frame(b"\x08\x00", ipv4("10.10.0.2", 17, udp(4790, bytes(8) + NSH))), Kind.DROP_FORGED_GPE),
     "a foreign IP address": (frame(b"\x08\x00", ipv4("10.10.0.77", 17, udp(53))), Kind.DROP_SPOOFED_IP),
     "a foreign MAC address": (
