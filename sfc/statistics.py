@@ -71,6 +71,17 @@ class PathCount:
     """At its end, into the network again."""
 
 
+PORT_DROPS = frozenset(
+    {
+        *(Kind.DROP_FORGED_NSH, Kind.DROP_FORGED_NSH_TAGGED, Kind.DROP_TAGGED, Kind.DROP_LEG, Kind.DROP_NOT_ALLOWED),
+        *(Kind.DROP_SPOOFED_IP, Kind.DROP_SPOOFED_IPV6, Kind.DROP_SPOOFED_ARP, Kind.DROP_NEIGHBOUR),
+        *(Kind.DROP_UNCLASSIFIED, Kind.DROP_INVALID, Kind.DROP_TOO_BIG, Kind.TOO_BIG),
+    }
+)
+"""Drops of what one port sent, which their cookies name. Link-local chatter and address detection lose nobody's packet,
+and are counted by host alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class DropCount:
     """Packets that a rule dropped and counted, or answered instead of passing them on."""
@@ -96,6 +107,23 @@ def drop_counts(counters: Mapping[str, Counts]) -> tuple[DropCount, ...]:
                 sums[sff, cookie.kind] = sums.get((sff, cookie.kind), Count()) + count
     drops = (DropCount(sff, kind, count.packets, count.octets) for (sff, kind), count in sums.items())
     return tuple(sorted(drops, key=lambda drop: (-drop.packets, drop.sff, drop.reason)))
+
+
+def drops_at_ports(counters: Mapping[str, Counts]) -> dict[tuple[str, int], tuple[DropCount, ...]]:
+    """Of these drops those of what one port sent, by SFF name and OpenFlow number, most first."""
+    sums: dict[tuple[str, int], dict[Kind, Count]] = {}
+    for sff, flows in counters.items():
+        for cookie, count in _decoded(flows):
+            if cookie.kind in PORT_DROPS and cookie.chain and count.packets:
+                here = sums.setdefault((sff, cookie.chain), {})
+                here[cookie.kind] = here.get(cookie.kind, Count()) + count
+    return {
+        place: tuple(
+            DropCount(place[0], kind, count.packets, count.octets)
+            for kind, count in sorted(here.items(), key=lambda item: (-item[1].packets, item[0]))
+        )
+        for place, here in sums.items()
+    }
 
 
 def active_connections(

@@ -12,8 +12,8 @@ from typing import Any
 from mano.domain.service_chain import ServiceChain
 from mano.nfvo.data_plane import DataPlane
 from mano.ports.service_paths import FlowStatistics, PathProbe
-from sfc.model import Cookie, Direction, PlannedChain, Rsp
-from sfc.statistics import HopCount, PathCount, drop_counts, path_counts
+from sfc.model import Cookie, Direction, Hop, Kind, PlannedChain, Rsp, Topology
+from sfc.statistics import Count, DropCount, HopCount, PathCount, drop_counts, drops_at_ports, path_counts
 
 SAMPLE_S = 5.0
 """How often the counters are read for the history."""
@@ -45,6 +45,8 @@ class Beside:
     active: Mapping[str, int] = field(default_factory=dict)
     """Connections that each function serves, of chains whose ends keep marks."""
     latencies: Mapping[int, PathLatency] = field(default_factory=dict)
+    refused: Mapping[str, Sequence[DropCount]] = field(default_factory=dict)
+    """What each port sent and was dropped, or answered instead, by its identifier."""
 
 
 class CountHistory:
@@ -169,15 +171,21 @@ def _rule(cookie: int) -> str | None:
     return str(found) if found else None
 
 
-def path_statistics(count: PathCount, names: Mapping[str, str], also: Beside) -> dict[str, Any]:
-    """One path: what was put on it, what each function got and gave back, what left at its end, how long it takes."""
+def path_statistics(rsp: Rsp, count: PathCount, names: Mapping[str, str], also: Beside) -> dict[str, Any]:
+    """One path: what was put on it, what each function got and gave back, what left at its end, how long it takes.
+
+    Drops stand where they occurred: of what the ingress sent, whichever chain it was for; at a hop of what its function
+    sent, and of what it was not handed while it was down.
+    """
     latency = also.latencies.get(count.spi)
+    hops = zip(rsp.hops, count.hops, strict=True)
     return {
         "direction": "forward" if count.direction is Direction.FORWARD else "reverse",
         "spi": count.spi,
         "classified": count.entered.packets,
         "classifiedBytes": count.entered.octets,
-        "hops": [_hop_statistics(hop, names, also, latency) for hop in count.hops],
+        "ingressDrops": [_drop(found) for found in also.refused.get(rsp.start, ())],
+        "hops": [_hop_statistics(hop, counted, names, also, latency) for hop, counted in hops],
         "endPackets": count.left.packets,
         "endBytes": count.left.octets,
         "latencyMs": None if latency is None else latency.whole_ms,
@@ -186,11 +194,12 @@ def path_statistics(count: PathCount, names: Mapping[str, str], also: Beside) ->
 
 
 def _hop_statistics(
-    hop: HopCount, names: Mapping[str, str], also: Beside, latency: PathLatency | None
+    met: Hop, hop: HopCount, names: Mapping[str, str], also: Beside, latency: PathLatency | None
 ) -> dict[str, Any]:
     return {
         "si": hop.si,
         "host": hop.sff,
+        "sfId": hop.function,
         "sfName": names.get(hop.function, hop.function),
         "packets": hop.handed.packets,
         "bytes": hop.handed.octets,
@@ -198,15 +207,31 @@ def _hop_statistics(
         "returnedBytes": hop.back.octets,
         "passedBy": hop.passed_by.packets,
         "dropped": hop.dropped.packets,
+        "drops": [_drop(found) for found in (*_while_down(hop), *also.refused.get(met.port_out, ()))],
         "active": also.active.get(hop.function),
         "latencyMs": None if latency is None else latency.to_ms.get(hop.si),
     }
 
 
+def _while_down(hop: HopCount) -> Iterator[DropCount]:
+    if hop.dropped != Count():
+        yield DropCount(hop.sff, Kind.DROP_FAILED, hop.dropped.packets, hop.dropped.octets)
+
+
+def _drop(found: DropCount) -> dict[str, Any]:
+    return {"reason": found.reason.meaning, "packets": found.packets, "bytes": found.octets}
+
+
+def refused(topology: Topology, counters: Counters) -> Mapping[str, Sequence[DropCount]]:
+    """What of each port's own packets was dropped, by its identifier."""
+    found = drops_at_ports({host: _counts(flows) for host, flows in counters.items()})
+    return {port.id: found[port.sff, port.ofport] for port in topology.ports if (port.sff, port.ofport) in found}
+
+
 def drops(counters: Counters) -> Iterator[dict[str, Any]]:
     """What was dropped on each host, by reason, most first."""
     for found in drop_counts({host: _counts(flows) for host, flows in counters.items()}):
-        yield {"host": found.sff, "reason": found.reason.meaning, "packets": found.packets, "bytes": found.octets}
+        yield {"host": found.sff} | _drop(found)
 
 
 def counted(ways: Iterable[PlannedChain], counters: Counters) -> tuple[PathCount, ...]:

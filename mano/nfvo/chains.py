@@ -41,14 +41,9 @@ from mano.nfvo.chain_files import Known, KnownPort, as_it_is, chain_id_of, store
 from mano.nfvo.chain_limits import effective_mtu, require_room, require_tunnels
 from mano.nfvo.chain_reading import wrong
 from mano.nfvo.chain_versions import choose, next_branches, number, phases
+from mano.nfvo.chain_views import view
 from mano.nfvo.data_plane import DataPlane, warnings_of
-from mano.nfvo.forwarding_graphs import (
-    ForwardingGraphs,
-    numbered,
-    release_numbers,
-    view,
-    with_paths,
-)
+from mano.nfvo.forwarding_graphs import ForwardingGraphs, numbered, release_numbers, with_paths
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
 from mano.ports.workflows import Workflows

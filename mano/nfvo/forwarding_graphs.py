@@ -21,7 +21,7 @@ from mano.domain.ns_instance import NsInstance
 from mano.domain.service_chain import ChainBranch, ChainState, ServiceChain
 from mano.domain.vnf_instance import VnfOperationalState
 from mano.errors import CatenaError, DeadlineExceeded, InvalidInput, Unreachable
-from mano.nfvo.chain_documents import chain_from_document, match_text, match_to_document, path_to_document
+from mano.nfvo.chain_documents import path_to_document
 from mano.nfvo.chain_limits import underlay_mtus
 from mano.nfvo.chain_versions import FIRST_SPI, LAST_SPI, WAYS, Allocate, choose, number
 from mano.nfvo.chain_versions import planned as planned_ways
@@ -314,29 +314,6 @@ def functions_stopped(uow: UnitOfWork, chains: Sequence[ServiceChain]) -> frozen
     found = [vnf for owner in sorted(owners) if (vnf := uow.vnf_instances.find(owner)) is not None]
     stopped = {v.id for vnf in found for v in vnf.vnfcs if v.state is VnfOperationalState.STOPPED}
     return frozenset(id for id, function in functions.items() if function.get("vnfcId") in stopped)
-
-
-def view(chain: ServiceChain) -> dict[str, Any]:
-    """The chain as ``/mano/v1/chains`` shows it."""
-    intent = chain_from_document(chain.spec)
-    return {
-        "id": chain.id,
-        "name": chain.name,
-        "nsInstanceId": chain.ns_instance_id,
-        "state": chain.state,
-        "version": chain.version,
-        "symmetric": intent.symmetric,
-        "forwardSpi": chain.forward_spi,
-        "reverseSpi": chain.reverse_spi,
-        "classifiers": [
-            {"priority": c.priority, "match": match_to_document(c.match), "text": match_text(c.match)}
-            for c in intent.classifiers
-        ],
-        "paths": list(chain.paths),
-        "change": None
-        if chain.change is None
-        else {"operationId": chain.change.operation_id, "phase": chain.change.phase.value},
-    }
 
 
 def with_paths(chain: ServiceChain, ways: Sequence[PlannedChain], world: Topology) -> ServiceChain:

@@ -19,17 +19,20 @@ from mano.nfvo.chain_counts import (
     functions_called,
     path_statistics,
     probed_path,
+    refused,
 )
 from mano.nfvo.chain_files import as_it_is, document_of
 from mano.nfvo.chain_limits import effective_mtu
+from mano.nfvo.chain_views import functions_out, view
 from mano.nfvo.data_plane import VIOLATIONS_TOLD, DataPlane, replaying, warnings_of
 from mano.nfvo.following import followed, with_token
-from mano.nfvo.forwarding_graphs import ForwardingGraphs, view
+from mano.nfvo.forwarding_graphs import ForwardingGraphs
 from mano.nfvo.reasons import why
 from mano.nfvo.serving import active_functions
 from mano.nfvo.tracing import bridge_traces, classified_packet, simulated_walk
 from mano.ports.repositories import UnitOfWorkFactory
 from mano.ports.service_paths import ServicePaths
+from sfc.failover import out_of_reach
 from sfc.model import PlannedChain
 from sfc.simulator import Simulator
 from sfc.simulator.wire import encode
@@ -100,7 +103,8 @@ class ServiceChains:
         }
 
     def statistics(self, id: str, tenant_id: str) -> Mapping[str, Any]:
-        """Packets and octets per path and hop, the drops on the hosts that the chain passes, connections, latency.
+        """Packets and octets per path and hop, the drops on the hosts that the chain passes, connections, latency, and
+        which of its functions are down.
 
         ``active`` of a hop counts the connections of all chains that its function serves; null where no end tells.
         """
@@ -111,13 +115,27 @@ class ServiceChains:
         with ThreadPoolExecutor(max(1, len(hosts)), "chain-statistics") as pool:
             counters = dict(zip(hosts, pool.map(self._paths.statistics, hosts), strict=True))
         names = functions_called(chain)
-        also = Beside(active_functions(self._paths, plane), self._counts.latencies())
+        latencies = self._counts.latencies()
+        also = Beside(active_functions(self._paths, plane), latencies, refused(plane.topology, counters))
+        rsps = (rsp for one in ways for rsp in one.rsps)
+        counts = zip(rsps, counted(ways, counters), strict=True)
         return {
             "id": chain.id,
             "name": chain.name,
-            "paths": [path_statistics(count, names, also) for count in counted(ways, counters)],
+            "paths": [path_statistics(rsp, count, names, also) for rsp, count in counts],
             "drops": list(drops(counters)),
+            "down": self._down(chain, plane),
         }
+
+    def _down(self, chain: ServiceChain, plane: DataPlane) -> Sequence[Mapping[str, Any]]:
+        """The chain's functions that do not work, or that it cannot reach."""
+        beyond = out_of_reach(plane.topology, plane.mesh, plane.ways[chain.id][0].forward.start_sff)
+        if functions_called(chain).keys().isdisjoint(plane.down | beyond):
+            return []
+        with self._open_unit(read_only=True) as uow:
+            standing = uow.alarms.list(cleared_at=None)
+        known = plane.topology.function_by_id
+        return list(functions_out(chain, [known[id] for id in plane.down | beyond], standing, beyond))
 
     def verify(self, id: str, tenant_id: str) -> Mapping[str, Any]:
         """Prove the chain on the simulator, compare the bridges with the intended tables, ask them for their way."""

@@ -158,7 +158,9 @@ def test_hops_answer_bridges_are_compared_and_counters_remembered(api: Api) -> N
     assert api.post(f"{path}/traceroute", {"count": 1000}).problem()["facts"]["pointer"] == "/count"
     assert api.get(f"{path}/drift").json["drift"] == []
     assert api.post(f"{path}/repair").json["repaired"] == []
-    assert api.get(f"{path}/statistics/history").json["samples"] == []
+    history = f"{path}/statistics/history"
+    assert api.get(history).json["samples"] == api.get(f"{history}?since=2026-01-01T00:00:00Z").json["samples"] == []
+    assert [api.get(f"{history}?since={wrong}").status for wrong in ("soon", "2026-01-01T00:00:00")] == [400, 400]
     viewer = replace(api, token=dashboard_token(CREDENTIALS))
     assert viewer.post(f"{path}/traceroute").status == 200
     assert viewer.post(f"{path}/repair").status == 403

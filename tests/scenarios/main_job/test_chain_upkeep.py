@@ -19,6 +19,7 @@ from mano.nfvo.forwarding_graphs import CUT, DARK, DOWN
 from mano.nfvo.keeping import Keeper
 from mano.nfvo.tracing import classified_packet
 from mano.ports.service_paths import Drift, NetworkSight, PathHop, PathProbe
+from sfc.model import Kind
 from sfc.simulator import Simulator
 from sfc.simulator.packets import Ethernet, Ip, Udp
 from tests.scenarios.main_job.conftest import SAMPLES, Job
@@ -201,6 +202,8 @@ def test_functions_of_a_host_that_nobody_reaches_are_dealt_with_by_their_policie
     document = running.services.chains.patched(web["id"], running.tenant, {"path": path})
     running.services.chains.replace(web["id"], running.tenant, document)
     assert functions(running, "web", "tcp", 80) == ["firewall-0", "nat-0"]
+    (down,) = running.services.forwarding_graphs.statistics(web["id"], running.tenant)["down"]
+    assert (down["onFailure"], down["reason"]) == ("open", "nothing gets to the host of dpi-0")
     sees(running)
     assert functions(running, "web", "tcp", 80) == ["firewall-0", "dpi-0", "nat-0"]
     assert alarms(running, CUT) == {}
@@ -291,7 +294,13 @@ def test_statistics_tell_connections_latency_and_what_dead_functions_cost(
     assert (first["packets"], first["returned"], first["active"], first["latencyMs"]) == (1, 1, 7, 1.0)
     assert (second["packets"], second["dropped"], second["passedBy"]) == (0, 1, 0)
     assert [drop["packets"] for drop in found["drops"] if "down" in drop["reason"]] == [1]
+    assert [(drop["reason"], drop["packets"]) for drop in second["drops"]] == [(Kind.DROP_FAILED.meaning, 1)]
+    assert first["drops"] == forward["ingressDrops"] == []
+    (down,) = found["down"]
+    assert (down["sfId"], down["sfName"], down["onFailure"]) == (second["sfId"], "dpi-0", "next")
+    assert "gives no probe back" in down["reason"] and down["since"].endswith("Z")
     die(running, dpi, lives=True)
+    assert running.services.forwarding_graphs.statistics(web["id"], running.tenant)["down"] == []
 
 
 def test_the_strictest_policy_of_several_chains_counts(running: Job):
@@ -362,6 +371,12 @@ def test_a_chain_that_spreads_is_proven_traced_and_counted(running: Job):
     graphs.follow(other["id"], running.tenant, packet)
     counted = graphs.statistics(other["id"], running.tenant)["paths"][0]
     assert (counted["classified"], counted["hops"][0]["packets"], counted["endPackets"]) == (1, 1, 1)
+    shown = chain(running, "other")
+    assert [path["share"] for path in shown["paths"]] == [1.0, 1.0]
+    assert [group["spread"] for group in shown["groups"]] == [True, False]
+    (instance,) = shown["groups"][0]["instances"]
+    assert (instance["sfName"], instance["weight"], instance["share"]) == ("firewall-0", 1, 1.0)
+    assert shown["after"] == [] and shown["portChainId"] is None and shown["nfpdId"] == "other"
 
 
 def test_what_would_happen_if_a_function_died_is_proven_beforehand(running: Job):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sfc.model import Direction, Kind, OnFailure
+from sfc.model import Direction, Field, Kind, OnFailure
 from sfc.render import render
 from sfc.simulator import Simulator
 from sfc.simulator.packets import answer_to
-from sfc.statistics import Count, DropCount, active_connections, drop_counts, path_counts
+from sfc.statistics import PORT_DROPS, Count, DropCount, active_connections, drop_counts, drops_at_ports, path_counts
 from tests.unit.sfc.gilan import GATEWAY, gilan
 from tests.unit.sfc.spreading import planned, spread_chain, syn, three_firewalls
 from tests.unit.sfc.traffic import tcp
@@ -72,6 +72,31 @@ def test_drops_are_told_by_reason() -> None:
         network.inject("sub", replace(tcp(), source=GATEWAY))
     found = {**counters(network), "h9": [(0xFF << 56 | 1, 5, 500)]}
     assert drop_counts(found) == (DropCount("h1", Kind.DROP_SPOOFED_IP, 2, 200),)
+
+
+def test_drops_of_what_a_port_sent_are_told_by_port() -> None:
+    lan = gilan()
+    network = Simulator(lan.topology, lan.tables)
+    network.inject("sub", replace(tcp(), source=GATEWAY))
+    network.inject("fw-out", tcp())
+    ingress, leg = lan.topology.port("sub"), lan.topology.port("fw-out")
+    assert drops_at_ports(counters(network)) == {
+        (ingress.sff, ingress.ofport): (DropCount(ingress.sff, Kind.DROP_SPOOFED_IP, 1, 100),),
+        (leg.sff, leg.ofport): (DropCount(leg.sff, Kind.DROP_LEG, 1, 100),),
+    }
+
+
+def test_the_cookie_of_a_drop_at_a_port_names_the_port_that_it_matches() -> None:
+    lan = gilan()
+    drops = [
+        (cookie, flow)
+        for tables in lan.tables.values()
+        for flow in tables.flows
+        if (cookie := flow.cookie).kind in PORT_DROPS and cookie.chain
+    ]
+    assert {cookie.kind for cookie, _ in drops} >= {Kind.DROP_LEG, Kind.DROP_SPOOFED_IP, Kind.DROP_NOT_ALLOWED}
+    for cookie, flow in drops:
+        assert [field.value for field in flow.match if field.field is Field.IN_PORT] == [cookie.chain], flow
 
 
 def test_branches_of_a_spread_chain_are_counted_apart() -> None:
