@@ -80,6 +80,8 @@ function Console({ model, state, picture }: { readonly model: LiveModel; readonl
             hostFacts={hostFacts}
             tier={topology.tier}
             counts={state.counts}
+            history={state.history}
+            onChain={(id) => model.selectChain(id)}
             problem={state.countsProblem}
             prove={() => model.prove(chain.id)}
             onSelect={setSelection}

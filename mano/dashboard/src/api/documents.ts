@@ -129,6 +129,23 @@ export interface Path {
   readonly legs: readonly PathLeg[];
   /** a function such as a NAT that the forward path ends at, and where the reverse one begins */
   readonly terminator: { readonly sfId: string; readonly sfName: string } | null;
+  /** 0 to 1 of the chain's connections; null where the server does not tell */
+  readonly share: number | null;
+}
+
+/** A candidate of a group; the share of a spare one is 0. */
+export interface Instance {
+  readonly sfId: string;
+  readonly sfName: string;
+  readonly weight: number;
+  readonly share: number | null;
+}
+
+/** One hop of the intended path: any of its instances will do. */
+export interface Group {
+  readonly group: string;
+  readonly spread: boolean;
+  readonly instances: readonly Instance[];
 }
 
 export interface Chain {
@@ -142,6 +159,11 @@ export interface Chain {
   readonly reverseSpi: number | null;
   readonly classifiers: readonly { readonly priority: number; readonly text: string }[];
   readonly paths: readonly Path[];
+  readonly groups: readonly Group[];
+  /** of a graph: identifiers of the chains at whose end it begins */
+  readonly after: readonly string[];
+  /** the port chain of networking-sfc that it was made of */
+  readonly portChainId: string | null;
 }
 
 export interface Topology {
@@ -199,6 +221,26 @@ export interface HopStatistics {
   readonly bytes: number;
   /** packets that came back from the function; null where the server does not count them */
   readonly returned: number | null;
+  /** past the function while it was down, its policy being open */
+  readonly passedBy: number;
+  /** connections that the function serves; null where no end tells */
+  readonly active: number | null;
+  /** of an echo request there and back; null where it was not measured */
+  readonly latencyMs: number | null;
+  readonly drops: readonly ReasonedDrop[];
+}
+
+export interface ReasonedDrop {
+  readonly reason: string;
+  readonly packets: number;
+}
+
+/** A function that does not work, and what becomes of its packets: open, closed or next. */
+export interface Down {
+  readonly sfId: string;
+  readonly sfName: string;
+  readonly onFailure: string;
+  readonly reason: string;
 }
 
 export interface PathStatistics {
@@ -208,6 +250,9 @@ export interface PathStatistics {
   readonly endPackets: number;
   /** packets that classification put on the path; null where the server does not count them */
   readonly classified: number | null;
+  readonly latencyMs: number | null;
+  /** of what its ingress sent, whichever chain it was for */
+  readonly ingressDrops: readonly ReasonedDrop[];
 }
 
 export interface Drop {
@@ -219,6 +264,19 @@ export interface Drop {
 export interface Statistics {
   readonly paths: readonly PathStatistics[];
   readonly drops: readonly Drop[];
+  readonly down: readonly Down[];
+}
+
+/** What was counted of a chain at one moment. */
+export interface HistorySample {
+  readonly time: string;
+  readonly paths: readonly { readonly spi: number; readonly classified: number }[];
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface History {
+  readonly everyS: number;
+  readonly samples: readonly HistorySample[];
 }
 
 export interface CloudEvent {
@@ -308,6 +366,13 @@ const path = object<Path>({
   egress: end,
   legs: or(list(object<PathLeg>({ from: text, si: number, ttl: number })), []),
   terminator: maybe(object({ sfId: text, sfName: text })),
+  share: maybe(number),
+});
+
+const group = object<Group>({
+  group: text,
+  spread: or(flag, false),
+  instances: list(object<Instance>({ sfId: text, sfName: text, weight: number, share: maybe(number) })),
 });
 
 export const chain = object<Chain>({
@@ -321,6 +386,9 @@ export const chain = object<Chain>({
   reverseSpi: maybe(number),
   classifiers: list(object({ priority: number, text })),
   paths: list(path),
+  groups: or(list(group), []),
+  after: or(list(text), []),
+  portChainId: maybe(text),
 });
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -407,6 +475,8 @@ export const refusals = list(
   }),
 );
 
+const reasonedDrops = or(list(object<ReasonedDrop>({ reason: text, packets: number })), []);
+
 export const statistics = object<Statistics>({
   paths: list(
     object<PathStatistics>({
@@ -420,13 +490,31 @@ export const statistics = object<Statistics>({
           packets: number,
           bytes: number,
           returned: maybe(number),
+          passedBy: or(number, 0),
+          active: maybe(number),
+          latencyMs: maybe(number),
+          drops: reasonedDrops,
         }),
       ),
       endPackets: number,
       classified: maybe(number),
+      latencyMs: maybe(number),
+      ingressDrops: reasonedDrops,
     }),
   ),
   drops: list(object<Drop>({ host: text, reason: text, packets: number })),
+  down: or(list(object<Down>({ sfId: text, sfName: text, onFailure: text, reason: text })), []),
+});
+
+export const history = object<History>({
+  everyS: number,
+  samples: list(
+    object<HistorySample>({
+      time: text,
+      paths: list(object<HistorySample["paths"][number]>({ spi: number, classified: number })),
+      drops: or(map(number), {}),
+    }),
+  ),
 });
 
 export const cloudEvent = object<CloudEvent>({

@@ -2,7 +2,8 @@ import { compact, exact, rate, total } from "../format";
 import type { Select } from "../selection";
 import type { Diagram, Leg } from "./diagram";
 import type { DiagramLayout, Line, OutsideBox, StationBox, VisitBox } from "./layout";
-import { layOutDiagram } from "./layout";
+import { layOutDiagram, LINE } from "./layout";
+import { notesOf } from "./notes";
 
 interface ChainDiagramProps {
   readonly diagram: Diagram;
@@ -99,13 +100,15 @@ function Station({ box, onSelect }: { readonly box: StationBox; readonly onSelec
   const open = (): void => {
     if (vnfcId !== null) onSelect({ kind: "vnfc", id: vnfcId });
   };
-  const kept = station.kept ?? 0;
+  const notes = notesOf(station);
+  const top = centre - (LINE * (2 + notes.length)) / 2 + 11;
+  const said = [station.name, station.kind, ...notes.map((note) => note.title)].join(", ");
   return (
     <g
-      className={vnfcId === null ? "dg-station" : "dg-station dg-link"}
-      role={vnfcId === null ? undefined : "button"}
+      className={["dg-station", vnfcId === null ? "" : "dg-link", station.down === null ? "" : "dg-down"].join(" ").trim()}
+      role={vnfcId === null ? "img" : "button"}
       tabIndex={vnfcId === null ? undefined : 0}
-      aria-label={`${station.name}, ${station.kind}`}
+      aria-label={said}
       onClick={open}
       onKeyDown={(event) => {
         if (event.key === "Enter" || event.key === " ") open();
@@ -116,19 +119,25 @@ function Station({ box, onSelect }: { readonly box: StationBox; readonly onSelec
       {station.colour !== null && (
         <rect className={`dg-swatch use-${station.colour}`} x={box.x + 1} y={box.y + 1} width={5} height={box.height - 2} rx={2} />
       )}
-      <text className="dg-sf-name" x={middle} y={centre - (kept > 0 ? 8 : 2)}>
-        {fit(station.name, 14)}
+      <text className={station.down === null ? "dg-sf-name" : "dg-sf-name dg-struck"} x={middle} y={top}>
+        {fit(station.name, 15)}
         <title>{station.name}</title>
       </text>
-      <text className="dg-small" x={middle} y={centre + (kept > 0 ? 7 : 13)}>
+      <text className="dg-small" x={middle} y={top + LINE}>
         {station.kind}
       </text>
-      {kept > 0 && (
-        <text className="dg-small dg-kept" x={middle} y={centre + 22} data-testid={`kept-${station.name}`}>
-          {compact(kept)} not passed on
-          <title>{`${exact(kept)} packets were handed to it and did not come back: dropped, or answered by it`}</title>
+      {notes.map((note, index) => (
+        <text
+          key={note.key}
+          className={`dg-small dg-note-${note.mood}`}
+          x={middle}
+          y={top + (2 + index) * LINE}
+          data-testid={`${note.key.split(" ")[0] ?? ""}-${station.name}`}
+        >
+          {note.text}
+          <title>{note.title}</title>
         </text>
-      )}
+      ))}
     </g>
   );
 }
@@ -138,6 +147,8 @@ function fit(name: string, most: number): string {
 }
 
 function Outside({ box }: { readonly box: OutsideBox }) {
+  const { drops } = box.outside;
+  const lost = drops.reduce((sum, drop) => sum + drop.packets, 0);
   const middle = box.x + box.width / 2;
   const centre = box.y + box.height / 2;
   return (
@@ -146,8 +157,9 @@ function Outside({ box }: { readonly box: OutsideBox }) {
       <text className="dg-sf-name" x={middle} y={centre - 1}>
         {fit(box.outside.name, 13)}
       </text>
-      <text className="dg-small" x={middle} y={centre + 13}>
-        SAP
+      <text className={lost > 0 ? "dg-small dg-note-bad" : "dg-small"} x={middle} y={centre + 13}>
+        {lost > 0 ? `${compact(lost)} dropped` : "SAP"}
+        {lost > 0 && <title>{drops.map((drop) => `${exact(drop.packets)}: ${drop.reason}`).join("\n")}</title>}
       </text>
     </g>
   );

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { RequestFailed } from "../api/client";
 import { reason } from "../api/client";
-import type { Chain, HostFacts } from "../api/documents";
+import type { Chain, HistorySample, HostFacts } from "../api/documents";
 import { exact, plural, rate } from "../format";
 import type { Proof } from "../live/model";
 import type { CountedDrop, Counts } from "../live/rates";
@@ -12,7 +12,10 @@ import type { Lookup } from "../lookup";
 import { Simulated } from "../panels/Simulated";
 import type { Select } from "../selection";
 import { ChainDiagram } from "./ChainDiagram";
+import { DownList, Edges, Sparkline, Spread } from "./ChainGraph";
+import type { Diagram } from "./diagram";
 import { diagramsOf } from "./diagram";
+import { edgesOf, groupsOf } from "./graph";
 
 interface ChainViewProps {
   readonly chain: Chain;
@@ -20,17 +23,21 @@ interface ChainViewProps {
   readonly hostFacts: ReadonlyMap<string, HostFacts>;
   readonly tier: string;
   readonly counts: Counts | null;
+  readonly history: readonly HistorySample[];
+  readonly onChain: (id: string) => void;
   readonly problem: RequestFailed | null;
   readonly prove: () => Promise<Proof>;
   readonly onSelect: Select;
 }
 
-export function ChainView({ chain, lookup, hostFacts, tier, counts, problem, prove, onSelect }: ChainViewProps) {
+export function ChainView({ chain, lookup, hostFacts, tier, counts, history, problem, prove, onSelect, onChain }: ChainViewProps) {
   const [frame, width] = useWidth();
   const diagrams = useMemo(
     () => diagramsOf(chain, lookup, counts, (host) => hostFacts.get(host)?.dataplane?.bridge ?? ""),
     [chain, lookup, counts, hostFacts],
   );
+  const groups = useMemo(() => groupsOf(chain, counts), [chain, counts]);
+  const { before, behind } = useMemo(() => edgesOf(chain, lookup.topology.chains), [chain, lookup]);
   return (
     <section className="chain" aria-labelledby="chain-title" data-testid="chain-view">
       <header className="chain-head">
@@ -41,7 +48,8 @@ export function ChainView({ chain, lookup, hostFacts, tier, counts, problem, pro
         <span className="chain-rate" data-testid="chain-rate">
           <Simulated tier={tier}>{rate(chainRate(counts)).replace("/s", " packets/s")}</Simulated>
         </span>
-        <Directions chain={chain} />
+        <Sparkline samples={history} />
+        <Directions chain={chain} counts={counts} />
         <Prove prove={prove} />
       </header>
       {problem !== null && (
@@ -49,10 +57,16 @@ export function ChainView({ chain, lookup, hostFacts, tier, counts, problem, pro
           The counters cannot be read: {problem.message}
         </p>
       )}
+      {counts !== null && counts.down.length > 0 && <DownList down={counts.down} />}
+      {before.length + behind.length > 0 && <Edges before={before} behind={behind} onChain={onChain} />}
+      {groups.length > 0 && <Spread groups={groups} word={tier === "simulated" ? " (simulated)" : ""} />}
       <div className="chain-frame" ref={frame}>
         {width > 0 &&
           diagrams.map((diagram) => (
-            <ChainDiagram key={diagram.id} diagram={diagram} available={width} tier={tier} onSelect={onSelect} />
+            <div key={diagram.id}>
+              {diagrams.length > 1 && <h3 className="way">{wayText(diagram)}</h3>}
+              <ChainDiagram diagram={diagram} available={width} tier={tier} onSelect={onSelect} />
+            </div>
           ))}
         {diagrams.length === 0 && <p className="hint">It has no path yet: nothing is programmed for it.</p>}
       </div>
@@ -61,11 +75,22 @@ export function ChainView({ chain, lookup, hostFacts, tier, counts, problem, pro
   );
 }
 
-function Directions({ chain }: { readonly chain: Chain }) {
+/** A way of a chain that spreads, or one direction of a chain whose directions differ. */
+function wayText({ directions, share, perSecond, visits }: Diagram): string {
+  const names = visits.flatMap((visit) => visit.stations.map((station) => station.name));
+  const part = share === null || share === 1 ? "" : share === 0 ? "no new connections" : `${Math.round(share * 100)} % of connections`;
+  return [directions.join(" and "), part, rate(perSecond), names.join(" → ")].filter((text) => text !== "").join(" · ");
+}
+
+function Directions({ chain, counts }: { readonly chain: Chain; readonly counts: Counts | null }) {
+  const took = (spi: number | null): string => {
+    const ms = counts?.paths.find((path) => path.spi === spi)?.latencyMs ?? null;
+    return ms === null ? "" : `, ${ms.toFixed(2)} ms there and back`;
+  };
   return (
     <ul className="directions" aria-label="Directions">
-      <li className="forward">→ forward, SPI {chain.forwardSpi}</li>
-      {chain.reverseSpi !== null && <li className="reverse">← reverse, SPI {chain.reverseSpi}</li>}
+      <li className="forward">→ forward, SPI {chain.forwardSpi}{took(chain.forwardSpi)}</li>
+      {chain.reverseSpi !== null && <li className="reverse">← reverse, SPI {chain.reverseSpi}{took(chain.reverseSpi)}</li>}
       <li className="faint">SPI/SI above each line, packets and rate below</li>
     </ul>
   );

@@ -1,7 +1,7 @@
 // What the chain view says: every leg of a chain with its position (SPI/SI), its counters and what is wrong with it.
 // Where a symmetric chain's directions meet the same functions, one diagram shows both; else each has its own.
 
-import type { Chain, Direction, Path } from "../api/documents";
+import type { Chain, Direction, Down, Path, ReasonedDrop } from "../api/documents";
 import type { Counted, CountedPath, Counts } from "../live/rates";
 import type { Lookup, PlacedVnfc } from "../lookup";
 import { troubleOf } from "../lookup";
@@ -39,6 +39,14 @@ export interface Station {
   readonly kind: string;
   /** packets that were handed to it and did not come back; null where that is not counted */
   readonly kept: number | null;
+  /** why it does not work, and what becomes of its packets; null while it does */
+  readonly down: Down | null;
+  /** packets that went past it while it was down */
+  readonly passedBy: Counted | null;
+  /** what it sent, or was to be handed, and was dropped */
+  readonly drops: readonly ReasonedDrop[];
+  readonly active: number | null;
+  readonly latencyMs: number | null;
   readonly legs: readonly Leg[];
 }
 
@@ -55,11 +63,17 @@ export interface Visit {
 /** What lies outside: the SAP where packets come from, or go to. */
 export interface Outside {
   readonly name: string;
+  /** of what it sent */
+  readonly drops: readonly ReasonedDrop[];
   readonly legs: readonly Leg[];
 }
 
 export interface Diagram {
   readonly id: string;
+  /** 0 to 1 of the chain's connections; null where the server does not tell */
+  readonly share: number | null;
+  /** packets per second that enter it; null while not known */
+  readonly perSecond: number | null;
   readonly directions: readonly Direction[];
   readonly visits: readonly Visit[];
   /** between visit n and visit n + 1 */
@@ -71,13 +85,25 @@ export interface Diagram {
 export type BridgeOf = (host: string) => string;
 
 export function diagramsOf(chain: Chain, lookup: Lookup, counts: Counts | null, bridgeOf: BridgeOf): readonly Diagram[] {
-  const forward = chain.paths.find((path) => path.direction === "forward");
-  const reverse = chain.paths.find((path) => path.direction === "reverse");
   const world: World = { lookup, bridgeOf, counts };
-  if (forward !== undefined && reverse !== undefined && mirrors(forward, reverse)) {
-    return [draw("both", forward, world, reverse)];
+  const ways = waysOf(chain.paths);
+  return ways.flatMap(([forward, reverse]) => {
+    const named = (id: string, path: Path): string => (ways.length > 1 ? `${id}-${path.spi}` : id);
+    if (reverse !== null && mirrors(forward, reverse)) return [draw(named("both", forward), forward, world, reverse)];
+    const each = reverse === null ? [forward] : [forward, reverse];
+    return each.map((path) => draw(named(path.direction, path), path, world, null));
+  });
+}
+
+/** Every forward path with the one back: a chain that spreads has as many as there are ways over its instances. */
+function waysOf(paths: readonly Path[]): readonly (readonly [Path, Path | null])[] {
+  const ways: [Path, Path | null][] = [];
+  for (const path of paths) {
+    const last = ways.at(-1);
+    if (path.direction === "reverse" && last?.[0].direction === "forward" && last[1] === null) last[1] = path;
+    else ways.push([path, null]);
   }
-  return chain.paths.map((path) => draw(path.direction, path, world, null));
+  return ways;
 }
 
 interface World {
@@ -127,7 +153,12 @@ function draw(id: string, path: Path, world: World, reverse: Path | null): Diagr
     const stations = stage.hops.map((hop): Station => {
       const other = mirrored(hops, hop);
       const legs = [there.out[hop], there.back[hop], back?.out[other], back?.back[other]];
-      return { ...functionOf(path, hop, world), kept: keptOf(legs), legs: legs.filter((leg) => leg !== undefined) };
+      return {
+        ...functionOf(path, hop, world),
+        ...seenOf(world, path, hop, reverse === null ? null : [reverse, other]),
+        kept: keptOf(legs),
+        legs: legs.filter((leg) => leg !== undefined),
+      };
     });
     return { ...hostOf(stage.host, world), classifies: index === 0 || (back !== null && index === last), stations };
   });
@@ -139,16 +170,51 @@ function draw(id: string, path: Path, world: World, reverse: Path | null): Diagr
   const endsInside = path.terminator !== null && !startsInside;
   return {
     id,
+    share: path.share,
+    perSecond: (countedOf(world, path)?.classified ?? countedOf(world, path)?.hops[0]?.handed)?.perSecond ?? null,
     directions: reverse === null ? [path.direction] : ["forward", "reverse"],
     visits: visits.map((visit, index) => {
       const inside = (startsInside && index === 0) || (endsInside && index === last);
-      const station = inside ? [terminator(path, startsInside ? begin : end, world)] : [];
+      const station = inside ? [terminator(path, startsInside ? begin : end, world, startsInside ? path : reverse)] : [];
       return { ...visit, stations: [...visit.stations, ...station] };
     }),
     trunks,
-    left: startsInside ? null : { name: name.begin, legs: begin },
-    right: endsInside ? null : { name: name.end, legs: end },
+    left: startsInside ? null : { name: name.begin, legs: begin, drops: sentBy(world, path) },
+    right: endsInside ? null : { name: name.end, legs: end, drops: sentBy(world, reverse) },
   };
+}
+
+function countedOf(world: World, path: Path | null): CountedPath | undefined {
+  return path === null ? undefined : world.counts?.paths.find((one) => one.spi === path.spi);
+}
+
+function sentBy(world: World, path: Path | null): readonly ReasonedDrop[] {
+  return countedOf(world, path)?.ingressDrops ?? [];
+}
+
+type Seen = Pick<Station, "down" | "passedBy" | "drops" | "active" | "latencyMs">;
+
+/** What is known of a function beside its legs, both directions together. */
+function seenOf(world: World, path: Path, hop: number, other: readonly [Path, number] | null): Seen {
+  const there = countedOf(world, path)?.hops[hop];
+  const back = other === null ? undefined : countedOf(world, other[0])?.hops[other[1]];
+  const passed = [there?.passedBy, back?.passedBy].filter((one) => one !== undefined);
+  const rates = passed.map((one) => one.perSecond).filter((value) => value !== null);
+  const total = passed.reduce((sum, one) => sum + one.total, 0);
+  return {
+    down: world.counts?.down.find((one) => one.sfId === path.hops[hop]?.sfId) ?? null,
+    passedBy: total === 0 ? null : { total, perSecond: rates.length === 0 ? null : rates.reduce((a, b) => a + b, 0) },
+    drops: together([...(there?.drops ?? []), ...(back?.drops ?? [])]),
+    active: there?.active ?? null,
+    latencyMs: there?.latencyMs ?? null,
+  };
+}
+
+/** One entry for each reason. */
+function together(drops: readonly ReasonedDrop[]): readonly ReasonedDrop[] {
+  const sums = new Map<string, number>();
+  for (const { reason, packets } of drops) sums.set(reason, packets + (sums.get(reason) ?? 0));
+  return [...sums].map(([reason, packets]) => ({ reason, packets }));
 }
 
 interface Legs {
@@ -245,7 +311,7 @@ function hostOf(name: string, world: World): Pick<Visit, "host" | "zone" | "brid
   return { ...base, trouble: host.reachable ? null : `${name} cannot be reached: ${troubleOf(host)}` };
 }
 
-function functionOf(path: Path, index: number, world: World): Omit<Station, "kept" | "legs"> {
+function functionOf(path: Path, index: number, world: World): Pick<Station, "id" | "vnfcId" | "colour" | "name" | "kind"> {
   const hop = path.hops[index];
   if (hop === undefined) return { id: String(index), vnfcId: null, colour: null, name: "", kind: "" };
   const vnfc = identity(world, world.lookup.vnfcOfHop(hop));
@@ -261,11 +327,13 @@ function awareness(encapsulation: string, layer: string): string {
   return encapsulation === "nsh" ? "NSH-aware" : `proxied, ${layer.toUpperCase()}`;
 }
 
-function terminator(path: Path, legs: readonly Leg[], world: World): Station {
+function terminator(path: Path, legs: readonly Leg[], world: World, begins: Path | null): Station {
   const end = path.direction === "reverse" ? path.ingress : path.egress;
   const vnfc = identity(world, world.lookup.ownerOf(end.port));
   const name = path.terminator?.sfName ?? "";
-  return { id: `end-${path.terminator?.sfId ?? ""}`, ...vnfc, name, kind: "chain's end", kept: null, legs };
+  const down = world.counts?.down.find((one) => one.sfId === path.terminator?.sfId) ?? null;
+  const seen: Seen = { down, passedBy: null, drops: sentBy(world, begins), active: null, latencyMs: null };
+  return { id: `end-${path.terminator?.sfId ?? ""}`, ...vnfc, ...seen, name, kind: "chain's end", kept: null, legs };
 }
 
 /** Packets that went in and did not come out, over all directions. */

@@ -2,13 +2,16 @@
 // function is a straight line; the way to the next host runs below them. Rows break where the window ends.
 
 import type { Diagram, Leg, Outside, Station, Visit } from "./diagram";
+import { notesOf } from "./notes";
 
 /** From one line to the next: room for its position above and its counters below. */
 const PITCH = 32;
 const HEAD = 26;
 const PAD = 10;
 const SFF_WIDTH = 54;
-const STATION_WIDTH = 108;
+const STATION_WIDTH = 124;
+/** Of a text in a function's box. */
+export const LINE = 14;
 const STATION_GAP = 10;
 const OUTSIDE_WIDTH = 100;
 const MIN_GAP = 90;
@@ -110,7 +113,7 @@ function start(diagram: Diagram, row: number, gap: number): number {
 }
 
 function stationHeight(station: Station): number {
-  return Math.max(56, station.legs.length * PITCH + 8);
+  return Math.max(56, station.legs.length * PITCH + 8, 16 + LINE * (2 + notesOf(station).length));
 }
 
 function stationsHeight(visit: Visit): number {

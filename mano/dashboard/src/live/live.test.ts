@@ -28,7 +28,7 @@ describe("rates", () => {
 
   it("add up drops of the same host and reason", () => {
     const drop = (packets: number) => ({ host: "h1", reason: "guard", packets });
-    expect(mergeDrops({ paths: [], drops: [drop(1), drop(2)] }).drops).toEqual([drop(3)]);
+    expect(mergeDrops({ paths: [], drops: [drop(1), drop(2)], down: [] }).drops).toEqual([drop(3)]);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import type { Client } from "../api/client";
 import { reason, RequestFailed } from "../api/client";
-import type { CloudEvent, HostFacts, Placement, Refusal, Topology } from "../api/documents";
+import type { CloudEvent, HistorySample, HostFacts, Placement, Refusal, Topology } from "../api/documents";
 import * as documents from "../api/documents";
 import { anything, flag, list, number, object, or, text } from "../api/decode";
 import { EventStream } from "./eventStream";
@@ -14,6 +14,9 @@ const BURST_MS = 250;
 /** Whether a host can be reached is no event: the picture is read this often anyway. */
 const PICTURE_MS = 15_000;
 const STATISTICS_MS = 1000;
+/** The server keeps the history; what is new in it is read this often. */
+const HISTORY_MS = 10_000;
+const HISTORY_KEPT = 360;
 const EVENTS_KEPT = 100;
 
 export interface Picture {
@@ -51,6 +54,8 @@ export interface State {
   readonly chainId: string | null;
   readonly counts: Counts | null;
   readonly countsProblem: RequestFailed | null;
+  /** of the chosen chain, oldest first */
+  readonly history: readonly HistorySample[];
 }
 
 const EMPTY: State = {
@@ -63,6 +68,7 @@ const EMPTY: State = {
   chainId: null,
   counts: null,
   countsProblem: null,
+  history: [],
 };
 
 const proof = object<Omit<Proof, "chainId">>({
@@ -83,6 +89,7 @@ export class LiveModel {
   #again = false;
   #pictureTimer: ReturnType<typeof setTimeout> | undefined;
   #statisticsTimer: ReturnType<typeof setTimeout> | undefined;
+  #historyAt = -HISTORY_MS;
   #running = false;
 
   /** Nothing is counted while `isHidden`: nobody looks. */
@@ -135,7 +142,8 @@ export class LiveModel {
   selectChain(id: string | null): void {
     if (id === this.#state.chainId) return;
     this.#samples = [];
-    this.#set({ chainId: id, counts: null, countsProblem: null });
+    this.#historyAt = -HISTORY_MS;
+    this.#set({ chainId: id, counts: null, countsProblem: null, history: [] });
     if (this.#running) this.#countSoon(0);
   }
 
@@ -204,7 +212,10 @@ export class LiveModel {
 
   async #count(): Promise<void> {
     const id = this.#state.chainId;
-    if (id !== null && !this.#isHidden()) await this.#readStatistics(id);
+    if (id !== null && !this.#isHidden()) {
+      await this.#readStatistics(id);
+      if (performance.now() - this.#historyAt >= HISTORY_MS) await this.#readHistory(id);
+    }
     if (this.#running && id === this.#state.chainId) this.#countSoon(STATISTICS_MS);
   }
 
@@ -219,6 +230,23 @@ export class LiveModel {
       if (id !== this.#state.chainId) return;
       this.#samples = [];
       this.#set({ counts: withoutRates(this.#state.counts), countsProblem: asFailure(error) });
+    }
+  }
+
+  /** The samples that are new; without them the page goes on as well. */
+  async #readHistory(id: string): Promise<void> {
+    this.#historyAt = performance.now();
+    const known = this.#state.history;
+    const last = known.at(-1)?.time;
+    const since = last === undefined ? "" : `?since=${encodeURIComponent(last)}`;
+    const path = `mano/v1/chains/${encodeURIComponent(id)}/statistics/history${since}`;
+    try {
+      const { samples } = await this.#client.get(path, documents.history);
+      if (id === this.#state.chainId && samples.length > 0) {
+        this.#set({ history: [...known, ...samples].slice(-HISTORY_KEPT) });
+      }
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 // Packets per second out of counters that are read about once a second.
 
-import type { Drop, Statistics } from "../api/documents";
+import type { Down, Drop, ReasonedDrop, Statistics } from "../api/documents";
 
 /** Rates are means over this time: long enough to be calm, short enough to be live. */
 export const WINDOW_MS = 4000;
@@ -21,6 +21,10 @@ export interface CountedHop {
   readonly si: number;
   readonly handed: Counted;
   readonly returned: Counted | null;
+  readonly passedBy: Counted;
+  readonly active: number | null;
+  readonly latencyMs: number | null;
+  readonly drops: readonly ReasonedDrop[];
 }
 
 export interface CountedPath {
@@ -28,6 +32,8 @@ export interface CountedPath {
   readonly classified: Counted | null;
   readonly hops: readonly CountedHop[];
   readonly ended: Counted;
+  readonly latencyMs: number | null;
+  readonly ingressDrops: readonly ReasonedDrop[];
 }
 
 export interface CountedDrop extends Drop {
@@ -38,6 +44,7 @@ export interface Counts {
   readonly at: number;
   readonly paths: readonly CountedPath[];
   readonly drops: readonly CountedDrop[];
+  readonly down: readonly Down[];
 }
 
 /** The samples with a newer one, without those that no rate needs any more. */
@@ -70,15 +77,22 @@ export function count(samples: readonly Sample[]): Counts | null {
             si: hop.si,
             handed: rated(hop.packets, then?.packets),
             returned: hop.returned === null ? null : rated(hop.returned, then?.returned),
+            passedBy: rated(hop.passedBy, then?.passedBy),
+            active: hop.active,
+            latencyMs: hop.latencyMs,
+            drops: hop.drops,
           };
         }),
         ended: rated(path.endPackets, was?.endPackets),
+        latencyMs: path.latencyMs,
+        ingressDrops: path.ingressDrops,
       };
     }),
     drops: newest.statistics.drops.map((drop) => {
       const then = sameDrop(oldest.statistics.drops, drop);
       return { ...drop, perSecond: rate(drop.packets, then?.packets ?? 0, seconds) };
     }),
+    down: newest.statistics.down,
   };
 }
 
@@ -95,6 +109,7 @@ export function withoutRates(counts: Counts | null): Counts | null {
         ...hop,
         handed: still(hop.handed),
         returned: hop.returned && still(hop.returned),
+        passedBy: still(hop.passedBy),
       })),
       ended: still(path.ended),
     })),
