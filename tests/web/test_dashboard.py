@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from mano.adapters.clock import random_id
+from mano.adapters.clock import SystemClock, random_id
 from mano.domain.events import Event
 from mano.domain.ids import DEFAULT_TENANT
+from mano.nfvo.chain_counts import CountHistory
+from mano.nfvo.keeping import Keeper
 from tests.web.conftest import Tab
-from tests.web.network_service import Server
+from tests.web.network_service import Server, elsewhere
 
 pytestmark = pytest.mark.browser
 
@@ -145,6 +148,30 @@ def test_counters_follow_the_packets(shown: Page, gilan: Server) -> None:
     for line, packets in zip(lines, before, strict=True):
         expect(line.locator(".leg-count")).to_contain_text(re.compile(rf"^{packets + 7} sim [\d.]+/s$"))
     expect(shown.get_by_test_id("chain-rate")).to_contain_text(re.compile(r"^[1-9\d.]+ packets/s"))
+
+
+def test_a_function_that_is_down_is_struck_through_with_its_reason(shown: Page, gilan: Server) -> None:
+    shown.get_by_test_id("chain-web").click()
+    firewall = chains(gilan)["web"]["paths"][0]["hops"][0]["sfId"]
+    with dead(gilan, firewall):
+        gilan.send_web_packets(3)
+        expect(shown.get_by_test_id("down")).to_contain_text("gives no probe back")
+        expect(shown.get_by_test_id("station-firewall-0").locator(".dg-struck")).to_contain_text("firewall-0")
+        expect(shown.get_by_test_id("drop-firewall-0")).to_contain_text("the function is down: its chain is closed")
+        expect(shown.get_by_test_id("station-firewall-0")).to_have_attribute("aria-label", re.compile("no probe back"))
+    expect(shown.get_by_test_id("down")).to_have_count(0)
+
+
+@contextmanager
+def dead(server: Server, function: str) -> Iterator[None]:
+    """Within it the function gives no probe back."""
+    catena = server.catena
+    keeper = Keeper(catena.store.open_unit, catena.graphs, server.paths, SystemClock(), random_id, CountHistory())
+    elsewhere(lambda: keeper.functions_changed({function: False}))
+    try:
+        yield
+    finally:
+        elsewhere(lambda: keeper.functions_changed({function: True}))
 
 
 def test_whatever_claims_a_packet_says_that_it_is_simulated(shown: Page) -> None:

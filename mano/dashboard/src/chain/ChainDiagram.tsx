@@ -120,7 +120,7 @@ function Station({ box, onSelect }: { readonly box: StationBox; readonly onSelec
         <rect className={`dg-swatch use-${station.colour}`} x={box.x + 1} y={box.y + 1} width={5} height={box.height - 2} rx={2} />
       )}
       <text className={station.down === null ? "dg-sf-name" : "dg-sf-name dg-struck"} x={middle} y={top}>
-        {fit(station.name, 15)}
+        {fit(station.name, 14)}
         <title>{station.name}</title>
       </text>
       <text className="dg-small" x={middle} y={top + LINE}>

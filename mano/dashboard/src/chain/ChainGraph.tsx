@@ -9,7 +9,7 @@ const HEIGHT = 26;
 /** Packets per second that entered the chain, as far back as the server remembers. */
 export function Sparkline({ samples }: { readonly samples: readonly HistorySample[] }) {
   const trend = trendOf(samples);
-  if (trend === null) return null;
+  if (trend === null) return <svg className="sparkline" width={WIDTH} height={HEIGHT} aria-hidden="true" />;
   const step = WIDTH / Math.max(1, trend.rates.length - 1);
   const y = (value: number): number => HEIGHT - 2 - (value / Math.max(trend.highest, 1)) * (HEIGHT - 4);
   const points = trend.rates.map((value, index) => (value === null ? null : `${(index * step).toFixed(1)} ${y(value).toFixed(1)}`));

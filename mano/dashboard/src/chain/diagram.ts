@@ -2,7 +2,7 @@
 // Where a symmetric chain's directions meet the same functions, one diagram shows both; else each has its own.
 
 import type { Chain, Direction, Down, Path, ReasonedDrop } from "../api/documents";
-import type { Counted, CountedPath, Counts } from "../live/rates";
+import type { Counted, CountedHop, CountedPath, Counts } from "../live/rates";
 import type { Lookup, PlacedVnfc } from "../lookup";
 import { troubleOf } from "../lookup";
 
@@ -272,7 +272,9 @@ function legsOf(path: Path, world: World, along: "right" | "left"): Legs {
       const from = stages[index]?.host ?? "";
       const ttl = path.legs.find((one) => one.from === from && one.si === SI_FIRST - done)?.ttl;
       const { sent, received } = acrossTrunk(counted, done, path.hops.length);
-      const stuck = flows(sent) && received?.perSecond === 0;
+      const next = path.hops[done]?.sfId;
+      const isClosed = world.counts?.down.some((one) => one.sfId === next) === true;
+      const stuck = !isClosed && flows(sent) && received?.perSecond === 0;
       return leg("trunk", SI_FIRST - done, {
         counted: sent ?? received,
         note: sent === null ? `arrived on ${stage.host}` : `sent by ${from}`,
@@ -295,9 +297,18 @@ function acrossTrunk(
   hops: number,
 ): { readonly sent: Counted | null; readonly received: Counted | null } {
   if (counted === undefined) return { sent: null, received: null };
-  const sent = done === 0 ? counted.classified : (counted.hops[done - 1]?.returned ?? null);
-  const received = done === hops ? counted.ended : (counted.hops[done]?.handed ?? null);
+  const sent = done === 0 ? counted.classified : withPassed(counted.hops[done - 1], "returned");
+  const received = done === hops ? counted.ended : withPassed(counted.hops[done], "handed");
   return { sent, received };
+}
+
+/** What went past a function that is down was on the way before and behind it, too. */
+function withPassed(hop: CountedHop | undefined, side: "handed" | "returned"): Counted | null {
+  const through = hop?.[side] ?? null;
+  if (hop === undefined || through === null || hop.passedBy.total === 0) return through;
+  const { total, perSecond } = hop.passedBy;
+  const before = through.perSecond;
+  return { total: through.total + total, perSecond: before === null || perSecond === null ? null : before + perSecond };
 }
 
 function flows(counted: Counted | null): boolean {

@@ -9,7 +9,7 @@ const PITCH = 32;
 const HEAD = 26;
 const PAD = 10;
 const SFF_WIDTH = 54;
-const STATION_WIDTH = 124;
+const STATION_WIDTH = 108;
 /** Of a text in a function's box. */
 export const LINE = 14;
 const STATION_GAP = 10;

@@ -19,8 +19,8 @@ export function notesOf(station: Station): readonly Note[] {
   const { down, passedBy, kept, active, latencyMs } = station;
   if (down !== null) add("down", "bad", STATES[down.onFailure] ?? "down", down.reason);
   if (passedBy !== null) {
-    const moving = (passedBy.perSecond ?? 0) > 0 ? ` · ${rate(passedBy.perSecond)}` : "";
-    add("passed", "warn", `${compact(passedBy.total)} past it${moving}`, `${exact(passedBy.total)} packets went past it while it was down`);
+    const title = `${exact(passedBy.total)} packets went past it while it was down, now ${rate(passedBy.perSecond)}`;
+    add("passed", "warn", `${compact(passedBy.total)} past it`, title);
   }
   const serves = [active === null ? "" : plural(active, "flow"), latencyMs === null ? "" : `${latencyMs.toFixed(2)} ms`];
   if (active !== null || latencyMs !== null) {
