@@ -51,6 +51,13 @@ def check_name(value: Any, path: Path) -> None:
         raise InventoryError(path, f"1 to 255 printable characters, found {value!r:.60}")
 
 
+def check_host_name(value: Any, path: Path) -> None:
+    """A name that can also stand in a path and in a URL's."""
+    check_name(value, path)
+    if "/" in value or "\\" in value or value in (".", ".."):
+        raise InventoryError(path, f"a name without slashes that is not . or .., found {value!r:.60}")
+
+
 def is_pci_address(text: str) -> bool:
     """Whether `text` is `domain:bus:device.function` in lower case; domains have up to 32 bits (VMD, Hyper-V)."""
     return _PCI.fullmatch(text) is not None
@@ -84,6 +91,8 @@ class Cell:
         check_whole(self.memory_mib, ("memoryMib",))
         check_page(self.page_size_kib, ("pageSizeKib",), low=SMALL_PAGE_KIB)
         check_whole(self.shared_vcpus, ("sharedVcpus",))
+        if len(set(self.vcpus)) != len(self.vcpus):
+            raise InventoryError(("vcpus",), "each vCPU once")
         if self.memory_mib * 1024 % self.page_size_kib:
             raise InventoryError(("memoryMib",), f"a multiple of the page of {self.page_size_kib} KiB")
 

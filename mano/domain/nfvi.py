@@ -8,7 +8,7 @@ pages, GiB for storage, Mbit/s for bandwidth and microseconds for latency. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -20,12 +20,13 @@ from mano.domain.allocation import (
     Cell,
     InterfacePlacement,
     InventoryError,
-    Path,
+    check_host_name,
     check_name,
     check_page,
     check_whole,
     is_pci_address,
 )
+from mano.domain.nfvi_checks import check_host
 
 __all__ = [
     "SMALL_PAGE_KIB",
@@ -193,16 +194,13 @@ class Host:
     generation: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        check_name(self.name, ("name",))
+        check_host_name(self.name, ("name",))
         check_name(self.zone, ("zone",))
         check_whole(self.storage_gib, ("storageGib",))
         check_whole(self.generation, ("generation",), high=2**63 - 1)
         if not 0 < self.cpu_overcommit <= 1000:
             raise InventoryError(("cpuOvercommit",), f"a number above 0 and up to 1000, found {self.cpu_overcommit}")
-        node_of_cpu = _check_nodes(self.numa_nodes)
-        _check_cpu_roles(self, node_of_cpu)
-        _check_nics(self)
-        _check_allocations(self, node_of_cpu)
+        check_host(self)
 
     def node(self, node_id: int) -> NumaNode:
         """Raises KeyError when the host has no such node."""
@@ -228,88 +226,6 @@ class Host:
         if len(kept) == len(self.allocations):
             raise KeyError(allocation_id)
         return replace(self, allocations=kept)
-
-
-def _check_nodes(nodes: Sequence[NumaNode]) -> dict[int, int]:
-    node_of_cpu: dict[int, int] = {}
-    ids = set()
-    for index, node in enumerate(nodes):
-        if node.id in ids:
-            raise InventoryError(("numaNodes", index, "id"), f"each node id once, found {node.id} again")
-        ids.add(node.id)
-        for place, core in enumerate(node.cores):
-            for cpu in core:
-                if cpu in node_of_cpu:
-                    raise InventoryError(("numaNodes", index, "cores", place), f"CPU {cpu} in one core only")
-                node_of_cpu[cpu] = node.id
-    return node_of_cpu
-
-
-def _check_cpu_roles(host: Host, node_of_cpu: Mapping[int, int]) -> None:
-    for key, cpus in (("reservedCpus", host.reserved_cpus), ("sharedCpus", host.shared_cpus)):
-        unknown = sorted(cpu for cpu in cpus if cpu not in node_of_cpu)
-        if unknown:
-            raise InventoryError((key,), f"CPUs of the host's cores, found {unknown[0]}")
-    both = sorted(host.reserved_cpus & host.shared_cpus)
-    if both:
-        raise InventoryError(("sharedCpus",), f"no reserved CPU, found {both[0]}")
-
-
-def _check_nics(host: Host) -> None:
-    ids = {node.id for node in host.numa_nodes}
-    seen: set[str] = set()
-    for index, nic in enumerate(host.nics):
-        if nic.pci in seen:
-            raise InventoryError(("nics", index, "pci"), f"each PCI address once, found {nic.pci} again")
-        seen.add(nic.pci)
-        if nic.numa_node is not None and nic.numa_node not in ids:
-            raise InventoryError(("nics", index, "numaNode"), f"null or a node of the host, found {nic.numa_node}")
-    if host.vswitch is not None:
-        for index, node in enumerate(host.vswitch.nodes):
-            if node not in ids:
-                raise InventoryError(("vswitch", "nodes", index), f"a node of the host, found {node}")
-
-
-def _check_allocations(host: Host, node_of_cpu: Mapping[int, int]) -> None:
-    seen: set[str] = set()
-    held: set[int] = set()
-    ids = {node.id for node in host.numa_nodes} if host.allocations else set()
-    vfs: set[tuple[str, int]] = set()
-    for index, allocation in enumerate(host.allocations):
-        path: Path = ("allocations", index)
-        if allocation.id in seen:
-            raise InventoryError((*path, "id"), f"each allocation once, found {allocation.id!r:.60} again")
-        seen.add(allocation.id)
-        for place, cell in enumerate(allocation.cells):
-            if cell.node not in ids:
-                raise InventoryError((*path, "cells", place, "node"), f"a node of the host, found {cell.node}")
-            astray = [cpu for cpu in cell.cpus if node_of_cpu.get(cpu) != cell.node]
-            if astray:
-                raise InventoryError((*path, "cells", place, "cpus"), f"CPUs of node {cell.node}, found {astray[0]}")
-        for cpu in allocation.held_cpus():
-            if cpu not in node_of_cpu:
-                raise InventoryError(path, f"CPUs of the host's cores, found {cpu}")
-            if cpu in held and cpu not in host.shared_cpus:
-                raise InventoryError(path, f"CPUs that no other allocation holds, found {cpu}")
-            held.add(cpu)
-        _check_attachments(host, allocation, path, vfs)
-
-
-def _check_attachments(host: Host, allocation: Allocation, path: Path, vfs: set[tuple[str, int]]) -> None:
-    for key, interface in allocation.interfaces.items():
-        if interface.pci is None:
-            continue
-        where = (*path, "interfaces", key)
-        nic = next((nic for nic in host.nics if nic.pci == interface.pci), None)
-        if nic is None:
-            raise InventoryError((*where, "pci"), f"a NIC of the host, found {interface.pci}")
-        for place, vf in enumerate(interface.vfs):
-            if vf >= nic.total_vfs:
-                raise InventoryError((*where, "vfs", place), f"a VF below totalVfs {nic.total_vfs}, found {vf}")
-        taken = [(nic.pci, vf) for vf in (interface.vfs or range(-1, nic.total_vfs))]
-        if not vfs.isdisjoint(taken):
-            raise InventoryError(where, f"VFs of {nic.pci} that no other interface holds")
-        vfs.update(taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ def _link(reader: Reader) -> Link | None:
     a, b = reader.text("a"), reader.text("b")
     mbps = reader.whole("mbps", 0, QUANTITY)
     latency = reader.whole("latencyUs", 0, QUANTITY, 0)
-    reserved = reader.whole("reservedMbps", 0, QUANTITY, 0)
+    reserved = reader.whole("reservedMbps", 0, mbps, 0)
     reader.close()
     if len(reader.faults.found) > before:
         return None

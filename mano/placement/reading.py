@@ -14,6 +14,8 @@ from mano.errors import InvalidInput
 
 MAX_FAULTS = 100
 """How many faults of one document are told; after that a reader has enough to do."""
+MAX_FAULTS_SOUGHT = 10_000
+"""How many are looked for before the rest of a list is left unread."""
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -195,6 +197,8 @@ class Reader:
             self.faults.add(path, f"at most {limit} elements, found {len(value)}")
             return
         for index, element in enumerate(value):
+            if len(self.faults.found) > MAX_FAULTS_SOUGHT:
+                return
             yield (*path, index), element
 
     def wholes(self, key: str, low: int, high: int, limit: int) -> tuple[int, ...]:
@@ -226,8 +230,11 @@ class Reader:
         if len(value) > limit:
             self.faults.add(path, f"at most {limit} entries, found {len(value)}")
             return
-        for name, element in value.items():
-            yield (*path, str(name)), str(name), element
+        for name, element in ((str(key), element) for key, element in value.items()):
+            if 0 < len(name) <= 255 and name.isprintable():
+                yield (*path, name), name, element
+            else:
+                self.faults.add(path, f"keys of 1 to 255 printable characters, found {shown(name)}")
 
     def number_map(self, key: str, key_high: int, high: int, limit: int) -> dict[int, int]:
         """A map from whole numbers, written as strings, to whole numbers."""

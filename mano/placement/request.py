@@ -95,7 +95,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InterfaceRequest:
-    """A network interface of a VDU. `vfs` VFs are taken of one NIC; `bandwidth_mbps` is their total."""
+    """A network interface of a VDU. `vfs` VFs are taken of one NIC; `bandwidth_mbps` is their total.
+
+    Its id has no slash, so that `vdu/interface` names it wherever the VDU's own has some.
+    """
 
     id: str
     vnic_type: VnicType = VnicType.NORMAL
@@ -110,6 +113,8 @@ class InterfaceRequest:
             raise RequestError(("vfs",), f"1 to 65535 VFs, found {self.vfs}")
         if self.bandwidth_mbps < 0:
             raise RequestError(("bandwidthMbps",), f"0 or more, found {self.bandwidth_mbps}")
+        if "/" in self.id:
+            raise RequestError(("id",), f"a name without slashes, found {self.id!r:.60}")
 
     @property
     def takes_vfs(self) -> bool:

@@ -150,6 +150,42 @@ def test_keys_are_escaped_in_pointers():
     assert list(faults(inventory_from_document, {"hosts": [], "a/b~c": 1})) == ["/a~1b~0c"]
 
 
+HELD = "/hosts/0/allocations/0"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "expected"),
+    [
+        ("/hosts/0/name", "../etc", "a name without slashes that is not . or .., found '../etc'"),
+        ("/hosts/0/name", "..", "a name without slashes"),
+        ("/hosts/0/numaNodes", [], "at least one NUMA node"),
+        ("/hosts/0/labels", {"a\nb": "x"}, "keys of 1 to 255 printable characters"),
+        ("/links/0/reservedMbps", 10**9, "a whole number from 0 to 25000"),
+        (f"{HELD}/cells/0/memoryMib", 10**9, "at most 16384 MiB by all allocations in pages of 2048 KiB on node 0"),
+        (f"{HELD}/vcpuPins", {"0": 99}, "a CPU of its cells, found 99"),
+        (f"{HELD}/cells/0/vcpus", [0, 0], "each vCPU once"),
+        (f"{HELD}/interfaces/eth0/node", 7, "null or a node of the host, found 7"),
+    ],
+    ids=itertools.count(),
+)
+def test_a_host_that_no_machine_can_be_is_refused(pointer, value, expected):
+    found = faults(inventory_from_document, changed(INVENTORY, pointer, value))
+    (told,) = [told for at, told in found.items() if pointer.startswith(at) or at.startswith(pointer)]
+    assert expected in told
+
+
+def test_allocations_together_hold_no_more_than_their_node_has():
+    two = [{"id": key, "cells": [{"node": 0, "memoryMib": 9 * 1024, "pageSizeKib": 1048576}]} for key in "ab"]
+    assert inventory_from_document(changed(INVENTORY, "/hosts/0/allocations", two[:1])).hosts
+    found = faults(inventory_from_document, changed(INVENTORY, "/hosts/0/allocations", two))
+    assert list(found) == [f"{HELD[:-1]}1/cells/0/memoryMib"]
+
+
+def test_an_interface_has_no_slash_in_its_id():
+    found = faults(request_from_document, changed(REQUEST, "/vdus/0/interfaces", [{"id": "a/b"}]))
+    assert found == {"/vdus/0/interfaces/0/id": "a name without slashes, found 'a/b'"}
+
+
 def test_a_long_list_of_faults_is_cut():
     many = {"hosts": [{"name": f"h{n}", "numaNodes": [], "zone": 1} for n in range(500)]}
     with pytest.raises(DocumentError, match="and 400 more") as caught:

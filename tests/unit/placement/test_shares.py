@@ -1,4 +1,4 @@
-"""Memory in pages of sizes that each node may choose: as a search through all ways finds it, and an end to it always."""
+"""Memory in pages of sizes that each node may choose: as a search through all ways finds it, and always with an end."""
 
 from __future__ import annotations
 
