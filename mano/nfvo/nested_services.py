@@ -73,20 +73,30 @@ class NestedServices:
             self._delete(uow, child)
         return result
 
-    def work(self, op: LcmOpOcc, number: int, ns_instance_id: str, operation: str, request: Mapping[str, Any]) -> str:
-        """One operation on a nested NS, to its end; its identifier."""
-        op_id = self._current(op, derive_id(op.id, "nested-work", str(number)))
+    def work(
+        self,
+        op: LcmOpOcc,
+        task: str,
+        ns_instance_id: str,
+        operation: str,
+        request: Mapping[str, Any],
+        noun: str = "nested NS",
+    ) -> str:
+        """One operation on a nested NS, or on another one, to its end; its identifier.
+
+        ``task`` names it among those of the operation that waits.
+        """
+        op_id = self._current(op, derive_id(op.id, "nested-work", task))
         self._ask(op, ns_instance_id, op_id, operation, request)
-        self._await(op, op_id, ns_instance_id)
+        self._await(op, op_id, ns_instance_id, noun)
         return op_id
 
-    def unwork(self, op: LcmOpOcc, number: int) -> None:
-        """What failed of such an operation is rolled back."""
-        op_id = self._current(op, derive_id(op.id, "nested-work", str(number)))
+    def unwork(self, op: LcmOpOcc, task: str) -> OperationState | None:
+        """What failed of such an operation is rolled back; how it ended, ``None`` when it was never begun."""
+        op_id = self._current(op, derive_id(op.id, "nested-work", task))
         with self._open_unit(read_only=True) as uow:
             known = uow.operations.find(op_id)
-        if known is not None:
-            self._rolled_back(op, known)
+        return None if known is None else self._rolled_back(op, known)
 
     # Operations
 
@@ -124,11 +134,11 @@ class NestedServices:
             elif known.state is OperationState.FAILED_TEMP and op.attempt > 1:
                 self._workflows.resume(uow, advance(known, OperationEvent.RETRY, now=now))
 
-    def _await(self, op: LcmOpOcc, op_id: str, key: str) -> None:
+    def _await(self, op: LcmOpOcc, op_id: str, key: str, noun: str = "nested NS") -> None:
         ended = self._settled(op, op_id)
         if ended.state is not OperationState.COMPLETED:
             error = _failure(ended)
-            raise type(error)(f"nested NS {key}: {error.detail}", hint=error.hint, facts=error.facts)
+            raise type(error)(f"{noun} {key}: {error.detail}", hint=error.hint, facts=error.facts)
 
     def _settled(self, op: LcmOpOcc, op_id: str) -> LcmOpOcc:
         """The operation once it moves no more by itself. A cancellation of the one that waits is handed on to it."""
@@ -163,16 +173,17 @@ class NestedServices:
             )
         self._rolled_back(op, active)
 
-    def _rolled_back(self, op: LcmOpOcc, known: LcmOpOcc) -> None:
+    def _rolled_back(self, op: LcmOpOcc, known: LcmOpOcc) -> OperationState:
         ended = self._settled(op, known.id)
         if ended.state is not OperationState.FAILED_TEMP:
-            return
+            return ended.state
         with self._open_unit() as uow:
             now = self._clock.now()
             self._workflows.resume(uow, advance(uow.operations.get(known.id), OperationEvent.ROLLBACK, now=now))
         ended = self._settled(op, known.id)
         if ended.state is not OperationState.ROLLED_BACK:
             raise _failure(ended)
+        return ended.state
 
     # Instances
 

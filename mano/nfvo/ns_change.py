@@ -32,7 +32,7 @@ class VnfWork:
 
 @dataclass(frozen=True, slots=True)
 class NestedWork:
-    """One operation on a nested NS."""
+    """One operation on another NS: a nested one, or one that gets something of this one."""
 
     ns_instance_id: str
     nsd_id: str
@@ -47,7 +47,9 @@ class NsChange:
     ``add`` maps a VNF profile, ``add_nested`` a nested NS profile to how many more of it there shall be;
     ``take_nested`` are NestedNsInstanceData of NSs that are there. ``remove``, ``remove_pnfs`` and ``remove_nested``
     are identifiers of instances, ``remove_saps`` of SAPDs, ``add_links`` and ``remove_links`` of virtual links of the
-    NSD. With ``nsd_info_id`` or ``flavour_id`` the NS is of another NSD or flavour afterwards.
+    NSD. ``join`` are VnfInstanceData of VNFs on their own, ``leave`` VNFs that go on running elsewhere, ``hand_over``
+    the operations by which other NSs take them in. With ``nsd_info_id`` or ``flavour_id`` the NS is of another NSD or
+    flavour afterwards.
     """
 
     add: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +68,9 @@ class NsChange:
     nested_parameters: tuple[Mapping[str, Any], ...] = ()
     remove_nested: tuple[str, ...] = ()
     nested_work: tuple[NestedWork, ...] = ()
+    join: tuple[Mapping[str, str], ...] = ()
+    leave: tuple[str, ...] = ()
+    hand_over: tuple[NestedWork, ...] = ()
     add_links: tuple[str, ...] = ()
     remove_links: tuple[str, ...] = ()
     nsd_info_id: str = ""
@@ -82,8 +87,10 @@ def change_from_json(document: Mapping[str, Any]) -> NsChange:
         name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
     }
     work = tuple(VnfWork(**item) for item in document["work"])
-    nested = tuple(NestedWork(**item) for item in document.get("nested_work", ()))
-    return NsChange(**fields | {"work": work, "nested_work": nested})
+    nested, handed = (
+        tuple(NestedWork(**item) for item in document.get(name, ())) for name in ("nested_work", "hand_over")
+    )
+    return NsChange(**fields | {"work": work, "nested_work": nested, "hand_over": handed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Service:
 
     ``passed`` maps ports that chains of the NS begin at, pass or end at to the chain's name; ``tied`` does so for
     nested NSs whose chains begin or end at ports of this one. ``nsd`` is the NS's own, ``newer`` the one that a request
-    names, with its package.
+    names, with its package; ``strangers`` are the VNFs that it names, whosever they are, ``targets`` the other NSs.
     """
 
     ns: NsInstance
@@ -104,6 +111,8 @@ class Service:
     tied: Mapping[str, str] = field(default_factory=dict)
     newer: tuple[str, Nsd] | None = None
     nsd: Nsd | None = None
+    strangers: Mapping[str, VnfInstance] = field(default_factory=dict)
+    targets: Mapping[str, Service] = field(default_factory=dict)
 
 
 def keep_bounds(flavour: NsFlavour, plan: NsPlan, add: Mapping[str, int], remove: Sequence[str]) -> None:

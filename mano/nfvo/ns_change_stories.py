@@ -12,9 +12,12 @@ What comes is made and joined to the chains before what is to go leaves them:
     vnfs               all of them are there
     work:<n>           an operation on a VNF, to its end
     nested-work:<n>    an operation on a nested NS, to its end
+    join-vnf:<name>    a VNF that ran before serves from now on
     vnffg:<id>         the chains of a new VNFFG
     chains             the chains take the new VNFs in, and let go of those that will leave
     no-vnffg:<id>      the chains of a VNFFG go
+    leave-vnf:<name>   a VNF leaves the chains, and is on its own
+    hand-over:<n>      another NS takes VNFs in that left, to its operation's end
     gone-vnf:<name>    a VNF is terminated
     gone-nested:<key>  a nested NS is let go of, and terminated where this NS made it
     gone-pnf:<key>     a PNF is detached
@@ -25,7 +28,7 @@ What comes is made and joined to the chains before what is to go leaves them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -35,6 +38,7 @@ from mano.domain.lcm_op_occ import LcmOpOcc, OperationState
 from mano.domain.ns_instance import NsInstance
 from mano.nfvo.catalogue import mark_usage
 from mano.nfvo.chain_following import ChainFollowing
+from mano.nfvo.nested_services import NestedServices
 from mano.nfvo.ns_change import CREATE_SNAPSHOT, DELETE_SNAPSHOT, NsChange, VnfWork, change_from_json
 from mano.nfvo.ns_changes import decide
 from mano.nfvo.ns_situation import service_of
@@ -42,7 +46,9 @@ from mano.nfvo.ns_snapshots import NsSnapshots, SnapshotResources, require_known
 from mano.nfvo.ns_stories import NESTED, NETWORK, PNF, RESERVATIONS, SAP, VNF, VNFS, NsStory
 from mano.nfvo.ns_world import NsWorld
 from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json
+from mano.nfvo.transfer_steps import Transfers, joining_of, leaving_of, undo_id
 from mano.nfvo.virtual_links import network_id_of
+from mano.nfvo.vnf_transfers import let_go
 from mano.ports.repositories import UnitOfWork
 from mano.ports.workflows import Step
 
@@ -56,6 +62,7 @@ NEW_PNF, WORK, NESTED_WORK, VNFFG, CHAINS, NO_VNFFG = (
 )
 GONE_VNF, GONE_NESTED, GONE_PNF, GONE_SAP = "gone-vnf:", "gone-nested:", "gone-pnf:", "gone-sap:"
 GONE_NETWORK, RELEASE = "gone-network:", "release"
+JOIN_VNF, LEAVE_VNF, HAND_OVER = "join-vnf:", "leave-vnf:", "hand-over:"
 """Names, or beginnings of names, of the steps."""
 
 
@@ -72,6 +79,7 @@ class ChangeNs(NsStory):
         super().__init__(world)
         self._following = following
         self._snapshots = NsSnapshots(snapshots)
+        self._transfers = Transfers(world, following)
         self.operation = operation
 
     def prepare(self, op: LcmOpOcc) -> tuple[str, ...]:
@@ -82,11 +90,12 @@ class ChangeNs(NsStory):
             service = service_of(uow, uow.ns_instances.get(op.instance_id), op.parameters)
             change = decide(service, op.operation, op.parameters)
             require_known(uow, op, change, self._snapshots.resources)
+        self._world.require_takers(op, change)
         self._refuse_empty_chains(op, change)
-        new = self._world.grow(op, change)
+        self._world.grow(op, change)
         with self._world.open_unit(read_only=True) as uow:
             decided = uow.operations.get(op.id)
-        return _steps(decided, change, new, self._plan(op))
+        return _steps(decided, *_decided(decided), self._plan(op))
 
     def step(self, op: LcmOpOcc, name: str) -> Step:
         """The step of this name."""
@@ -114,8 +123,29 @@ class ChangeNs(NsStory):
         if kind == NESTED_WORK:
             number = int(subject) - 1
             nested = self._world.nested
-            return Step(name, lambda: self._nested_work(op, change, number), lambda: nested.unwork(op, number))
+            return Step(name, lambda: self._nested_work(op, change, number), lambda: _undone(nested, op, subject))
+        if kind in (JOIN_VNF, LEAVE_VNF, HAND_OVER):
+            return self._transfer_step(op, change, name, kind, subject)
         return self._late_step(op, change, name, kind, subject)
+
+    def _transfer_step(self, op: LcmOpOcc, change: NsChange, name: str, kind: str, subject: str) -> Step:
+        """VNFs that ran before change hands."""
+        parts = self._transfers
+        if kind == JOIN_VNF:
+            vnf = next(v for v in joining_of(op.plan) if v.name == subject)
+            return Step(name, lambda: parts.enlist(op, vnf), lambda: parts.dismiss(op, vnf))
+        if kind == LEAVE_VNF:
+            vnf = next(v for v in leaving_of(op.plan) if v.name == subject)
+            return Step(name, lambda: parts.leave(op, vnf), lambda: self._take_back(op, vnf))
+        number = int(subject) - 1
+        return Step(name, lambda: parts.hand_over(op, change, number), lambda: parts.hand_back(op, change, number))
+
+    def _take_back(self, op: LcmOpOcc, vnf: PlannedVnf) -> None:
+        """A VNF that left is back in the NS, on its links, and in the chains."""
+        work = self._transfers.come_back(op, vnf.name)
+        if work is not None:
+            self._undo_work(op, work, undo_id(op, vnf), self._deadline())
+        self._transfers.serve_again(op, vnf)
 
     def _constituent_step(self, op: LcmOpOcc, new: NsPlan, name: str, kind: str, key: str) -> Step:
         parts = self._constituents
@@ -187,6 +217,8 @@ class ChangeNs(NsStory):
         """What was to come is not planned any more."""
         if op.plan:
             change, new = _decided(op)
+            for vnf in joining_of(op.plan):
+                let_go(uow, op.instance_id, vnf.vnf_instance_id)
             ns = _without(uow.ns_instances.get(op.instance_id), _ids(new, change))
             plan, former = plan_from_json(ns.plan), _pnfs_of(op, "former")
             pnfs = tuple(former.get(pnf.key, pnf) for pnf in plan.pnfs)
@@ -243,7 +275,7 @@ class ChangeNs(NsStory):
 
     def _nested_work(self, op: LcmOpOcc, change: NsChange, number: int) -> Mapping[str, Any]:
         work = change.nested_work[number]
-        op_id = self._world.nested.work(op, number, work.ns_instance_id, work.operation, work.request)
+        op_id = self._world.nested.work(op, str(number), work.ns_instance_id, work.operation, work.request)
         return {"nsInstanceId": work.ns_instance_id, "nsLcmOpOccId": op_id}
 
     def _unwork(self, op: LcmOpOcc, change: NsChange, number: int) -> None:
@@ -276,22 +308,22 @@ class ChangeNs(NsStory):
     # Chains
 
     def _refuse_empty_chains(self, op: LcmOpOcc, change: NsChange) -> None:
-        if change.remove:
-            self._following.differences(op.instance_id, op.tenant_id, self._leaving(op, change))
+        going = (*change.remove, *change.leave)
+        if going:
+            self._following.differences(op.instance_id, op.tenant_id, self._vnfcs(op, going))
 
-    def _leaving(self, op: LcmOpOcc, change: NsChange) -> frozenset[str]:
-        found = [self._world.vnfm.vnf_instance(vnf_id, op.tenant_id) for vnf_id in change.remove]
+    def _vnfcs(self, op: LcmOpOcc, vnf_ids: Iterable[str]) -> frozenset[str]:
+        found = [self._world.vnfm.vnf_instance(vnf_id, op.tenant_id) for vnf_id in vnf_ids]
         return frozenset(vnfc.id for vnf in found if vnf is not None for vnfc in vnf.vnfcs)
 
     def _follow(self, op: LcmOpOcc, change: NsChange) -> None:
-        self._following.follow(op.instance_id, op.tenant_id, self._leaving(op, change))
+        self._following.follow(op.instance_id, op.tenant_id, self._vnfcs(op, change.remove))
 
     def _unfollow(self, op: LcmOpOcc) -> None:
         """New VNFs are about to be terminated again: chains let go of them first."""
         _, new = _decided(op)
-        found = [self._world.vnfm.vnf_instance(vnf.vnf_instance_id, op.tenant_id) for vnf in new.vnfs]
-        leaving = frozenset(vnfc.id for vnf in found if vnf is not None for vnfc in vnf.vnfcs)
-        self._following.follow(op.instance_id, op.tenant_id, leaving)
+        coming = [vnf.vnf_instance_id for vnf in (*new.vnfs, *joining_of(op.plan))]
+        self._following.follow(op.instance_id, op.tenant_id, self._vnfcs(op, coming))
 
     def _withdraw_vnf(self, op: LcmOpOcc, vnf: PlannedVnf) -> None:
         """A VNF joins the chains by itself as soon as it runs, however far its service's operation came."""
@@ -349,7 +381,8 @@ def _pnfs_of(op: LcmOpOcc, which: str) -> dict[str, PlannedPnf]:
 
 def _steps(op: LcmOpOcc, change: NsChange, new: NsPlan, plan: NsPlan) -> tuple[str, ...]:
     going = _going(plan, change)
-    moves = bool(new.vnfs or change.remove)
+    joining = joining_of(op.plan)
+    moves = bool(new.vnfs or change.remove or joining)
     return (
         *((RESERVATIONS,) if new.vnfs else ()),
         *(NETWORK + vld_id for vld_id in change.add_links),
@@ -361,9 +394,12 @@ def _steps(op: LcmOpOcc, change: NsChange, new: NsPlan, plan: NsPlan) -> tuple[s
         *((VNFS,) if new.vnfs else ()),
         *(f"{WORK}{number + 1}" for number in range(len(change.work))),
         *(f"{NESTED_WORK}{number + 1}" for number in range(len(change.nested_work))),
+        *(JOIN_VNF + vnf.name for vnf in joining),
         *(VNFFG + vnffg for vnffg in change.add_vnffgs),
         *((CHAINS,) if moves else ()),
         *(NO_VNFFG + vnffg for vnffg in change.remove_vnffgs),
+        *(LEAVE_VNF + vnf.name for vnf in leaving_of(op.plan)),
+        *(f"{HAND_OVER}{number + 1}" for number in range(len(change.hand_over))),
         *(GONE_VNF + vnf.name for vnf in plan.vnfs if vnf.vnf_instance_id in going),
         *(GONE_NESTED + nested.key for nested in plan.nested if nested.ns_instance_id in change.remove_nested),
         *(GONE_PNF + pnf.key for pnf in plan.pnfs if pnf.pnf_id in change.remove_pnfs),
@@ -393,6 +429,10 @@ def _ids(new: NsPlan, change: NsChange) -> set[str]:
         *(pnf.key for pnf in new.pnfs),
         *(network.id for network in new.networks if network.vld_id in change.add_links),
     }
+
+
+def _undone(nested: NestedServices, op: LcmOpOcc, subject: str) -> None:
+    nested.unwork(op, str(int(subject) - 1))
 
 
 def _is_of(uow: UnitOfWork, tenant_id: str, nsd_info_id: str) -> bool:

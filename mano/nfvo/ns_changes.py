@@ -22,8 +22,8 @@ from mano.nfvo.ns_change import (
     known_vnf,
     missing,
     only,
-    unsupported,
 )
+from mano.nfvo.ns_membership import add_vnfs
 from mano.nfvo.ns_updates import update
 from vnf_descriptors.model import NsFlavour, NsScalingAspect
 
@@ -45,8 +45,6 @@ def _scale(service: Service, request: Request) -> NsChange:
     data = request.get("scaleNsData")
     if not data:
         raise missing("scaleNsData", "SCALE_NS")
-    if data.get("vnfInstanceToBeAdded"):
-        raise unsupported("/scaleNsData/vnfInstanceToBeAdded", "VNFs that exist already cannot join an NS")
     level_id = (data.get("scaleNsToLevelData") or {}).get("nsInstantiationLevel")
     levels = {} if level_id else _target_levels(service, data)
     change = _to_levels(service, levels) if levels else NsChange()
@@ -56,11 +54,13 @@ def _scale(service: Service, request: Request) -> NsChange:
         known_vnf(service, id, f"/scaleNsData/vnfInstanceToBeRemoved/{i}")
         for i, id in enumerate(data.get("vnfInstanceToBeRemoved") or ())
     )
-    if not levels and not level_id and not removed:
+    joining = add_vnfs(service, data.get("vnfInstanceToBeAdded") or (), "/scaleNsData/vnfInstanceToBeAdded").join
+    if not levels and not level_id and not removed and not joining:
         raise missing("scaleNsByStepsData", "SCALE_NS")
-    keep_bounds(service.flavour, service.plan, change.add, (*change.remove, *removed))
+    coming = Counter(change.add) + Counter(entry["vnfProfileId"] for entry in joining)
+    keep_bounds(service.flavour, service.plan, coming, (*change.remove, *removed))
     keep_nested_bounds(service.flavour, service.ns, change.add_nested, change.remove_nested)
-    return replace(change, remove=tuple(dict.fromkeys((*change.remove, *removed))))
+    return replace(change, join=joining, remove=tuple(dict.fromkeys((*change.remove, *removed))))
 
 
 def _scale_vnf(service: Service, item: Request, index: int) -> VnfWork:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mano.domain.lcm_op_occ import LcmOpOcc, StepState
-from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json
+from mano.nfvo.plan import NsPlan, PlannedPnf, PlannedSap, PlannedVnf, plan_from_json, pnf_from_json, vnf_from_json
 
 Document = dict[str, Any]
 COMPLETED = "COMPLETED"
@@ -61,6 +61,10 @@ def _vnfs(op: LcmOpOcc, done: list[str], known: Mapping[str, Mapping[str, str]])
     for vnf in _plan(op).vnfs:
         if f"vnf:{vnf.name}" in done:
             yield _vnf(vnf, kind)
+    for moved, step, word in (("joining", "join-vnf", "ADD"), ("leaving_vnfs", "leave-vnf", "REMOVE")):
+        for document in op.plan.get(moved, ()):
+            if f"{step}:{document['name']}" in done:
+                yield _vnf(vnf_from_json(document), word)
     change = op.plan.get("change")
     if change is None:
         return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mano.domain.catalogue import DescriptorKind, OnboardingState, OperationalState
+from mano.domain.lcm_op_occ import require_idle
 from mano.domain.ns_instance import NsInstance
+from mano.domain.vnf_instance import InstantiationState, VnfInstance
 from mano.nfvo.chain_users import passed_by
 from mano.nfvo.ns_change import Service
 from mano.nfvo.ns_requests import nsd_of
@@ -28,7 +30,31 @@ def service_of(uow: UnitOfWork, ns: NsInstance, request: Mapping[str, Any] | Non
             vnffgs[chain.id] = descriptor
     vnfs = {vnf.id: vnf for vnf in uow.vnf_instances.list(ns.tenant_id, ns_instance_id=ns.id)}
     newer = _named(uow, ns, request or {})
-    return Service(ns, nsd.flavour(plan.flavour_id), plan, vnfs, vnffgs, passed, _tied(uow, ns), newer, nsd)
+    strangers = dict(_strangers(uow, ns, request or {}))
+    targets = dict(_targets(uow, ns, request or {}))
+    flavour = nsd.flavour(plan.flavour_id)
+    return Service(ns, flavour, plan, vnfs, vnffgs, passed, _tied(uow, ns), newer, nsd, strangers, targets)
+
+
+def _strangers(uow: UnitOfWork, ns: NsInstance, request: Mapping[str, Any]) -> Iterator[tuple[str, VnfInstance]]:
+    """The VNF instances that VnfInstanceData name; raises OperationInProgress while one of them is being changed."""
+    added = (request.get("scaleNsData") or {}).get("vnfInstanceToBeAdded")
+    for item in (*(request.get("addVnfIstance") or request.get("addVnfInstance") or ()), *(added or ())):
+        vnf = uow.vnf_instances.find(str(item.get("vnfInstanceId")), ns.tenant_id)
+        if vnf is not None:
+            require_idle(uow.operations.active(vnf.id))
+            yield vnf.id, vnf
+
+
+def _targets(uow: UnitOfWork, ns: NsInstance, request: Mapping[str, Any]) -> Iterator[tuple[str, Service]]:
+    """The NSs that MoveVnfInstanceData name; raises OperationInProgress while one of them is being changed."""
+    for item in request.get("moveVnfInstanceData") or ():
+        found = uow.ns_instances.find(str(item.get("targetNsInstanceId")), ns.tenant_id)
+        if found is None or found.state is not InstantiationState.INSTANTIATED:
+            continue
+        if found.id != ns.id:
+            require_idle(uow.operations.active(found.id))
+        yield found.id, service_of(uow, found)
 
 
 def _tied(uow: UnitOfWork, ns: NsInstance) -> dict[str, str]:

@@ -23,6 +23,7 @@ from mano.nfvo.ns_change import (
     only,
     unsupported,
 )
+from mano.nfvo.ns_membership import add_vnfs, move_vnfs
 from mano.nfvo.ns_transitions import transition
 
 
@@ -35,7 +36,7 @@ def update(service: Service, request: Request) -> NsChange:
     if kind not in UPDATES:
         raise unsupported("/updateType", f"there are {', '.join(UPDATES)}")
     attribute, decide = UPDATES[kind]
-    data = request.get(attribute)
+    data = request.get(attribute) or request.get(SPELT.get(attribute, ""))
     if not data:
         raise missing(attribute, kind)
     return decide(service, data)
@@ -381,6 +382,8 @@ def _new_flavour(service: Service, data: Request) -> NsChange:
 UPDATES: Mapping[str, tuple[str, Callable[[Service, Any], NsChange]]] = {
     "INSTANTIATE_VNF": ("instantiateVnfData", _instantiate_vnfs),
     "REMOVE_VNF": ("removeVnfInstanceId", _remove_vnfs),
+    "ADD_VNF": ("addVnfIstance", add_vnfs),
+    "MOVE_VNF": ("moveVnfInstanceData", move_vnfs),
     "OPERATE_VNF": ("operateVnfData", _work("OPERATE_VNF", "operateVnfData")),
     "MODIFY_VNF_INFORMATION": ("modifyVnfInfoData", _work("MODIFY_VNF_INFORMATION", "modifyVnfInfoData")),
     "CHANGE_VNF_DF": ("changeVnfFlavourData", _work("CHANGE_VNF_DF", "changeVnfFlavourData")),
@@ -408,10 +411,10 @@ UPDATES: Mapping[str, tuple[str, Callable[[Service, Any], NsChange]]] = {
 }
 """Types of UpdateNs that do their work, with the attribute that holds their data (SOL005 clause 6.5.2.12)."""
 
+SPELT: Mapping[str, str] = {"addVnfIstance": "addVnfInstance"}
+"""How an attribute may be spelt besides: the OpenAPI document of SOL005 v3.7.1 lacks a letter."""
+
 REFUSED: Mapping[str, str] = {
-    "ADD_VNF": "a VNF on its own has its place and its addresses apart from any NS; let the NS make one: "
-    "INSTANTIATE_VNF",
-    "MOVE_VNF": "a VNF's place is reserved with its NS; make one in the other NS, then remove this one",
     "UPDATE_VNFFG": "change its chains one by one, without losing a packet: PUT /mano/v1/chains/{id} "
     "(mano chain update)",
     "MODIFY_WAN_CONNECTION_INFO": "this NFVO manages one site, and no WAN between sites",

@@ -29,6 +29,7 @@ from mano.nfvo.planning import count_instances, grow_ns, plan_ns
 from mano.nfvo.reserving import Reserving
 from mano.nfvo.virtual_links import network_id_of
 from mano.nfvo.vnf_parameters import first_request, params_for, require_profiles, with_rules
+from mano.nfvo.vnf_transfers import newcomers, take
 from mano.ports.clock import Clock, IdFactory
 from mano.ports.or_vnfm import Vnfm
 from mano.ports.repositories import UnitOfWork, UnitOfWorkFactory
@@ -83,8 +84,8 @@ class NsWorld:
             raise
         return plan
 
-    def grow(self, op: LcmOpOcc, change: NsChange) -> NsPlan:
-        """Plan what an operation adds to a service that runs, place and reserve it; the newcomers alone.
+    def grow(self, op: LcmOpOcc, change: NsChange) -> None:
+        """Plan what an operation adds to a service that runs, place and reserve it, and take in the VNFs that join it.
 
         ``op.plan`` then holds the change and the newcomers, and the instance's plan has them among the rest.
         """
@@ -98,9 +99,21 @@ class NsWorld:
             new = grow_ns(inputs, plan, change.add, saps, taken, change.add_links)
             modified = self._modified(uow, ns, inputs, change, taken)
             groups = outer_groups(uow, ns, new)
+            grown = replace(plan, networks=new.networks, vnfs=(*plan.vnfs, *new.vnfs))
+            joining, work = newcomers(uow, inputs, grown, change.join, taken)
+        change = replace(change, work=(*change.work, *work))
         request = with_groups(growth_request(inputs, plan, new), groups)
-        self._reserve(op, new, request, lambda uow: _keep_growth(uow, op, change, new, modified))
-        return new
+        self._reserve(op, new, request, lambda uow: _keep_growth(uow, op, change, new, modified, joining))
+
+    def require_takers(self, op: LcmOpOcc, change: NsChange) -> None:
+        """Raises what the NSs will say that VNFs of this one are to be handed over to."""
+        for work in change.hand_over:
+            joins = NsChange(join=tuple(work.request["addVnfIstance"]))
+            with self.open_unit(read_only=True) as uow:
+                ns = uow.ns_instances.get(work.ns_instance_id, op.tenant_id)
+                plan = plan_from_json(ns.plan)
+                taken = addresses_on(uow, ns, [network.id for network in plan.networks])
+                newcomers(uow, self._growth_inputs(uow, op, ns, joins), plan, joins.join, taken)
 
     def _modified(
         self,
@@ -141,7 +154,7 @@ class NsWorld:
         ]
         return replace(
             self._numbered(uow, op, ns, nsd, flavour),
-            constituents=reading.constituents() if change.add else {},
+            constituents=reading.constituents() if change.add or change.join else {},
             saps={str(sap["sapdId"]): reading.added_sap(sap) for sap in change.add_saps},
             outer=outer,
             pnfs=reading.pnfs(change.add_pnfs, {}, "/addPnfData"),
@@ -398,7 +411,14 @@ def _keep_plan(uow: UnitOfWork, op: LcmOpOcc, plan: NsPlan) -> None:
     uow.ns_instances.save(replace(uow.ns_instances.get(op.instance_id), plan=document))
 
 
-def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan, modified: Sequence[PlannedPnf]) -> None:
+def _keep_growth(
+    uow: UnitOfWork,
+    op: LcmOpOcc,
+    change: NsChange,
+    new: NsPlan,
+    modified: Sequence[PlannedPnf],
+    joining: Sequence[PlannedVnf],
+) -> None:
     ns = uow.ns_instances.get(op.instance_id)
     plan = plan_from_json(ns.plan)
     after = {pnf.key: pnf for pnf in modified}
@@ -416,6 +436,11 @@ def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan, m
             for network in plan.networks
             if network.vld_id in change.remove_links
         ],
+        "leaving_vnfs": [asdict(vnf) for vnf in plan.vnfs if vnf.vnf_instance_id in change.leave],
+        "former_links": {
+            id: [dict(link) for link in uow.vnf_instances.get(id).ext_virtual_links] for id in change.leave
+        },
+        "joining": [asdict(vnf) for vnf in joining],
     }
     document |= {name: items for name, items in leaving.items() if items}
     uow.operations.save(replace(uow.operations.get(op.id), plan=document))
@@ -428,6 +453,8 @@ def _keep_growth(uow: UnitOfWork, op: LcmOpOcc, change: NsChange, new: NsPlan, m
         nested=(*plan.nested, *new.nested),
     )
     uow.ns_instances.save(replace(ns, plan=grown.to_json()))
+    for vnf in joining:
+        take(uow, ns.id, vnf)
 
 
 def underlay_mtu(uow: UnitOfWork) -> int:

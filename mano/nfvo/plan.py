@@ -162,6 +162,11 @@ def next_of(found: Iterator[T], name: str) -> T:
     raise KeyError(name)
 
 
+def vnf_from_json(document: Mapping[str, Any]) -> PlannedVnf:
+    """A planned VNF that was written as JSON on its own."""
+    return _vnf(document)
+
+
 def pnf_from_json(document: Mapping[str, Any]) -> PlannedPnf:
     """A planned PNF that was written as JSON on its own."""
     return _pnf(document)

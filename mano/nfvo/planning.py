@@ -43,7 +43,7 @@ def _pnfs(inputs: PlanInputs, links: Links, present: tuple[str, ...]) -> tuple[P
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class Slot:
     """A connection point that is about to be planned."""
 
     owner: str
@@ -60,13 +60,13 @@ class _Slot:
         return tuple(v for v, name in ((4, "ipv4"), (6, "ipv6")) if name in self.cp.layer_protocols)
 
 
-def _slots(constituent: Constituent, vdu_id: str, owner: str) -> Iterator[_Slot]:
+def slots_of(constituent: Constituent, vdu_id: str, owner: str) -> Iterator[Slot]:
     """The VDU's connection points that the NSD connects; those on a link inside the VNF are the VNF's own concern."""
     for cp in constituent.flavour.cps_of(vdu_id):
         ext = exposed_as(constituent.flavour, cp)
         link_id = constituent.profile.virtual_link_of(ext.requirement) if ext else None
         if link_id is not None:
-            yield _Slot(f"{owner}:{cp.id}", cp, ext, link_id)
+            yield Slot(f"{owner}:{cp.id}", cp, ext, link_id)
 
 
 def exposed_as(flavour: VnfFlavour, cp: VduCp) -> ExtCp | None:
@@ -91,7 +91,7 @@ def fixed_addresses(constituents: Mapping[str, Constituent]) -> Iterator[tuple[s
     """(virtual link, addresses, owner) of what the VNFDs fix."""
     for constituent in constituents.values():
         for vdu in constituent.flavour.vdus:
-            for slot in _slots(constituent, vdu.id, constituent.profile.id):
+            for slot in slots_of(constituent, vdu.id, constituent.profile.id):
                 yield slot.link_id, slot.fixed, slot.owner
 
 
@@ -127,11 +127,12 @@ def _vnfc(
         vdu_id=vdu_id,
         index=number,
         reservation_id=derive_id(inputs.ns_instance_id, "reservation", key),
-        cps=tuple(_cp(inputs, links, slot) for slot in _slots(constituent, vdu_id, key)),
+        cps=tuple(planned_cp(inputs, links, slot) for slot in slots_of(constituent, vdu_id, key)),
     )
 
 
-def _cp(inputs: PlanInputs, links: Links, slot: _Slot) -> PlannedCp:
+def planned_cp(inputs: PlanInputs, links: Links, slot: Slot) -> PlannedCp:
+    """The connection point with addresses of its own."""
     network = links.network_of(slot.link_id, slot.owner)
     addresses, gateway = links.give(slot.link_id, slot.fixed, slot.owner, slot.versions)
     return PlannedCp(
@@ -183,7 +184,7 @@ def grow_ns(
     vnfs = tuple(
         _vnf(inputs, links, inputs.constituents[profile], index)
         for profile, count in add.items()
-        for index in _free_indices(plan, profile, count)
+        for index in free_indices(plan, profile, count)
     )
     saps = tuple(_sap(inputs, links, sapd_id, inputs.flavour.sap(sapd_id).virtual_link_id) for sapd_id in sapds)
     pnfs = _pnfs(inputs, links, tuple(pnf.key for pnf in plan.pnfs))
@@ -192,7 +193,8 @@ def grow_ns(
     return NsPlan(inputs.flavour.id, networks, vnfs, saps, pnfs, nested)
 
 
-def _free_indices(plan: NsPlan, profile_id: str, count: int) -> list[int]:
+def free_indices(plan: NsPlan, profile_id: str, count: int) -> list[int]:
+    """The least numbers that no VNF of the profile has."""
     held = {vnf.index for vnf in plan.vnfs if vnf.profile_id == profile_id}
     return [index for index in range(len(held) + count) if index not in held][:count]
 

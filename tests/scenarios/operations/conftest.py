@@ -310,7 +310,7 @@ def fail_everywhere(
 
     ``most`` moments are tried at most, spread over the whole operation.
     """
-    moments = _moments(start, act, prepare)
+    moments = moments_of(start, act, prepare)
     assert moments
     stride = max(1, -(-len(moments) // most))
     for moment in moments[stride // 2 :: stride]:
@@ -329,7 +329,8 @@ def fail_everywhere(
         there.consistent()
 
 
-def _moments(start: Start, act: Callable[[Running], LcmOpOcc], prepare: Callable[[Running], Any]) -> list[str]:
+def moments_of(start: Start, act: Callable[[Running], LcmOpOcc], prepare: Callable[[Running], Any]) -> list[str]:
+    """The moments at which the VIM can fail, by a dry run."""
     dry = start()
     prepare(dry)
     dry.job.faults.moments.clear()

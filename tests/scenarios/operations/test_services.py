@@ -187,7 +187,7 @@ def test_vnfs_are_operated_and_changed_through_the_service(running: Running) -> 
         ("SCALE", by_steps("SCALE_IN"), "levels 0 to 1"),
         ("SCALE", {"scaleType": "SCALE_NS", "scaleNsData": {"vnfInstanceToBeRemoved": ["x"]}}, "no such VNF instance"),
         ("HEAL", {}, "healNsData or healVnfData"),
-        ("UPDATE", update("MOVE_VNF"), "does not support"),
+        ("UPDATE", update("MOVE_VNF"), "needs moveVnfInstanceData"),
         ("UPDATE", update("ADD_SAP"), "needs addSap"),
         ("UPDATE", update("ADD_SAP", addSap=[{"sapdId": "subscribers"}]), "attached already"),
         ("UPDATE", update("ADD_VNFFG", addVnffg=[{"vnffgName": "nothing"}]), "no VNFFG"),
