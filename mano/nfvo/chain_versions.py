@@ -47,7 +47,7 @@ def choose(world: Topology, spec: Spec, cost: HopCost) -> tuple[Choice, ...]:
             for one, weight in branches(chain)
         )
     except SfcError as error:
-        raise _impossible(chain, error) from None
+        raise _impossible(chain, spec, error) from None
 
 
 def number(
@@ -188,7 +188,7 @@ def lay_out(
     try:
         return tuple(_way(world, spec, chain, branch, down) for branch in ways)
     except SfcError as error:
-        raise _impossible(chain, error) from None
+        raise _impossible(chain, spec, error) from None
 
 
 def _way(world: Topology, spec: Spec, chain: Chain, branch: ChainBranch, down: Collection[str]) -> PlannedChain:
@@ -220,8 +220,10 @@ def _anew(world: Topology, chain: ServiceChain, cost: HopCost) -> tuple[ChainBra
     return (ChainBranch(choice.functions, chain.forward_spi, chain.reverse_spi, chain.id),)
 
 
-def _impossible(chain: Chain, error: SfcError) -> InvalidInput:
+def _impossible(chain: Chain, spec: Spec, error: SfcError) -> InvalidInput:
+    """The model's refusal with the user's names in place of the model's identifiers."""
+    why = error.message.replace(f"chain {chain.id}: ", "").replace(f"chain {chain.id}", "it")
+    for function in spec.get("functions", ()):
+        why = why.replace(str(function["id"]), str(function.get("name") or function["id"]))
     named = chain.name or chain.id
-    return InvalidInput(
-        f"chain {named} cannot be laid out: {error.message}", hint=error.hint, facts={"reason": error.code}
-    )
+    return InvalidInput(f"chain {named} cannot be laid out: {why}", hint=error.hint, facts={"reason": error.code})
