@@ -177,17 +177,26 @@ class Peers:
 
     nfvo: Peer | None = None
     vnfms: tuple[Peer, ...] = ()
+    own_url: str = ""
+    """Where they reach this server, where that is not its listener's address."""
 
     @classmethod
     def from_document(cls, document: Any) -> Peers:
-        """``{"nfvo": peer}`` or ``{"vnfms": [peer, ...]}``; :class:`ValueError` says what is wrong."""
-        if not isinstance(document, Mapping) or not {"nfvo", "vnfms"} >= document.keys():
-            raise ValueError("the peers are an object with nfvo or vnfms")
+        """``{"nfvo": peer}`` or ``{"vnfms": [peer, ...]}``, and perhaps ``"url"``, this server's own.
+
+        :class:`ValueError` says what is wrong.
+        """
+        if not isinstance(document, Mapping) or not {"nfvo", "vnfms", "url"} >= document.keys():
+            raise ValueError("the peers are an object with nfvo or vnfms, and perhaps url")
         nfvo = document.get("nfvo")
         vnfms = document.get("vnfms", ())
         if not isinstance(vnfms, list | tuple):
             raise ValueError("vnfms is a list of peers")
-        return cls(None if nfvo is None else Peer.from_document(nfvo), tuple(Peer.from_document(p) for p in vnfms))
+        return cls(
+            nfvo=None if nfvo is None else Peer.from_document(nfvo),
+            vnfms=tuple(Peer.from_document(vnfm) for vnfm in vnfms),
+            own_url=Peer(str(document["url"]).rstrip("/")).url if "url" in document else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +318,15 @@ class Settings:
         """The certificates that this server relies on, by what they are for."""
         found = {"listener": self.tls_cert, "callbacks": self.outbound.cert_file if self.outbound else None}
         return {name: path for name, path in found.items() if path is not None}
+
+    @property
+    def own_url(self) -> str:
+        """Where others reach this server; empty when nobody can know: any free port, or every address."""
+        if self.peers.own_url:
+            return self.peers.own_url
+        if self.listen.port == 0 or self.listen.host in ("0.0.0.0", "::"):
+            return ""
+        return f"{'https' if self.tls_cert else 'http'}://{self.listen}"
 
     @property
     def calls(self) -> Outbound:

@@ -37,7 +37,18 @@ from mano.api.auth import Authentication
 from mano.api.boundary import Boundary
 from mano.api.config import ApiConfig
 from mano.api.metrics import HttpMetrics, StateCollector
-from mano.api.native import auto_scaling, chains, evacuation, events, hosts, or_vnfm, placements, quotas, usage
+from mano.api.native import (
+    auto_scaling,
+    chains,
+    evacuation,
+    events,
+    hosts,
+    or_vnfm,
+    placements,
+    quotas,
+    usage,
+    vnfm_notifications,
+)
 from mano.api.older_api import OlderApi
 from mano.api.openapi_document import complete
 from mano.api.performance import PerformanceResources
@@ -159,6 +170,8 @@ def _routers_of(services: Services, stopping: threading.Event) -> Iterator[APIRo
         yield granting.router(services.granting, services.open_unit)
         if services.vnf_records is not None:
             yield or_vnfm.nfvo_router(services.granting, services.vnf_records)
+    if services.vnfm_notices is not None:
+        yield vnfm_notifications.router(services.vnfm_notices)
     if services.vnf_lifecycle is not None:
         yield or_vnfm.vnfm_router(services.open_unit)
     if services.logical_networks is not None or services.port_chaining is not None:

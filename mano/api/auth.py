@@ -8,6 +8,7 @@ web page could have caused are refused by their ``Host`` and ``Origin``.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import re
@@ -16,7 +17,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import Depends, Request
 from joserfc import jwt
@@ -37,7 +38,8 @@ SCOPE_KEY = "catena.principal"
 TENANT_HEADER = "Catena-Tenant"
 
 PUBLIC = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/oauth2/token", "/ui"})
-PUBLIC_PREFIX = "/ui/"
+PUBLIC_PREFIXES = ("/ui/", "/mano/v1/vnfm_notifications/")
+"""The dashboard's files, and callbacks, which look at credentials of their own."""
 
 SCHEMES = frozenset(
     {"basic", "bearer", "concealed", "digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "oauth", "privatetoken"}
@@ -133,7 +135,7 @@ class Authentication:
             headers = Headers(scope=scope)
             _require_host(headers, loopback_only=self.open_to_loopback)
             path = scope["path"]
-            if path not in PUBLIC and not path.startswith(PUBLIC_PREFIX):
+            if path not in PUBLIC and not path.startswith(PUBLIC_PREFIXES):
                 principal = _acting_for(self._principal(headers), headers)
                 _require_right(principal, scope["method"], path)
                 scope[SCOPE_KEY] = principal
@@ -208,6 +210,21 @@ def _is_loopback_origin(origin: str) -> bool:
         return is_loopback(urlsplit(origin).hostname or "")
     except ValueError:
         return False
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """Name and secret of HTTP basic authentication (RFC 7617), empty ones where these cannot be read.
+
+    Both are form-encoded where they are an OAuth 2 client's (RFC 6749 clause 2.3.1). ``None`` for another scheme.
+    """
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return (unquote(name), unquote(secret)) if colon else ("", "")
 
 
 def caller(request: Request) -> Principal:

@@ -331,6 +331,16 @@ class VnfRecords(Protocol):
         """It is gone."""
 
 
+class VnfmNotices(Protocol):
+    """What foreign VNFMs tell the NFVO of their operation occurrences."""
+
+    def admits(self, key: str, user_name: str, password: str) -> bool:
+        """Is there such a callback, and are these its credentials?"""
+
+    def take(self, key: str, notification_id: str, instance_id: str, occurrence_id: str, state: str) -> None:
+        """Take a notification, once; :class:`~mano.errors.Unreachable` when there is no room for it."""
+
+
 class Evacuation(Protocol):
     """Emptying hosts."""
 
@@ -380,6 +390,7 @@ class Services:
     port_chaining: PortChaining | None = None
     granting: Granting | None = None
     vnf_records: VnfRecords | None = None
+    vnfm_notices: VnfmNotices | None = None
 
     def of_role(self, role: Role, *, owns_nfvi: bool = False) -> Services:
         """What a server of this role serves; a VNFM that places by itself has hosts and networks of its own."""

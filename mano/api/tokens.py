@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import hmac
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
-from mano.api.auth import Tokens
+from mano.api.auth import Tokens, basic_credentials
 from mano.api.faults import RequestFault, Unauthenticated
 from mano.api.media import FORM, config_of, media, read_limited, require_content_type
 from mano.api.problem_details import problem_response
@@ -71,21 +69,10 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _authenticate(request: Request, form: dict[str, str], credentials: Credentials) -> Client | None:
     """The client by HTTP basic authentication or by the form (RFC 6749 clause 2.3.1)."""
-    client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
+    client_id, secret = basic_credentials(request) or (form.get("client_id", ""), form.get("client_secret", ""))
     client = credentials.client(client_id)
     expected = client.client_secret if client else credentials.signing_key
     return client if hmac.compare_digest(secret.encode(), expected.encode()) and client else None
-
-
-def _basic(request: Request) -> tuple[str, str] | None:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return (unquote(name), unquote(secret)) if colon else ("", "")
 
 
 def _refuse(error: RequestFault, code: str) -> Response:

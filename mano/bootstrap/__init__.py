@@ -184,12 +184,12 @@ def _wire(
     following = ChainFollowing(open_unit, graphs, engine, clock)
     granting = Granting(open_unit, packages, reserving, graphs, clock, following)
     peer_web = WebClient(replace(settings.calls, loopback=True))
-    own = f"http://{settings.listen}"
-    nfvo, reporters = nfvo_of(settings.peers.nfvo, own, peer_web, granting, store, packages, reader)
+    credentials = load_or_create(settings.data_dir) if settings.auth is AuthMode.OAUTH2 else None
+    nfvo, reporters = nfvo_of(settings.peers.nfvo, settings.own_url, peer_web, granting, store, packages, reader)
     foreign_nfvo = settings.peers.nfvo is not None and settings.peers.nfvo.foreign
     vnf_lifecycle = VnfLifecycle(open_unit, engine, nfvo, clock, random_id)
     records = VnfRecords(open_unit)
-    vnfm = vnfm_of(settings, peer_web, open_unit, records, vnf_lifecycle, granting)
+    vnfm, notices, subscribers = vnfm_of(settings, peer_web, open_unit, records, vnf_lifecycle, granting, credentials)
     counts = CountHistory()
     chains = ServiceChains(open_unit, graphs, paths, counts, catalogue.line_of)
     chain_changes = Chains(open_unit, graphs, engine, clock, random_id, settings.drain_s)
@@ -295,6 +295,7 @@ def _wire(
         port_chaining=port_chaining,
         granting=granting,
         vnf_records=records if settings.peers.vnfms else None,
+        vnfm_notices=notices,
         subscriptions=Subscriptions(open_unit, postman, clock, random_id),
         alarms=alarms,
         performance=performance,
@@ -308,6 +309,7 @@ def _wire(
     dispatcher = Dispatcher(store, web, owner=server_id(settings.data_dir))
     keeper = Keeper(open_unit, graphs, paths, clock, random_id, counts)
     kept = (keeper,) if settings.watches else ()
+    told = (*([notices] if notices else ()), *subscribers, *reporters)
     recoveries = {
         "chains": chain_changes.recover,
         "ports": logical_networks.recover,
@@ -316,7 +318,7 @@ def _wire(
     }
     config = ApiConfig(
         auth=settings.auth,
-        credentials=load_or_create(settings.data_dir) if settings.auth is AuthMode.OAUTH2 else None,
+        credentials=credentials,
         lenient_version=settings.lenient_version,
         limits=settings.limits,
         dashboard_dir=DASHBOARD if DASHBOARD.is_dir() else None,
@@ -329,9 +331,9 @@ def _wire(
         store,
         catalogue,
         graphs,
-        beside=(dispatcher.start, watch.start, collecting.start, *(each.start for each in (*kept, *reporters))),
+        beside=(dispatcher.start, watch.start, collecting.start, *(each.start for each in (*kept, *told))),
         ends=(
-            *(each.stop for each in (*reporters, *kept)),
+            *(each.stop for each in (*told, *kept)),
             collecting.stop,
             watch.stop,
             dispatcher.stop,

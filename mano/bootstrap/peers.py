@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from mano.adapters.or_vnfm_http import ForeignNfvo, ForeignVnfm, HttpNfvo, HttpVnfm, PeerClient, Reporter
+from mano.adapters.or_vnfm_http import (
+    ForeignNfvo,
+    ForeignVnfm,
+    HttpNfvo,
+    HttpVnfm,
+    News,
+    PeerClient,
+    Reporter,
+    Subscriber,
+    VnfmNotices,
+    teller_of,
+)
 from mano.adapters.store import PackageDirectory, SqlStore
 from mano.adapters.web_client import WebClient
+from mano.domain.access import Credentials
 from mano.nfvo.granting import Granting
 from mano.nfvo.vnf_managers import KnownVnfm, VnfManagers, VnfRecords
 from mano.ports.descriptors import DescriptorReader
@@ -39,15 +51,26 @@ def vnfm_of(
     records: VnfRecords,
     own: VnfLifecycle,
     granting: Granting,
-) -> Vnfm:
-    """Who manages VNFs: this server, VNFMs in other processes, or both."""
-    known = []
+    credentials: Credentials | None,
+) -> tuple[Vnfm, VnfmNotices | None, tuple[Subscriber, ...]]:
+    """Who manages VNFs: this server, VNFMs in other processes, or both; who takes what foreign ones tell, and who has
+    them tell it."""
+    known, tellers, subscribers = [], [], []
     for peer in settings.peers.vnfms:
         client = PeerClient(web, peer)
-        vnfm: Vnfm = ForeignVnfm(client, open_unit, granting.end) if peer.foreign else HttpVnfm(client)
-        known.append(KnownVnfm(vnfm, peer.identifiers, copies_itself=peer.foreign))
+        if not peer.foreign:
+            known.append(KnownVnfm(HttpVnfm(client), peer.identifiers))
+            continue
+        news = News()
+        vnfm = ForeignVnfm(client, open_unit, granting.end, news)
+        known.append(KnownVnfm(vnfm, peer.identifiers, copies_itself=True))
+        teller = teller_of(peer.url, credentials.signing_key if credentials else "", vnfm, news)
+        tellers.append(teller)
+        if settings.own_url:
+            subscribers.append(Subscriber(client, settings.own_url + teller.path, teller.proof, news))
     if not known:
-        return own
+        return own, None, ()
     if settings.role is Role.ALL:
         known.append(KnownVnfm(own, copies_itself=True))
-    return VnfManagers(open_unit, records, known)
+    notices = VnfmNotices(tellers) if tellers else None
+    return VnfManagers(open_unit, records, known), notices, tuple(subscribers)

@@ -7,16 +7,20 @@ they are is between that VNFM and its VIM, so no chain of ours passes them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
+from mano.adapters.or_vnfm_http.news import News
 from mano.adapters.or_vnfm_http.peer import PeerClient
 from mano.adapters.or_vnfm_http.vnfm import ROOT, TASKS, VERSION
+from mano.domain.ids import DEFAULT_TENANT
 from mano.domain.lcm_op_occ import ENDED, CancelMode, OperationState
 from mano.domain.vnf_instance import REMOTE, InstantiationState, VnfInstance
-from mano.errors import Conflict, InvalidInput, NotFound
+from mano.errors import Conflict, InvalidInput, NotFound, StaleGeneration
 from mano.ports.or_vnfm import VnfOperation
 from mano.ports.repositories import UnitOfWorkFactory
 
@@ -30,10 +34,14 @@ Settle = Callable[[str, str, str, bool], None]
 class ForeignVnfm:
     """Talks SOL003 to one VNFM; implements :class:`mano.ports.or_vnfm.Vnfm`."""
 
-    def __init__(self, client: PeerClient, open_unit: UnitOfWorkFactory, settle: Settle) -> None:
+    def __init__(
+        self, client: PeerClient, open_unit: UnitOfWorkFactory, settle: Settle, news: News | None = None
+    ) -> None:
         self._client = client
         self._open_unit = open_unit
         self._settle = settle
+        self._news = news or News()
+        self._settling = threading.Lock()
 
     def create_vnf(
         self, vnf_instance_id: str, tenant_id: str, vnfd_id: str, name: str, metadata: Mapping[str, str]
@@ -105,17 +113,46 @@ class ForeignVnfm:
         self._call("POST", f"/vnf_lcm_op_occs/{theirs}/cancel", tenant_id, {"cancelMode": mode.value})
 
     def operation(self, op_id: str, tenant_id: str) -> VnfOperation:
-        """GET theirs; when it ended, what was granted for it is settled and the copy brought up to date."""
+        """GET theirs, unless what was seen last must still be true; what ended is settled."""
         copy, theirs = self._their_operation(op_id, tenant_id)
+        known = self._news.last(theirs)
+        if known is not None:
+            return known
+        since = self._news.look()
+        found, state = self._occurrence(theirs, tenant_id)
+        if state in ENDED:
+            self._ended(copy, theirs, found, state)
+        operation = VnfOperation(op_id, state, _error(found))
+        self._news.seen(theirs, operation, since)
+        return operation
+
+    def follow(self, their_instance_id: str, their_occurrence_id: str) -> None:
+        """An occurrence ended, perhaps one that the VNFM began by itself: settle it, if it is of a VNF of ours."""
+        instance = self._call("GET", f"/vnf_instances/{quote(their_instance_id, safe='')}", DEFAULT_TENANT).body
+        ours = (instance.get("metadata") or {}).get(OURS) if isinstance(instance, dict) else None
+        with self._open_unit(read_only=True) as uow:
+            copy = uow.vnf_instances.find(str(ours))
+        if copy is None or REMOTE not in copy.metadata or _remote(copy)["id"] != their_instance_id:
+            return
+        found, state = self._occurrence(quote(their_occurrence_id, safe=""), copy.tenant_id)
+        if state in ENDED and found.get("vnfInstanceId") == their_instance_id:
+            self._ended(copy, their_occurrence_id, found, state)
+
+    def _occurrence(self, theirs: str, tenant_id: str) -> tuple[Any, OperationState]:
         found = self._call("GET", f"/vnf_lcm_op_occs/{theirs}", tenant_id).body
         try:
-            state = OperationState(_text(found, "operationState"))
+            return found, OperationState(_text(found, "operationState"))
         except ValueError:
             raise InvalidInput("the VNFM tells of a state that SOL003 does not have") from None
-        if state in ENDED:
-            self._settle(theirs, tenant_id, _text(found, "operation"), state is OperationState.COMPLETED)
-            self.vnf_instance(copy.id, tenant_id)
-        return VnfOperation(op_id, state, _error(found))
+
+    def _ended(self, copy: VnfInstance, theirs: str, found: Any, state: OperationState) -> None:
+        """What was granted for it is settled, and the copy brought up to date.
+
+        Who waits for the occurrence and what the VNFM tells of it may come here at once.
+        """
+        with self._settling:
+            self._settle(theirs, copy.tenant_id, _text(found, "operation"), state is OperationState.COMPLETED)
+            self.vnf_instance(copy.id, copy.tenant_id)
 
     def vnf_instance(self, vnf_instance_id: str, tenant_id: str) -> VnfInstance | None:
         """The copy, as far as the VNFM tells of its VNF."""
@@ -129,11 +166,15 @@ class ForeignVnfm:
             return None
         info = theirs.get("instantiatedVnfInfo") or {}
         state = InstantiationState(theirs.get("instantiationState", InstantiationState.NOT_INSTANTIATED.value))
-        now = replace(copy, instantiation_state=state, flavour_id=str(info.get("flavourId", "")))
-        if now == copy:
+        flavour_id = str(info.get("flavourId", ""))
+        if (copy.instantiation_state, copy.flavour_id) == (state, flavour_id):
             return copy
-        with self._open_unit() as uow:
-            return uow.vnf_instances.save(now)
+        try:
+            with self._open_unit() as uow:
+                current = uow.vnf_instances.get(copy.id)
+                return uow.vnf_instances.save(replace(current, instantiation_state=state, flavour_id=flavour_id))
+        except StaleGeneration:  # looked at twice at once, by who waits for it and because the VNFM told
+            return self._copy(copy.id, tenant_id)
 
     def _start(self, id: str, tenant_id: str, op_id: str, operation: str, task: str, request: Mapping[str, Any]) -> str:
         copy = self._copy(id, tenant_id)

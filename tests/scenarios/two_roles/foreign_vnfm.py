@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import threading
@@ -25,6 +26,58 @@ class ForeignServer:
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
     grants: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: int = 0
+
+    def looks(self, path: str) -> int:
+        """How often somebody looked there."""
+        return [(method, place) for method, place, _ in self.requests].count(("GET", f"/vnflcm/v2/{path}"))
+
+    def begins(self, operation: str, instance_id: str, body: Any) -> str:
+        """An operation that nobody asked for."""
+        _, _, location = self._start(self.instances[instance_id], operation, body)
+        return location.rpartition("/")[2]
+
+    def tell(self, occurrence_id: str, *, again: bool = False) -> list[int]:
+        """Notify every subscriber of an occurrence as it is now; what they answer."""
+        self.told += 0 if again else 1
+        occurrence = self.operations[occurrence_id]
+        notification = {
+            "id": f"notification-{self.told}",
+            "notificationType": "VnfLcmOperationOccurrenceNotification",
+            "timeStamp": "2026-01-02T03:04:05Z",
+            "notificationStatus": "RESULT",
+            "operationState": occurrence["operationState"],
+            "operation": occurrence["operation"],
+            "vnfInstanceId": occurrence["vnfInstanceId"],
+            "vnfLcmOpOccId": occurrence_id,
+        }
+        return [self._call_back(one, notification) for one in self.subscriptions.values()]
+
+    def _call_back(self, subscription: Any, notification: Any) -> int:
+        """POST a notification, or test the callback by GET without one."""
+        headers = {"Content-Type": "application/json"}
+        basic = subscription.get("authentication", {}).get("paramsBasic")
+        if basic:
+            pair = f"{basic['userName']}:{basic['password']}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        content = json.dumps(notification).encode() if notification else None
+        call = urllib.request.Request(subscription["callbackUri"], content, headers)
+        try:
+            with urllib.request.urlopen(call, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def _subscribe(self, method: str, body: Any) -> tuple[int, Any, str]:
+        if method == "GET":
+            return 200, [{"id": id, "callbackUri": one["callbackUri"]} for id, one in self.subscriptions.items()], ""
+        if self._call_back(body, None) != 204:
+            return 422, {"status": 422, "detail": "nobody is there"}, ""
+        id = str(uuid.uuid4())
+        self.subscriptions[id] = body
+        return 201, {"id": id, "callbackUri": body["callbackUri"]}, f"{self.url}/vnflcm/v2/subscriptions/{id}"
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, str]:
         """(status, body, Location)."""
@@ -32,6 +85,8 @@ class ForeignServer:
         _, _, _, kind, *rest = path.partition("?")[0].split("/")
         if kind == "vnf_instances":
             return self._instances(method, rest, body)
+        if kind == "subscriptions":
+            return self._subscribe(method, body)
         found = self.operations if not rest else self.operations.get(rest[0])
         if found is None:
             return 404, {"status": 404, "detail": "no such occurrence"}, ""

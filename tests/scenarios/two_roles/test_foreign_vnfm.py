@@ -27,7 +27,7 @@ class Stage:
     """The foreign server, and what our NFVO has towards it."""
 
     def __init__(self, pair: Pair, server: ForeignServer, web: WebClient) -> None:
-        self.pair, self.server, self.job = pair, server, pair.job
+        self.pair, self.server, self.web, self.job = pair, server, web, pair.job
         server.nfvo, server.token = f"http://127.0.0.1:{pair.nfvo.api.port}", ADMIN_TOKEN
         self.ended: list[tuple[str, bool]] = []
         self.open_unit = pair.nfvo.catena.store.open_unit
