@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +165,23 @@ def verify(client: Client, name: str, pcap: Path, output: str) -> None:
             well = "as promised" if each["proven"] else "NOT AS PROMISED"
             click.echo(f"should {each['sfName']} die ({each['onFailure']}): {well}")
         for step in found["traces"]:
-            click.echo(f"{step['host']}: {step['verdict']}")
+            click.echo(f"{step['host']}, {step['packet']}: {step['verdict']}")
+            if not step["agrees"]:
+                note(f"{step['host']} would take {step['packet']} by other rules than the simulator: {_rules(step)}")
         for each in found["drift"]:
             note(f"{each['host']} differs: {len(each['missing'])} flows missing, {len(each['foreign'])} foreign")
-    if not found["proven"] or found["drift"] or not all(each["proven"] for each in found.get("failures") or ()):
+    if not holds(found):
         raise SystemExit(int(Exit.BAD))
+
+
+def holds(found: Mapping[str, Any]) -> bool:
+    """Whether all that a verification found is as it should be."""
+    promised = all(each["proven"] for each in found.get("failures") or ())
+    return found["proven"] and promised and not found["drift"] and all(step["agrees"] for step in found["traces"])
+
+
+def _rules(step: Mapping[str, Any]) -> str:
+    return f"{', '.join(step['cookies']) or 'none'} instead of {', '.join(step['expected']) or 'none'}"
 
 
 SIGHTS = (

@@ -44,6 +44,7 @@ _NO_BUFFER = _ANY_PORT = _ANY_GROUP = _ALL_BUCKETS = 0xFFFFFFFF
 _PORT_IN_PORT = 0xFFFFFFF8
 _NX_IN_PORT = 0xFFF8
 _NO_TABLE = 0xFF
+_RESET_COUNTS = 1 << 2  # OFPFF_RESET_COUNTS, section 7.3.4.2
 _INSTRUCTION_APPLY = 4
 _NICIRA = 0x00002320
 _NETRONOME = 0x0000154D
@@ -149,9 +150,10 @@ def bundled(message: Message, xid: int, bundle: int, flags: int) -> bytes:
     return _BUNDLED.pack(*head) + message.body
 
 
-def add_flow(encoded: EncodedFlow) -> Message:
-    """Add the flow, in place of one with the same table, priority and match, whose counters it takes over."""
-    head = _flow_head(encoded.cookie, encoded.flow.table, Command.FLOW_ADD, encoded.flow.priority)
+def add_flow(encoded: EncodedFlow, *, counts_anew: bool = False) -> Message:
+    """Add the flow, in place of one with the same table, priority and match, whose counters it takes over or not."""
+    flags = _RESET_COUNTS if counts_anew else 0
+    head = _flow_head(encoded.cookie, encoded.flow.table, Command.FLOW_ADD, encoded.flow.priority, flags)
     return Message(Type.FLOW_MOD, head + join_match(encoded.fields) + encoded.instructions, encoded.flow)
 
 
@@ -164,8 +166,8 @@ def delete_flow(table: int, priority: int, match: bytes) -> Message:
 _FLOW_HEAD = struct.Struct("!QQBBHHHIIIHH")
 
 
-def _flow_head(cookie: int, table: int, command: Command, priority: int) -> bytes:
-    return _FLOW_HEAD.pack(cookie, 0, table, command, 0, 0, priority, _NO_BUFFER, _ANY_PORT, _ANY_GROUP, 0, 0)
+def _flow_head(cookie: int, table: int, command: Command, priority: int, flags: int = 0) -> bytes:
+    return _FLOW_HEAD.pack(cookie, 0, table, command, 0, 0, priority, _NO_BUFFER, _ANY_PORT, _ANY_GROUP, flags, 0)
 
 
 def instructions(actions: Iterable[Action]) -> bytes:

@@ -347,7 +347,10 @@ def compare_tables(
 
 
 def _flow_changes(tables: FlowTables, installed: Iterable[InstalledFlow]) -> Iterator[Message]:
-    """Deletions first, for a flow whose match the switch spells otherwise is deleted and added."""
+    """Deletions first, for a flow whose match the switch spells otherwise is deleted and added.
+
+    A flow in the place of one with another cookie counts anew: what that one took was another chain's, hop's or kind's.
+    """
     present = {flow.key: flow for flow in installed}
     wanted = {encoded.key: encoded for encoded in map(EncodedFlow.of, tables.flows)}
     for key, old in present.items():
@@ -356,4 +359,4 @@ def _flow_changes(tables: FlowTables, installed: Iterable[InstalledFlow]) -> Ite
     for key, encoded in wanted.items():
         found = present.get(key)
         if found is None or (found.cookie, found.instructions) != (encoded.cookie, encoded.instructions):
-            yield add_flow(encoded)
+            yield add_flow(encoded, counts_anew=found is not None and found.cookie != encoded.cookie)

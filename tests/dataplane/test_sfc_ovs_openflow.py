@@ -158,6 +158,19 @@ def test_only_differences_are_sent_and_the_rest_keeps_its_counters(lab, location
     assert counts(location)[10] == 5
 
 
+def test_a_flow_in_the_place_of_another_ones_counts_anew(lab, location):
+    """What went by one chain is not told of the chain, or the drop, whose flow takes the same packets later."""
+    first = rule(10, Output(12))
+    replace_tables(location, "br-int", tables(first))
+    send(lab, "e11", 5)
+    assert counts(location) == {10: 5}
+    other = replace(first, cookie=Cookie(Kind.DROP_NO_PATH, chain=77))
+    assert replace_tables(location, "br-int", tables(other)) == 1
+    assert counts(location) == {77: 0}
+    send(lab, "e11", 3)
+    assert counts(location) == {77: 3}
+
+
 def send(lab, device: str, packets: int) -> None:
     def frames() -> None:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
