@@ -86,10 +86,10 @@ def test_functions_stand_on_their_hosts(shown: Page) -> None:
 
 
 def box(element: Locator) -> Any:
-    """Where an element is, in pixels of the window."""
-    found = element.bounding_box()
+    """Where an element is, in pixels of the window; the browser's own arithmetic moves it by thousandths."""
+    found: Any = element.bounding_box()
     assert found is not None
-    return found
+    return {side: round(length, 1) for side, length in found.items()}
 
 
 def test_networks_saps_and_vfs_are_drawn(shown: Page) -> None:

@@ -15,7 +15,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -146,8 +146,7 @@ class Lab:
 
 def _acquire(path: Path, deadline: float) -> int:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The directory may have been removed, and made again, while we waited for the old file.
@@ -162,6 +161,14 @@ def _acquire(path: Path, deadline: float) -> int:
                 hint="see whether a second server uses the same data directory",
             )
         time.sleep(_LOCK_POLL_S)
+
+
+def _opened(path: Path) -> int:
+    """Its directory may be removed by another one right after it was made: once more then."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def underlay_ip(index: int) -> str:

@@ -94,7 +94,7 @@ def test_networks_that_cannot_be(world: World) -> None:
 
 def test_hosts_whose_names_are_not_possible(world: World) -> None:
     driver = world.driver()
-    for name in ("fabric", "v-1", "a/b", " ", "-x", "ü", "h" * 64):
+    for name in ("fabric", "v-1", "a b", " ", "-x", "ü", "h" * 64):
         refused(InvalidInput, "name", partial(driver.ensure_host, replace(host("h1"), name=name)))
         assert world.remains() == [], name
 
